@@ -1,0 +1,15 @@
+# Fuzz.cmake - fuzz/<room>_<name>_fuzz.c becomes fuzz_<room>_<name>, linked with that room; its seeds are
+# in fuzz/corpus/<room>_<name>/.
+file(GLOB fuzzers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/fuzz/*_fuzz.c)
+foreach(source IN LISTS fuzzers)
+  get_filename_component(name ${source} NAME_WE)
+  string(REGEX REPLACE "_fuzz$" "" name ${name})
+  string(REGEX REPLACE "_.*" "" room ${name})
+  if(NOT TARGET pl_room_${room})
+    continue()
+  endif()
+  add_executable(fuzz_${name} ${source})
+  target_include_directories(fuzz_${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  target_link_libraries(fuzz_${name} PRIVATE pl_flags pl_room_${room} -fsanitize=fuzzer)
+  set_property(TARGET fuzz_${name} PROPERTY RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
+endforeach()
