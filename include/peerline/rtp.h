@@ -1,0 +1,48 @@
+/* rtp.h - the W3C's RTCRtpTransceiver in C, and the way for an application to send and receive RTP payloads
+ * of its own (a forwarding server, a device with a hardware encoder). Engines attach through media.h.
+ * Threads and ownership as in peer_connection.h; a transceiver lives as long as its connection. */
+#ifndef PEERLINE_RTP_H
+#define PEERLINE_RTP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "peerline/error.h"
+#include "peerline/export.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct pl_rtp_transceiver pl_rtp_transceiver;
+
+enum { PL_TRANSCEIVERS_MAX = 32 };
+
+typedef enum pl_media_type { PL_AUDIO, PL_VIDEO } pl_media_type;
+typedef enum pl_direction { PL_SENDRECV, PL_SENDONLY, PL_RECVONLY, PL_INACTIVE, PL_STOPPED } pl_direction;
+
+/* W3C RTCRtpTransceiverInit. */
+typedef struct pl_transceiver_init {
+    pl_direction direction;
+    const char *stream_id;       /* msid stream; NULL: "-" (none) */
+    const char *preferred_codec; /* "opus", "PCMU", "PCMA", "VP8": alone offered; NULL: all */
+} pl_transceiver_init;
+
+PL_API pl_media_type pl_rtp_transceiver_kind(const pl_rtp_transceiver *transceiver);
+/* Copies the mid, "" before negotiation. */
+PL_API void pl_rtp_transceiver_mid(pl_rtp_transceiver *transceiver, char *out, size_t cap);
+PL_API pl_direction pl_rtp_transceiver_direction(pl_rtp_transceiver *transceiver);
+/* What was negotiated; PL_INACTIVE before the first answer. */
+PL_API pl_direction pl_rtp_transceiver_current_direction(pl_rtp_transceiver *transceiver);
+/* Takes effect with the next negotiation; on_negotiation_needed follows. Errors: PL_ESTATE (stopped, closed).
+ */
+PL_NODISCARD PL_API pl_err pl_rtp_transceiver_set_direction(pl_rtp_transceiver *transceiver,
+                                                            pl_direction direction);
+PL_NODISCARD PL_API pl_err pl_rtp_transceiver_stop(pl_rtp_transceiver *transceiver);
+PL_API const char *pl_direction_str(pl_direction direction); /* "sendrecv" … */
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,238 @@
+#include "cli/options.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void pl_complain(const pl_command *cmd, const char *fmt, ...)
+{
+    va_list args;
+    fprintf(stderr, "peerline %s: ", cmd->name);
+    va_start(args, fmt);
+    vfprintf(stderr, fmt, args);
+    va_end(args);
+    fputc('\n', stderr);
+}
+
+static const pl_opt *find_opt(const pl_command *cmd, const char *name, size_t len)
+{
+    for (const pl_opt *o = cmd->opts; o && o->name; o++) {
+        if (strlen(o->name) == len && memcmp(o->name, name, len) == 0)
+            return o;
+    }
+    return NULL;
+}
+
+static bool is_choice(const char *choices, const char *value)
+{
+    size_t len = strlen(value);
+    for (const char *p = choices; p; p = strchr(p, '|') ? strchr(p, '|') + 1 : NULL) {
+        size_t n = strcspn(p, "|");
+        if (n == len && memcmp(p, value, n) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool set_number(const pl_command *cmd, const pl_opt *o, const char *value)
+{
+    char *end = NULL;
+    errno = 0;
+    double v = o->kind == PL_OPT_INT ? (double)strtoll(value, &end, 10) : strtod(value, &end);
+    if (errno || end == value || *end || !(v >= o->min && v <= o->max)) {
+        pl_complain(cmd, "--%s wants a number from %.15g to %.15g, not '%s'", o->name, o->min, o->max, value);
+        return false;
+    }
+    if (o->kind == PL_OPT_INT)
+        *(int64_t *)o->to = (int64_t)v;
+    else
+        *(double *)o->to = v;
+    return true;
+}
+
+static bool set_value(const pl_command *cmd, const pl_opt *o, const char *value)
+{
+    pl_opt_list *list = o->to;
+    switch (o->kind) {
+    case PL_OPT_FLAG: *(bool *)o->to = true; return true;
+    case PL_OPT_TEXT: *(const char **)o->to = value; return true;
+    case PL_OPT_INT:
+    case PL_OPT_REAL: return set_number(cmd, o, value);
+    case PL_OPT_CHOICE:
+        if (!is_choice(o->arg, value)) {
+            pl_complain(cmd, "--%s wants one of %s, not '%s'", o->name, o->arg, value);
+            return false;
+        }
+        *(const char **)o->to = value;
+        return true;
+    case PL_OPT_LIST:
+        if (list->n == PL_OPT_LIST_MAX) {
+            pl_complain(cmd, "--%s may be given %d times at most", o->name, PL_OPT_LIST_MAX);
+            return false;
+        }
+        list->item[list->n++] = value;
+        return true;
+    }
+    return false;
+}
+
+/* One "--name value" or "--name=value" at argv[*i]; moves *i over the value. */
+static bool take_option(const pl_command *cmd, int argc, char **argv, int *i)
+{
+    const char *name = argv[*i] + 2, *eq = strchr(name, '=');
+    const pl_opt *o = find_opt(cmd, name, eq ? (size_t)(eq - name) : strlen(name));
+    if (!o) {
+        pl_complain(cmd, "there is no option '%s'; 'peerline %s --help' lists them", argv[*i], cmd->name);
+        return false;
+    }
+    if (o->kind == PL_OPT_FLAG) {
+        if (eq) {
+            pl_complain(cmd, "--%s takes no value", o->name);
+            return false;
+        }
+        return set_value(cmd, o, NULL);
+    }
+    if (!eq && *i + 1 >= argc) {
+        pl_complain(cmd, "--%s wants a value: --%s %s", o->name, o->name, o->arg);
+        return false;
+    }
+    return set_value(cmd, o, eq ? eq + 1 : argv[++*i]);
+}
+
+int pl_command_main(const pl_command *cmd, int argc, char **argv)
+{
+    int n_args = 0;
+    bool only_args = false;
+    for (int i = 0; i < argc; i++) {
+        if (!only_args && strcmp(argv[i], "--") == 0) {
+            only_args = true;
+        } else if (!only_args && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)) {
+            pl_command_help(cmd);
+            return PL_EXIT_OK;
+        } else if (!only_args && strncmp(argv[i], "--", 2) == 0) {
+            if (!take_option(cmd, argc, argv, &i))
+                return PL_EXIT_USAGE;
+        } else {
+            argv[n_args++] = argv[i];
+        }
+    }
+    if (n_args < cmd->min_args || n_args > cmd->max_args) {
+        pl_complain(cmd,
+                    n_args < cmd->min_args ? "something is missing; usage: peerline %s [options] %s"
+                                           : "too many arguments; usage: peerline %s [options] %s",
+                    cmd->name, cmd->args);
+        return PL_EXIT_USAGE;
+    }
+    return cmd->run(n_args, argv);
+}
+
+/* Words of `text` from column `at` on, broken before column 96. */
+static void print_wrapped(const char *text, int at, int indent)
+{
+    int col = at;
+    for (const char *p = text; *p;) {
+        if (*p == '\n') {
+            printf("\n%*s", indent, "");
+            col = indent;
+            p++;
+            continue;
+        }
+        int n = (int)strcspn(p, " \n");
+        if (col + n > 96 && col > indent) {
+            printf("\n%*s", indent, "");
+            col = indent;
+        }
+        printf("%.*s", n, p);
+        col += n;
+        p += n;
+        if (*p == ' ') {
+            p++;
+            if (col > indent) {
+                putchar(' ');
+                col++;
+            }
+        }
+    }
+    putchar('\n');
+}
+
+void pl_command_help(const pl_command *cmd)
+{
+    printf("peerline %s - %s\n\nUsage: peerline %s%s%s%s\n", cmd->name, cmd->summary, cmd->name,
+           cmd->opts ? " [options]" : "", cmd->args[0] ? " " : "", cmd->args);
+    if (cmd->opts)
+        printf("\nOptions:\n");
+    for (const pl_opt *o = cmd->opts; o && o->name; o++) {
+        int n = printf("  --%s%s%s", o->name, o->kind == PL_OPT_FLAG ? "" : " ",
+                       o->kind == PL_OPT_FLAG ? "" : o->arg);
+        if (n > 28) {
+            putchar('\n');
+            n = 0;
+        }
+        printf("%*s", 30 - n, "");
+        print_wrapped(o->help, 30, 30);
+    }
+    printf("  --help%*s%s\n", 22, "", "show this text");
+    if (cmd->details) {
+        putchar('\n');
+        print_wrapped(cmd->details, 0, 0);
+    }
+}
+
+/* roff takes a leading dot or quote and every backslash as its own. */
+static void man_text(const char *text)
+{
+    bool start = true;
+    for (const char *p = text; *p; p++) {
+        if (start && (*p == '.' || *p == '\''))
+            printf("\\&");
+        start = *p == '\n';
+        if (*p == '\n' && p[1] == '\n')
+            continue;
+        if (*p == '\n' && p > text && p[-1] == '\n')
+            printf("\n.Pp");
+        if (*p == '\\')
+            printf("\\e");
+        else
+            putchar(*p);
+    }
+    putchar('\n');
+}
+
+void pl_commands_man(const pl_command *const *cmds, size_t n)
+{
+    printf(".Dd November 22, 2026\n.Dt PEERLINE 1\n.Os\n.Sh NAME\n.Nm peerline\n"
+           ".Nd audio, video and data between peers, and with browsers\n.Sh SYNOPSIS\n");
+    for (size_t i = 0; i < n; i++) {
+        printf(".Nm\n.Cm %s\n", cmds[i]->name);
+        if (cmds[i]->opts)
+            printf(".Op Ar options\n");
+        if (cmds[i]->args[0])
+            man_text(cmds[i]->args);
+    }
+    printf(".Sh DESCRIPTION\nOne program with a subcommand for each thing it does.\n"
+           "The environment variable\n.Ev PEERLINE_LOG\n(debug, info, warn or off) sets what is logged to "
+           "standard error.\n");
+    for (size_t i = 0; i < n; i++) {
+        printf(".Ss %s: ", cmds[i]->name);
+        man_text(cmds[i]->summary);
+        if (cmds[i]->details)
+            man_text(cmds[i]->details);
+        if (!cmds[i]->opts)
+            continue;
+        printf(".Bl -tag -width Ds\n");
+        for (const pl_opt *o = cmds[i]->opts; o->name; o++) {
+            printf(".It Fl -%s", o->name);
+            if (o->kind != PL_OPT_FLAG)
+                printf(" Ar %s", o->arg);
+            putchar('\n');
+            man_text(o->help);
+        }
+        printf(".El\n");
+    }
+    printf(
+        ".Sh EXIT STATUS\n0 when all went well, 1 when the call or the work failed, 2 when the command line "
+        "was wrong.\n");
+}
