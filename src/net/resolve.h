@@ -1,0 +1,31 @@
+/* resolve.h - names to addresses without waiting.
+ * Shape    one object a question; pl_resolve_start gives, its callback or pl_resolve_cancel takes.
+ * Errors   told to the callback: PL_EIO (no such name, no server), PL_ENOMEM.
+ * Thread   the loop's owner; the system's resolver runs on libuv's worker threads. */
+#ifndef PL_NET_RESOLVE_H
+#define PL_NET_RESOLVE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "peerline/error.h"
+#include "peerline/loop.h"
+
+enum { PL_RESOLVE_ADDR_MAX = 16, PL_RESOLVE_NAME_MAX = 255 };
+
+typedef struct pl_resolve pl_resolve;
+
+/* Called exactly once unless cancelled, never inside pl_resolve_start; the question is over after it. With
+ * PL_OK n > 0 addresses in the system's order of preference (RFC 6724), each once, with the port that was
+ * asked. */
+typedef void (*pl_resolve_fn)(void *user, pl_err err, const pl_addr *addr, size_t n);
+
+/* family: PL_AF_IP4, PL_AF_IP6, or PL_AF_NONE for both. An address in text is answered without the network.
+ * Errors: PL_EINVAL for an empty or overlong name, PL_ENOMEM; then no callback comes. */
+PL_NODISCARD pl_err pl_resolve_start(pl_resolve **out, pl_loop *loop, const char *host, uint16_t port,
+                                     pl_family family, pl_resolve_fn fn, void *user);
+/* No callback comes after it. NULL is fine; not after the callback has come. */
+void pl_resolve_cancel(pl_resolve *q);
+
+#endif
