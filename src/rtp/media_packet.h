@@ -48,7 +48,8 @@ typedef enum pl_media_kind {
     PL_MEDIA_BITRATE,   /* connection > engine: u.rate_bps, what the encoder should produce */
     PL_MEDIA_RTT,       /* connection > engine: u.rtt_us, smoothed */
     PL_MEDIA_STATS,     /* engine > connection: u.stats, about once a second and at the end */
-    PL_MEDIA_STOP       /* connection > engine: nothing more will come */
+    PL_MEDIA_STOP,      /* connection > engine: nothing more will come */
+    PL_MEDIA_LOSS       /* connection > engine: u.loss, what the peer's reports say it misses of us */
 } pl_media_kind;
 
 typedef struct pl_media_msg {
@@ -58,6 +59,7 @@ typedef struct pl_media_msg {
         pl_media_stats stats;
         int64_t rate_bps;
         int64_t rtt_us;
+        double loss; /* 0..1 */
     } u;
 } pl_media_msg;
 
