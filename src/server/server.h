@@ -1,0 +1,41 @@
+/* server.h - what `peerline serve` is: rooms, page and STUN on one loop.
+ * Shape    lives on a loop; pl_server_new gives, pl_server_free takes.
+ * Errors   PL_EIO when an address is taken, PL_EINVAL for a certificate or a limit; the log names it.
+ * Thread   the loop's owner. */
+#ifndef PL_SERVER_SERVER_H
+#define PL_SERVER_SERVER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "signal/http_server.h"
+
+enum { PL_SERVER_STUN_MAX = 4, PL_SERVER_PORT = 8888, PL_SERVER_STUN_PORT = 3478 };
+
+typedef struct pl_server_conf {
+    pl_http_server_conf http; /* listen, limits and TLS; file, status and user are set by the server */
+    const char *web_dir;      /* the page from there instead of the one built in; NULL: built in */
+    pl_addr stun[PL_SERVER_STUN_MAX]; /* UDP; none with n_stun 0 */
+    size_t n_stun;
+} pl_server_conf;
+
+typedef struct pl_server pl_server;
+
+PL_NODISCARD pl_err pl_server_new(pl_server **out, pl_loop *loop, const pl_server_conf *conf);
+void pl_server_free(pl_server *s); /* NULL is fine */
+size_t pl_server_n_addrs(const pl_server *s);
+const pl_addr *pl_server_addr(const pl_server *s, size_t i); /* with real ports */
+size_t pl_server_n_stun(const pl_server *s);
+const pl_addr *pl_server_stun_addr(const pl_server *s, size_t i);
+/* See pl_http_server_drain. */
+void pl_server_drain(pl_server *s, void (*done)(void *user), void *user);
+
+typedef struct pl_server_stats {
+    pl_rooms_stats rooms;
+    pl_http_server_stats http;
+    uint64_t stun_requests, stun_answers;
+    int64_t up_us;
+} pl_server_stats;
+void pl_server_get_stats(const pl_server *s, pl_server_stats *out);
+
+#endif
