@@ -36,7 +36,7 @@ typedef struct pl_rooms_conf {
     uint32_t max_peers;     /* 0: 10,000 */
     uint32_t max_queue;     /* messages that wait for one peer; 0: 256 */
     size_t max_queue_bytes; /* and their bytes; 0: 1 MiB */
-    size_t max_total_bytes; /* of all queues and logs; 0: 64 MiB */
+    size_t max_total_bytes; /* of all queues, and again of all logs; 0: 64 MiB */
     int64_t idle_us;        /* a peer nobody listens for is signed out after it; 0: 30 s */
 } pl_rooms_conf;
 
@@ -68,10 +68,11 @@ bool pl_rooms_find(const pl_rooms *r, pl_peer_id id, pl_rooms_peer *out);
  * No other verb between the calls. */
 bool pl_rooms_each(const pl_rooms *r, pl_peer_id of, const void **cursor, pl_rooms_peer *out);
 
-/* Somebody now waits to carry things to the peer; its idle time stops. A listener that was there before gets
- * PL_ROOMS_REPLACED: the newest wins, because an old client opens its next connection before the server has
- * seen the last one die. Errors: PL_ESTATE (no such peer). */
-PL_NODISCARD pl_err pl_rooms_listen(pl_rooms *r, int64_t now_us, pl_peer_id id, void *listener);
+/* Somebody now waits to carry things to the peer; its idle time stops. *replaced becomes the listener that
+ * was there before, or NULL: the newest wins, because an old client opens its next connection before the
+ * server has seen the last one die. Errors: PL_ESTATE (no such peer); *replaced is NULL. */
+PL_NODISCARD pl_err pl_rooms_listen(pl_rooms *r, int64_t now_us, pl_peer_id id, void *listener,
+                                    void **replaced);
 /* The carrier is gone or has had enough; the idle time starts. Ignored when another listens by now. */
 void pl_rooms_unlisten(pl_rooms *r, int64_t now_us, pl_peer_id id, const void *listener);
 
@@ -87,16 +88,15 @@ typedef struct pl_rooms_item {
 bool pl_rooms_take(pl_rooms *r, int64_t now_us, pl_peer_id id, pl_rooms_item *out);
 
 typedef enum pl_rooms_event_kind {
-    PL_ROOMS_READY,    /* there is something to take; told once until it was taken empty or listens anew */
-    PL_ROOMS_REPLACED, /* another listens for this peer now */
-    PL_ROOMS_GONE      /* the peer was signed out, here or by its idle time or because it fell behind */
+    PL_ROOMS_READY, /* there is something to take; told once until it was taken empty or listens anew */
+    PL_ROOMS_GONE   /* the peer was signed out, here or by its idle time or because it fell behind */
 } pl_rooms_event_kind;
 typedef struct pl_rooms_event {
     pl_rooms_event_kind kind;
     pl_peer_id id;
-    void *listener; /* after REPLACED and GONE it is attached to nothing */
+    void *listener; /* after GONE it is attached to nothing; a peer without listener goes silently */
 } pl_rooms_event;
-/* Drain it after every other verb. */
+/* Drain it after every other verb. An event is a difference between state and what was told. */
 bool pl_rooms_poll_event(pl_rooms *r, pl_rooms_event *out);
 
 void pl_rooms_tick(pl_rooms *r, int64_t now_us); /* signs out who has been idle too long */
@@ -105,7 +105,8 @@ void pl_rooms_check(const pl_rooms *r);          /* asserts every invariant */
 
 typedef struct pl_rooms_stats {
     uint32_t n_peers, n_rooms, n_listening;
-    size_t queued_bytes, n_queued; /* messages and the bytes of queues and logs */
+    size_t queued_bytes, n_queued; /* messages that wait */
+    size_t log_bytes;              /* comings and goings that not everybody has heard */
     uint64_t n_signed_in, n_signed_out, n_idle, n_behind, n_messages, message_bytes, n_refused;
 } pl_rooms_stats;
 const pl_rooms_stats *pl_rooms_get_stats(const pl_rooms *r);

@@ -27,7 +27,7 @@ pl_err pl_ws_session_input(pl_ws_session *s, pl_rooms *rooms, int64_t now_us, co
                            pl_buf *out);
 /* After PL_ROOMS_READY: appends the next item; false when there is none. */
 bool pl_ws_session_next(pl_ws_session *s, pl_rooms *rooms, int64_t now_us, pl_buf *out);
-/* After PL_ROOMS_GONE or REPLACED: tells the client that it is signed out. */
+/* After PL_ROOMS_GONE, or when another connection took over: tells the client that it is signed out. */
 void pl_ws_session_gone(pl_ws_session *s, pl_buf *out);
 /* The connection has ended. */
 void pl_ws_session_end(pl_ws_session *s, pl_rooms *rooms, int64_t now_us);
