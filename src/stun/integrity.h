@@ -28,10 +28,10 @@ void pl_stun_put_fingerprint(pl_stun_wr *s);
 
 /* Long-term credentials (RFC 8489 9.2.2, 18.5.1). username, realm and password are prepared already (PRECIS).
  * algorithm: PL_STUN_ALG_MD5 or PL_STUN_ALG_SHA256. Returns the key's length, 16 or 32, or 0 (unknown
- * algorithm or the crypto library failed). */
+ * algorithm, or texts beyond their limits). */
 size_t pl_stun_long_term_key(uint16_t algorithm, pl_str username, pl_str realm, pl_str password,
                              uint8_t key[PL_STUN_KEY_MAX]);
-/* SHA-256 of "username:realm". False when the crypto library failed. */
+/* SHA-256 of "username:realm". False when the texts exceed their limits. */
 bool pl_stun_userhash(pl_str username, pl_str realm, uint8_t out[PL_STUN_USERHASH_LEN]);
 
 #endif

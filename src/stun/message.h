@@ -136,7 +136,7 @@ bool pl_stun_find(const pl_stun_msg *m, uint16_t type, pl_rd *value);
 bool pl_stun_find_nth(const pl_stun_msg *m, uint16_t type, unsigned nth, pl_rd *value);
 bool pl_stun_has(const pl_stun_msg *m, uint16_t type);
 
-/* Typed getters: PL_OK, PL_EAGAIN-free. Absent gives PL_ENOTSUP, a value of the wrong form PL_EPROTO; out is
+/* Typed getters. Absent gives PL_ENOTSUP, a value of the wrong form PL_EPROTO; out is
  * zeroed in both cases. */
 PL_NODISCARD pl_err pl_stun_get_addr(const pl_stun_msg *m, uint16_t type,
                                      pl_addr *out); /* *-ADDRESS, -SERVER */
@@ -162,7 +162,8 @@ PL_NODISCARD pl_err pl_stun_get_unknown(const pl_stun_msg *m, uint16_t *types, s
 PL_NODISCARD pl_err pl_stun_get_address_error(const pl_stun_msg *m, pl_family *family, uint16_t *code,
                                               pl_str *reason);
 typedef struct pl_stun_icmp {
-    uint8_t type, code;
+    uint8_t type;  /* 7 bits */
+    uint16_t code; /* 9 bits */
     uint32_t data;
 } pl_stun_icmp;
 PL_NODISCARD pl_err pl_stun_get_icmp(const pl_stun_msg *m, pl_stun_icmp *out);
@@ -199,7 +200,7 @@ void pl_stun_put_algorithm(pl_stun_wr *s, uint16_t algorithm);
 void pl_stun_put_algorithms(pl_stun_wr *s, const uint16_t *algorithms, size_t n);
 /* The message's length, or 0 when something did not fit. Integrity and fingerprint go before it. */
 size_t pl_stun_end(pl_stun_wr *s);
-/* RFC 8489 14.8, 8445, 8656: "Unauthorized" for 401 and so on; "Error" for others. */
+/* RFC 8489 14.8, 8445, 8656: "Unauthenticated" for 401 and so on; "Error" for others. */
 const char *pl_stun_reason(uint16_t code);
 
 #endif

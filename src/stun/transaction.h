@@ -23,9 +23,9 @@ typedef struct pl_stun_tx_conf {
 typedef struct pl_stun_tx {
     uint8_t id[PL_STUN_ID_LEN];
     uint8_t n_sent, rc, rm;
-    int64_t rto_us, rto_max_us; /* the first wait, and the longest */
-    int64_t sent_us;            /* of the first transmission */
-    int64_t at_us;              /* next transmission or the end, PL_NEVER while idle */
+    int64_t rto_us, rto_max_us;    /* the first wait, and the longest */
+    int64_t sent_us, last_sent_us; /* of the first transmission, and of the last */
+    int64_t at_us;                 /* next transmission or the end, PL_NEVER while idle */
 } pl_stun_tx;
 
 /* A new random id; due at once. conf NULL: all defaults. */
