@@ -78,7 +78,7 @@ PL_NODISCARD pl_err pl_rtp_ext_parse(pl_rtp_ext *out, const pl_rtp_ext_map *m, c
 
 /* Where in a packet the late elements stand: offsets from its first byte, 0 when absent. */
 typedef struct pl_rtp_stamp_at {
-    uint16_t abs_send_time, twcc, toffset;
+    uint16_t abs_send_time, twcc;
 } pl_rtp_stamp_at;
 
 /* Writes the extension block behind the fixed header that w holds: every element of e->has that m knows,

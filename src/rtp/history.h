@@ -39,8 +39,8 @@ void pl_rtp_history_clear(pl_rtp_history *h);
 void pl_rtp_history_rtt(pl_rtp_history *h, int64_t rtt_us);
 /* Copies a packet in (RTP before SRTP, its own SSRC and sequence number). Sequence numbers ascend. */
 PL_NODISCARD pl_err pl_rtp_history_put(pl_rtp_history *h, int64_t now_us, const uint8_t *pkt, size_t len);
-/* The packet a NACK asks for, or NULL when it is gone or went out less than a round trip ago; marks it as
- * sent at now_us. Lent until the next put, tick or clear. */
+/* The packet a NACK asks for, or NULL when it is gone or was resent less than a round trip ago (that copy is
+ * still on its way); marks it as resent at now_us. Lent until the next put, tick or clear. */
 const uint8_t *pl_rtp_history_resend(pl_rtp_history *h, int64_t now_us, uint16_t seq, size_t *len);
 /* The newest packet of at most max_len bytes, to be repeated as padding (RTX carries it); NULL when none. */
 const uint8_t *pl_rtp_history_padding(pl_rtp_history *h, size_t max_len, size_t *len);

@@ -15,21 +15,21 @@
 #include "rtp/rtcp_report.h"
 
 enum {
-    PL_SOURCE_MAX_DROPOUT = 3000, /* a longer jump forward is believed when it goes on (RFC 3550 A.1) */
-    PL_SOURCE_MAX_MISORDER = 1000 /* and so is a longer one back: the sender has started anew */
+    PL_SOURCE_MAX_DROPOUT = 3000,   /* a longer jump forward is believed when it goes on (RFC 3550 A.1) */
+    PL_SOURCE_MAX_MISORDER = 1000,  /* and so is a longer one back: the sender has started anew */
+    PL_SOURCE_GAP_MAX_US = 60000000 /* jitter starts anew after a longer silence */
 };
 
 typedef struct pl_rtp_source {
     uint32_t ssrc, clock_rate;
     bool started;
     int64_t base_seq, max_seq; /* unwrapped; the first of this run and the highest */
-    int64_t wire_cycles;       /* what a report adds to max_seq, so that restarts do not show */
     int32_t bad_seq;           /* after a jump: the number that would confirm it, or -1 */
     uint32_t n_restarts, n_refused;
 
-    uint64_t run_received;                   /* of this run, duplicates included */
+    int64_t expected_before;                 /* in runs that a restart has ended */
+    uint64_t received;                       /* in all runs, duplicates included, without RTX */
     uint64_t prior_received, prior_expected; /* at the last report, for the fraction */
-    int64_t lost_before;                     /* by runs that a restart has ended */
     uint32_t jitter_q4;                      /* RFC 3550 A.8, scaled by 16 */
     uint32_t last_rtp_ts;
     int64_t last_arrival_us;

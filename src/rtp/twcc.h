@@ -30,8 +30,8 @@ typedef struct pl_twcc_rx {
     uint32_t cap;
     uint8_t fb_count;
     uint32_t media_ssrc;
-    int64_t next_us, interval_us;
-    int64_t window_us; /* rate measurement */
+    int64_t next_us, interval_us, sent_us; /* due; between feedbacks; the last one */
+    int64_t window_us;                     /* rate measurement */
     uint64_t window_bytes;
 } pl_twcc_rx;
 
@@ -41,15 +41,16 @@ void pl_twcc_rx_clear(pl_twcc_rx *r);
  * feedback. */
 void pl_twcc_rx_packet(pl_twcc_rx *r, int64_t arrival_us, uint16_t seq, uint32_t ssrc, size_t len);
 int64_t pl_twcc_rx_next_us(const pl_twcc_rx *r); /* or PL_NEVER when nothing has come since the last */
-/* Writes one feedback packet when due; call until false. False also when w has no room: try an empty one. */
+/* Writes one feedback packet when due; call until false, each time with at
+ * least 64 bytes of room in w (else false, and it stays due). */
 bool pl_twcc_rx_poll(pl_twcc_rx *r, int64_t now_us, uint32_t sender_ssrc, pl_wr *w);
 
 typedef struct pl_twcc_sent pl_twcc_sent;
 
 typedef struct pl_twcc_tx {
-    int64_t next;  /* number of the next packet; low 16 bits go on the wire */
-    int64_t first; /* oldest in the ring */
-    int64_t highest_acked;
+    int64_t next;    /* number of the next packet; low 16 bits go on the wire */
+    int64_t first;   /* oldest in the ring */
+    int64_t settled; /* all below are acknowledged, lost or were in feedback that got lost */
     pl_twcc_sent *sent;
     uint32_t cap;
     bool has_fb;
