@@ -17,7 +17,7 @@ extern "C" {
 
 typedef struct pl_rtp_transceiver pl_rtp_transceiver;
 
-enum { PL_TRANSCEIVERS_MAX = 32 };
+enum { PL_TRANSCEIVERS_MAX = 62 };
 
 typedef enum pl_media_type { PL_AUDIO, PL_VIDEO } pl_media_type;
 typedef enum pl_direction { PL_SENDRECV, PL_SENDONLY, PL_RECVONLY, PL_INACTIVE, PL_STOPPED } pl_direction;

@@ -1,0 +1,237 @@
+/* media_out.c - from an engine's outbox through the pacer to a protected RTP packet.
+ *     outbox > header and extensions > pacer (by urgency) > stamps > history > SRTP */
+#include "pc/pc_internal.h"
+
+#include <assert.h>
+
+/* RFC 8837 table 1, "high"/"medium" for interactive media. */
+enum { DSCP_AUDIO = 46, DSCP_VIDEO = 34, AUDIO_RATE_BPS = 50000, VIDEO_MIN_BPS = 50000 };
+
+static pc_packet *new_packet(pl_pc *pc, pc_transceiver *t)
+{
+    pc_packet *p = pl_pool_get(&pc->media->packets);
+    if (!p) {
+        pc->count.outbox_bad++;
+        return NULL;
+    }
+    p->paced = (pl_pacer_pkt){ 0 };
+    p->t = t;
+    p->is_rtx = false;
+    p->sample_us = pc->now_us;
+    p->len = 0;
+    return p;
+}
+
+static void push(pl_pc *pc, pc_packet *p, pl_pacer_class prio)
+{
+    if (pl_pacer_push(&pc->media->pacer, pc->now_us, &p->paced, prio, p->len)) {
+        pc->count.outbox_bad++;
+        pl_pool_put(&pc->media->packets, p);
+    }
+}
+
+static void send_payload(pl_pc *pc, pc_transceiver *t, const pl_media_packet *in)
+{
+    if (in->len > PL_MEDIA_SEND_MAX) {
+        pc->count.outbox_bad++;
+        return;
+    }
+    pc_packet *p = new_packet(pc, t);
+    if (!p)
+        return;
+    pl_rtp_header h = {
+        .ssrc = t->ssrc, .rtp_ts = in->rtp_ts, .seq = t->seq, .pt = in->pt, .marker = in->marker
+    };
+    pl_rtp_ext ext = { .has = 1u << PL_EXT_MID | 1u << PL_EXT_ABS_SEND_TIME | 1u << PL_EXT_TWCC,
+                       .mid = pl_str_of(t->info.mid) };
+    if (in->audio_level < PL_AUDIO_LEVEL_NONE) {
+        ext.has |= 1u << PL_EXT_AUDIO_LEVEL;
+        ext.audio_level = in->audio_level;
+        ext.voice = in->voice;
+    }
+    pl_wr w = pl_wr_init(p->data, sizeof p->data - PL_SRTP_TAILROOM);
+    pl_rtp_write(&w, &h, NULL);
+    pl_rtp_ext_write(&w, &t->send_ext, &ext, NULL);
+    pl_wr_bytes(&w, in->payload, in->len);
+    if (!pl_wr_ok(&w)) {
+        pc->count.outbox_bad++;
+        pl_pool_put(&pc->media->packets, p);
+        return;
+    }
+    t->seq++;
+    p->len = pl_wr_len(&w);
+    if (in->arrival_us)
+        p->sample_us = in->arrival_us;
+    push(pc, p, t->kind == PL_AUDIO ? PL_PACE_AUDIO : PL_PACE_VIDEO);
+}
+
+static void want_key(pc_transceiver *t)
+{
+    for (pc_stream *s = t->streams; s; s = s->next) {
+        if (!s->is_rtx)
+            s->pli_wanted = true;
+    }
+}
+
+static void pump(pl_pc *pc, pc_transceiver *t)
+{
+    const pl_media_msg *msg;
+    while ((msg = pl_ring_peek(t->outbox))) {
+        switch (msg->kind) {
+        case PL_MEDIA_PACKET:
+            if (t->info.sending && pc->media)
+                send_payload(pc, t, &msg->u.packet);
+            break;
+        case PL_MEDIA_WANT_KEY: want_key(t); break;
+        case PL_MEDIA_STATS: t->engine = msg->u.stats; break;
+        case PL_MEDIA_BITRATE:
+        case PL_MEDIA_RTT:
+        case PL_MEDIA_LOSS:
+        case PL_MEDIA_STOP: pc->count.outbox_bad++; break; /* they go the other way */
+        }
+        pl_ring_drop(t->outbox);
+    }
+}
+
+void pl_pc_pump_media(pl_pc *pc, int64_t now_us)
+{
+    pc->now_us = now_us;
+    for (int i = 0; i < pc->n_t; i++) {
+        if (pc->t[i]->outbox)
+            pump(pc, pc->t[i]);
+    }
+}
+
+/* RTX when it was agreed on; a plain repetition would use an SRTP index twice, so without RTX the request
+ * stays unanswered and the peer falls back to a key frame. */
+static pc_packet *make_rtx(pl_pc *pc, pc_transceiver *t, const uint8_t *pkt, size_t len)
+{
+    if (t->rtx_pt < 0)
+        return NULL;
+    pc_packet *p = new_packet(pc, t);
+    if (!p)
+        return NULL;
+    if (pl_rtx_wrap(&t->rtx, &t->send_ext, pkt, len, p->data, sizeof p->data - PL_SRTP_TAILROOM, &p->len)) {
+        pl_pool_put(&pc->media->packets, p);
+        return NULL;
+    }
+    p->is_rtx = true;
+    return p;
+}
+
+void pc_media_resend(pl_pc *pc, pc_transceiver *t, uint16_t seq)
+{
+    size_t len;
+    const uint8_t *pkt = t->rtx_pt >= 0 ? pl_rtp_history_resend(&t->history, pc->now_us, seq, &len) : NULL;
+    pc_packet *p = pkt ? make_rtx(pc, t, pkt, len) : NULL;
+    if (p)
+        push(pc, p, PL_PACE_RETRANSMIT);
+}
+
+/* A probe wants more bytes than the encoders gave: an old packet goes again as RTX. */
+static bool add_padding(pl_pc *pc)
+{
+    size_t want = pl_pacer_padding(&pc->media->pacer, pc->now_us);
+    for (int i = 0; want && i < pc->n_t; i++) {
+        pc_transceiver *t = pc->t[i];
+        size_t len;
+        const uint8_t *pkt =
+            t->info.sending && t->rtx_pt >= 0
+                ? pl_rtp_history_padding(&t->history, PC_PACKET_CAP - PL_SRTP_TAILROOM - 2, &len)
+                : NULL;
+        pc_packet *p = pkt ? make_rtx(pc, t, pkt, len) : NULL;
+        if (p) {
+            push(pc, p, PL_PACE_PADDING);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Stamps, remembers and counts a packet that leaves now. */
+static void depart(pl_pc *pc, pc_packet *p)
+{
+    pc_transceiver *t = p->t;
+    pc_media *m = pc->media;
+    pl_rtp_header h;
+    uint16_t twcc_seq = 0;
+    if (pl_rtp_parse(&h, p->data, p->len))
+        return;
+    pl_rtp_stamp_at at = pl_rtp_ext_locate(&t->send_ext, p->data, &h);
+    if (at.twcc)
+        twcc_seq = pl_twcc_tx_sent(&m->twcc_tx, pc->now_us, p->len, p->paced.probe);
+    pl_rtp_stamp(p->data, &at, pc->now_us, twcc_seq);
+    pl_cc_sent(&m->cc, pc->now_us, p->len);
+    if (p->is_rtx) {
+        pl_rtp_sender_resent(&t->sender, h.payload_at, h.payload_len);
+        return;
+    }
+    if (t->rtx_pt >= 0 && pl_rtp_history_put(&t->history, pc->now_us, p->data, p->len))
+        pc->count.not_kept++; /* no memory: it cannot be sent again, that is all */
+    pl_rtp_sender_sent(&t->sender, &h, p->sample_us);
+}
+
+bool pc_media_poll(pl_pc *pc, uint8_t *out, size_t cap, size_t *len, uint8_t *dscp)
+{
+    pc_media *m = pc->media;
+    pl_pacer_pkt *paced = pl_pacer_poll(&m->pacer, pc->now_us);
+    if (!paced && add_padding(pc))
+        paced = pl_pacer_poll(&m->pacer, pc->now_us);
+    while (paced) {
+        pc_packet *p = pl_of(paced, pc_packet, paced);
+        *dscp = p->t->kind == PL_AUDIO ? DSCP_AUDIO : DSCP_VIDEO;
+        depart(pc, p);
+        assert(p->len + PL_SRTP_TAILROOM <= cap);
+        memcpy(out, p->data, p->len);
+        pl_err err = pl_srtp_protect(pc->srtp_out, out, p->len, cap, len);
+        pl_pool_put(&m->packets, p);
+        if (!err)
+            return true;
+        pc->count.outbox_bad++;
+        paced = pl_pacer_poll(&m->pacer, pc->now_us);
+    }
+    return false;
+}
+
+void pc_media_drop_queue(pl_pc *pc)
+{
+    if (!pc->media)
+        return;
+    for (pl_pacer_pkt *paced; (paced = pl_pacer_take(&pc->media->pacer));)
+        pl_pool_put(&pc->media->packets, pl_of(paced, pc_packet, paced));
+}
+
+/* Audio takes its small share first; the rest is divided among the video senders. */
+static void share_rate(pl_pc *pc, int64_t rate_bps)
+{
+    int n_audio = 0, n_video = 0;
+    for (int i = 0; i < pc->n_t; i++) {
+        if (pc->t[i]->info.sending)
+            *(pc->t[i]->kind == PL_AUDIO ? &n_audio : &n_video) += 1;
+    }
+    int64_t left_bps = rate_bps - (int64_t)n_audio * AUDIO_RATE_BPS;
+    for (int i = 0; i < pc->n_t; i++) {
+        pc_transceiver *t = pc->t[i];
+        if (!t->info.sending || t->kind != PL_VIDEO)
+            continue;
+        pl_media_msg msg = { .kind = PL_MEDIA_BITRATE };
+        msg.u.rate_bps = left_bps / n_video > VIDEO_MIN_BPS ? left_bps / n_video : VIDEO_MIN_BPS;
+        if (msg.u.rate_bps != t->rate_told_bps && pc_post(pc, t, &msg))
+            t->rate_told_bps = msg.u.rate_bps;
+    }
+}
+
+void pc_media_target(pl_pc *pc)
+{
+    pc_media *m = pc->media;
+    pl_cc_target target;
+    pl_cc_probe_ask ask;
+    if (pl_cc_poll(&m->cc, &target)) {
+        m->rate_bps = target.rate_bps;
+        pl_pacer_rate(&m->pacer, pc->now_us, target.pacing_bps, 0);
+    }
+    if (pl_cc_poll_probe(&m->cc, pc->now_us, &ask))
+        pl_pacer_probe(&m->pacer, pc->now_us, &ask);
+    if (m->rate_bps)
+        share_rate(pc, m->rate_bps);
+}

@@ -1,0 +1,113 @@
+/* outbound.c - the journey from a track or a channel to the wire.
+ *     ICE's own messages > DTLS flights > RTCP > RTP (pacer, stamps, SRTP) > channels (SCTP, DTLS records)
+ * Everything but ICE goes to the selected pair. SCTP packets of one size to one destination are laid end to
+ * end, so that segmentation offload sends them with one system call. */
+#include "pc/pc_internal.h"
+
+#include <stdlib.h>
+
+enum { DSCP_BEST_EFFORT = 0, BATCH_MAX = 40 };
+
+static bool sent(pl_pc *pc, pl_dgram *out, size_t n_packets)
+{
+    pc->packets_sent += n_packets;
+    pc->bytes_sent += out->len;
+    pl_ice_count_sent(pc->ice, pc->now_us, (uint32_t)n_packets, out->len);
+    return true;
+}
+
+static bool poll_dtls(pl_pc *pc, pl_dgram *out)
+{
+    return pl_dtls_poll_output(pc->dtls, pc->now_us, out) && sent(pc, out, 1);
+}
+
+static bool poll_media(pl_pc *pc, pl_dgram *out)
+{
+    uint8_t dscp = DSCP_BEST_EFFORT;
+    if (!pc->srtp_out || !pc->media)
+        return false;
+    if (!pc_rtcp_poll(pc, out->data, out->cap, &out->len) &&
+        !pc_media_poll(pc, out->data, out->cap, &out->len, &dscp))
+        return false;
+    out->path.dscp = dscp;
+    return sent(pc, out, 1);
+}
+
+/* The next SCTP packet: the one that did not fit into the last batch, or a new one. */
+static size_t next_packet(pl_pc *pc, uint8_t packet[PL_SCTP_MTU_DEFAULT])
+{
+    size_t len = pc->waiting_len;
+    if (len) {
+        memcpy(packet, pc->waiting, len);
+        pc->waiting_len = 0;
+        return len;
+    }
+    return pl_data_poll_output(pc->data, pc->now_us, packet, PL_SCTP_MTU_DEFAULT, &len) ? len : 0;
+}
+
+/* A packet longer than the batch's first cannot join it: it opens the next one. */
+static void keep_for_next(pl_pc *pc, const uint8_t *packet, size_t len)
+{
+    if (!pc->waiting && !(pc->waiting = malloc(PL_SCTP_MTU_DEFAULT)))
+        return; /* lost, as the network loses packets: SCTP sends it again */
+    memcpy(pc->waiting, packet, len);
+    pc->waiting_len = len;
+}
+
+static bool poll_data(pl_pc *pc, pl_dgram *out)
+{
+    uint8_t packet[PL_SCTP_MTU_DEFAULT];
+    size_t n_packets = 0, first = 0, n;
+    if (!pc->data || pl_dtls_get_state(pc->dtls) != PL_DTLS_CONNECTED)
+        return false;
+    while (n_packets < BATCH_MAX && out->cap - out->len >= sizeof packet + PL_DTLS_OVERHEAD) {
+        size_t len = next_packet(pc, packet);
+        if (!len)
+            break;
+        if (first && len > first) {
+            keep_for_next(pc, packet, len);
+            break;
+        }
+        if (pl_dtls_protect(pc->dtls, packet, len, out->data + out->len, out->cap - out->len, &n))
+            break;
+        n_packets++;
+        out->len += n;
+        if (!first) {
+            first = len;
+            out->segment = n;
+        }
+        if (len != first)
+            break; /* only the last of a batch may be shorter */
+    }
+    if (n_packets <= 1)
+        out->segment = 0;
+    return n_packets > 0 && sent(pc, out, n_packets);
+}
+
+/* After close: what is left to say goes out in this order, close_notify last. */
+static bool poll_parting(pl_pc *pc, pl_dgram *out)
+{
+    if (poll_media(pc, out) || poll_data(pc, out))
+        return true;
+    if (!pc->dtls_closed) {
+        pc->dtls_closed = true;
+        pl_dtls_close(pc->dtls, pc->now_us);
+    }
+    return poll_dtls(pc, out);
+}
+
+bool pl_pc_poll_output(pl_pc *pc, int64_t now_us, pl_dgram *out)
+{
+    pc->now_us = now_us;
+    out->len = out->segment = 0;
+    out->path = (pl_path){ 0 };
+    if (!pc->ice)
+        return false;
+    if (!pc->closed && pl_ice_poll_output(pc->ice, now_us, out))
+        return true;
+    if (!pc->dtls || !pl_ice_selected(pc->ice, &out->path))
+        return false;
+    if (pc->closed)
+        return poll_parting(pc, out);
+    return poll_dtls(pc, out) || poll_media(pc, out) || poll_data(pc, out);
+}
