@@ -1,7 +1,7 @@
 /* audio.h - one face for all audio codecs: what negotiation must know of each, an encoder and a decoder.
  * Source   opus: RFC 6716 through libopus, RTP facts from RFC 7587; PCMU and PCMA: ITU-T G.711, RFC 3551.
- * Shape    pl_audio_codec is a constant table entry; encoders and decoders are opaque, new gives, free takes.
- *          PCM is int16_t, mono, at sample_rate_hz.
+ * Shape    pl_audio_codec is a constant table entry; encoders and decoders are opaque, new gives, free
+ *          takes. PCM is int16_t, mono, at sample_rate_hz.
  * Units    samples at sample_rate_hz unless the name says otherwise; bits per second.
  * Errors   a payload that breaks its format gives PL_EPROTO and leaves the decoder usable.
  * Thread   belongs to the media thread that uses it; encode, decode and conceal allocate nothing. */

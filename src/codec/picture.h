@@ -1,9 +1,10 @@
 /* picture.h - one I420 picture, counted by reference, from a pool that crosses threads.
- * Shape    pl_picture_get gives one reference, pl_picture_ref another, pl_picture_put takes one. A pool holds
- * at most PL_PICTURE_POOL_MAX pictures; it lives until its owner and its last picture have let go. A picture
- * with more than one reference is read only. Units    pixels; strides in bytes; microseconds. Thread   any
- * for get, ref and put: counts are atomic, there is no lock. The pixels belong to whoever holds the only
- * reference. A buffer is allocated only when its picture is first used or grows. */
+ * Shape    pl_picture_get gives one reference, pl_picture_ref another, pl_picture_put takes one. A pool
+ *          holds at most PL_PICTURE_POOL_MAX pictures; it lives until its owner and its last picture have
+ *          let go. A picture with more than one reference is read only.
+ * Units    pixels; strides in bytes; microseconds.
+ * Thread   any for get, ref and put: counts are atomic, there is no lock. The pixels belong to whoever
+ *          holds the only reference. A buffer is allocated only when its picture is first used or grows. */
 #ifndef PL_CODEC_PICTURE_H
 #define PL_CODEC_PICTURE_H
 

@@ -1,7 +1,7 @@
 /* video.h - one face for all video codecs: what negotiation must know of each, an encoder and a decoder.
  * Source   VP8: RFC 6386 through libvpx, RTP facts from RFC 7741.
- * Shape    pl_video_codec is a constant table entry; encoders and decoders are opaque, new gives, free takes.
- *          An encoded frame is lent until the next encode.
+ * Shape    pl_video_codec is a constant table entry; encoders and decoders are opaque, new gives, free
+ *          takes. An encoded frame is lent until the next encode.
  * Errors   a frame that breaks its format gives PL_EPROTO; the decoder then refuses all but key frames.
  * Thread   belongs to the worker that uses it. */
 #ifndef PL_CODEC_VIDEO_H

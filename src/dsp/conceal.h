@@ -1,6 +1,7 @@
-/* conceal.h - invents speech in place of a packet that did not come, for codecs that cannot do it themselves.
- * Source   the idea of ITU-T G.711 appendix I: repeat the last pitch period, fade out, and cross over to the
- *          real signal when it returns.
+/* conceal.h - invents speech in place of a packet that did not come, for codecs that cannot do it
+ * themselves.
+ * Source   the idea of ITU-T G.711 appendix I: repeat the last pitch period, fade out, and cross over to
+ *          the real signal when it returns.
  * Shape    plain data, zero state legal (conceals with silence), nothing to free.
  * Units    samples at rate_hz, 8 to 48 kHz. */
 #ifndef PL_DSP_CONCEAL_H

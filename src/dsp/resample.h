@@ -1,7 +1,7 @@
 /* resample.h - mono sample rate conversion, any rate to any rate, over speexdsp's polyphase resampler.
- * Shape    opaque; new gives, free takes. Equal rates copy. The output is exactly n_in * out / in samples in
- *          the long run; the filter's delay is taken off at the start, so the first sample out is the first
- * in. Thread   belongs to its owner's thread; process allocates nothing. */
+ * Shape    opaque; new gives, free takes. Equal rates copy. Each call gives n_in * out / in samples, to the
+ *          sample; the signal comes later by pl_resampler_delay_us.
+ * Thread   belongs to its owner's thread; run and reset allocate nothing. */
 #ifndef PL_DSP_RESAMPLE_H
 #define PL_DSP_RESAMPLE_H
 
@@ -21,6 +21,8 @@ void pl_resampler_free(pl_resampler *r); /* NULL is fine */
  * With cap >= n_in * out / in + 2 all are taken. */
 size_t pl_resampler_run(pl_resampler *r, const int16_t *in, size_t n_in, size_t *n_used, int16_t *out,
                         size_t cap);
+/* The filter's delay: 4 ms when the lower of the two rates is 8 kHz, less above; 0 for equal rates. */
+int64_t pl_resampler_delay_us(const pl_resampler *r);
 /* Forgets what it has heard, for a new signal. */
 void pl_resampler_reset(pl_resampler *r);
 

@@ -23,6 +23,7 @@ typedef struct pl_delay {
     uint32_t n_samples;
     int64_t min_us, max_us; /* limits of the target */
     int64_t packet_us;      /* duration of a packet, as seen */
+    int64_t base_us;        /* the smallest transit time in the history */
     int64_t target_us;
 } pl_delay;
 
@@ -31,6 +32,16 @@ void pl_delay_init(pl_delay *d, int64_t min_us, int64_t max_us);
 /* A packet arrived at arrival_us whose media time is media_us. */
 void pl_delay_arrival(pl_delay *d, int64_t arrival_us, int64_t media_us, int64_t packet_us);
 /* What the buffer should hold on average, at least one packet. */
-int64_t pl_delay_target_us(const pl_delay *d);
+static inline int64_t pl_delay_target_us(const pl_delay *d)
+{
+    return d->target_us;
+}
+/* Arrival minus media time of the fastest packet: what the target is counted from. */
+static inline int64_t pl_delay_base_us(const pl_delay *d)
+{
+    return d->base_us;
+}
+/* The sender's clock has jumped: the transit times are forgotten, the target stays. */
+void pl_delay_restart(pl_delay *d);
 
 #endif

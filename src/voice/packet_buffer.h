@@ -1,7 +1,7 @@
 /* packet_buffer.h - packets of one voice stream, in order, until their turn comes.
  * Shape    fixed slots in order of sequence number; init allocates, clear frees; zero state legal.
- * Errors   a duplicate or a packet older than what was played is refused; when all slots are full everything
- * is thrown away, because so much in stock means that we have stood still. */
+ * Errors   a duplicate or a packet older than what was played is refused; when all slots are full
+ *          everything is thrown away, because so much in stock means that we have stood still. */
 #ifndef PL_VOICE_PACKET_BUFFER_H
 #define PL_VOICE_PACKET_BUFFER_H
 

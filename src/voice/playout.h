@@ -1,7 +1,8 @@
 /* playout.h - packets to speaker: the spine of everything that is heard.
- * Shape    a pl_playout mixes the pl_playout_stream's that are attached to it. Streams are made and freed on
- * any thread while they are not attached; attach, detach and 10ms belong to the audio thread. Units    48 kHz
- * mono, 480 samples a step. Thread   10ms takes no lock and allocates nothing. */
+ * Shape    a pl_playout mixes the pl_playout_stream's that are attached to it. Streams are made and freed
+ *          on any thread while they are not attached; attach, detach and 10ms belong to the audio thread.
+ * Units    48 kHz mono, 480 samples a step.
+ * Thread   10ms takes no lock and allocates nothing. */
 #ifndef PL_VOICE_PLAYOUT_H
 #define PL_VOICE_PLAYOUT_H
 
