@@ -57,20 +57,31 @@ EVP_PKEY *pl_cert_pkey(const pl_cert *c)
     return c->pkey;
 }
 
-pl_err pl_fingerprint_of(pl_fingerprint *out, pl_hash_alg alg, const X509 *x509)
+pl_err pl_fingerprint_of(pl_fingerprint *out, pl_hash_alg alg, const uint8_t *der, size_t len)
 {
     const EVP_MD *md = alg == PL_HASH_SHA256   ? EVP_sha256()
                        : alg == PL_HASH_SHA384 ? EVP_sha384()
                        : alg == PL_HASH_SHA512 ? EVP_sha512()
                        : alg == PL_HASH_SHA1   ? EVP_sha1()
                                                : NULL;
-    unsigned len = 0;
+    unsigned n = 0;
     *out = (pl_fingerprint){ 0 };
-    if (!md || X509_digest(x509, md, out->bytes, &len) != 1)
+    if (!md || EVP_Digest(der, len, out->bytes, &n, md, NULL) != 1)
         return PL_ENOTSUP;
     out->alg = (uint8_t)alg;
-    out->len = (uint8_t)len;
+    out->len = (uint8_t)n;
     return PL_OK;
+}
+
+static pl_err own_fingerprint(pl_cert *c)
+{
+    uint8_t *der = NULL;
+    int len = i2d_X509(c->x509, &der);
+    if (len <= 0)
+        return PL_ENOMEM;
+    pl_err err = pl_fingerprint_of(&c->fingerprint, PL_HASH_SHA256, der, (size_t)len);
+    OPENSSL_free(der);
+    return err;
 }
 
 /* Seconds of Unix time of an ASN.1 time, or 0. */
@@ -97,7 +108,7 @@ static pl_err wrap(pl_cert **out, X509 *x509, EVP_PKEY *pkey)
     c->x509 = x509;
     c->pkey = pkey;
     c->expires_s = unix_time(X509_get0_notAfter(x509));
-    pl_err err = pl_fingerprint_of(&c->fingerprint, PL_HASH_SHA256, x509);
+    pl_err err = own_fingerprint(c);
     if (err != PL_OK) {
         pl_cert_free(c);
         return PL_ENOMEM;

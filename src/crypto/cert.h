@@ -50,7 +50,7 @@ PL_NODISCARD pl_err pl_cert_write_pem(const pl_cert *c, pl_buf *out);
 struct x509_st *pl_cert_x509(const pl_cert *c);
 struct evp_pkey_st *pl_cert_pkey(const pl_cert *c);
 
-/* The hash of any certificate. Errors: PL_ENOTSUP. */
-PL_NODISCARD pl_err pl_fingerprint_of(pl_fingerprint *out, pl_hash_alg alg, const struct x509_st *x509);
+/* The hash of any certificate in DER. Errors: PL_ENOTSUP. */
+PL_NODISCARD pl_err pl_fingerprint_of(pl_fingerprint *out, pl_hash_alg alg, const uint8_t *der, size_t len);
 
 #endif

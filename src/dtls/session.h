@@ -24,15 +24,17 @@
 #include "crypto/srtp_profile.h"
 
 enum {
-    PL_DTLS_MTU = 1200,          /* bytes of a handshake datagram when the configuration names none */
-    PL_DTLS_MTU_MIN = 256,       /* less is raised to this */
-    PL_DTLS_MTU_MAX = 1500,      /* more is cut to this */
-    PL_DTLS_OVERHEAD = 64,       /* a record is at most this much longer than its data, in any suite */
-    PL_DTLS_DATA_MAX = 16384,    /* bytes of application data in one record */
-    PL_DTLS_EARLY_MAX = 16,      /* datagrams kept before the start; later ones are dropped */
-    PL_DTLS_OUT_MAX = 32,        /* datagrams waiting to be polled */
-    PL_DTLS_IN_MAX = 16,         /* datagrams of application data kept before the fingerprint is known */
-    PL_DTLS_FINGERPRINT_MAX = 8, /* remote fingerprints compared against */
+    PL_DTLS_MTU = 1200,             /* bytes of a handshake datagram when the configuration names none */
+    PL_DTLS_MTU_MIN = 256,          /* less is raised to this */
+    PL_DTLS_MTU_MAX = 1500,         /* more is cut to this */
+    PL_DTLS_OVERHEAD = 64,          /* a record is at most this much longer than its data, in any suite */
+    PL_DTLS_DATA_MAX = 16384,       /* bytes of application data in one record */
+    PL_DTLS_EARLY_MAX = 16,         /* datagrams kept before the start; later ones are dropped */
+    PL_DTLS_EARLY_BYTES_MAX = 2048, /* longer early datagrams are dropped */
+    PL_DTLS_INBOX_MAX = 512,        /* records of application data waiting to be polled */
+    PL_DTLS_OUT_MAX = 32,           /* datagrams waiting to be polled */
+    PL_DTLS_IN_MAX = 16,            /* datagrams of application data kept before the fingerprint is known */
+    PL_DTLS_FINGERPRINT_MAX = 8,    /* remote fingerprints compared against */
     PL_DTLS_REASON_MAX = 96,
 };
 #define PL_DTLS_RTO_US      PL_MS(50) /* first retransmission (WebRTC practice; RFC 6347's second is too long) */
