@@ -30,6 +30,8 @@ bool pl_desc_fmtp(const char *fmtp, const char *name, pl_str *value);
  * the only one agreed on. */
 bool pl_desc_codec_is_helper(const pl_desc_codec *c);
 bool pl_desc_codec_is_rtx(const pl_desc_codec *c);
+/* Payload type a helper stands on: apt of rtx, the first of red's list ("111/111", RFC 2198); -1 for none. */
+int pl_desc_codec_base(const pl_desc_codec *c);
 
 /* The same codec configuration: name without regard to case, clock, channels, and those parameters that
  * decide whether one side can decode the other (H.264 profile and packetization-mode, VP9 profile-id, AV1
@@ -46,7 +48,7 @@ const pl_desc_codec *pl_desc_rtx_of(const pl_desc_media *m, uint8_t pt);
 /* H.264 profile-level-id (RFC 6184 8.1): six hex digits to a profile and a level. */
 typedef struct pl_h264_profile {
     uint8_t profile; /* pl_h264_profile_kind */
-    uint8_t level;   /* level_idc times one, 11 with constraint set 3: level 1b is 9 */
+    uint8_t level;   /* level_idc; level 1b is 9 */
 } pl_h264_profile;
 typedef enum pl_h264_profile_kind {
     PL_H264_CONSTRAINED_BASELINE,

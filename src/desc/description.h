@@ -88,7 +88,7 @@ enum { PL_ICE_OPT_TRICKLE = 1, PL_ICE_OPT_ICE2 = 2, PL_ICE_OPT_RENOMINATION = 4 
 
 typedef struct pl_desc_codec {
     const char *name;  /* "opus", "VP8", "rtx", "red", "telephone-event": as the peer wrote it */
-    const char *fmtp;  /* format parameters as one text, or NULL; pl_desc_fmtp() looks into it */
+    const char *fmtp;  /* format parameters as one text, without rtx's apt, or NULL; see pl_desc_fmtp() */
     uint32_t clock_hz; /* 48000, 90000 */
     uint16_t feedback; /* PL_FB_ bits */
     uint8_t pt;        /* payload type, 0..127 */
@@ -197,6 +197,8 @@ PL_NODISCARD pl_err pl_desc_copy(pl_desc **out, const pl_desc *d);
 pl_err pl_desc_err(const pl_desc *d);
 /* Same content, in the same order. */
 bool pl_desc_eq(const pl_desc *a, const pl_desc *b);
+/* The same, but candidates and their end may differ: they come while a description is on its way. */
+bool pl_desc_eq_but_candidates(const pl_desc *a, const pl_desc *b);
 /* Bytes the description holds from the allocator. */
 size_t pl_desc_bytes(const pl_desc *d);
 

@@ -131,7 +131,7 @@ PL_NODISCARD pl_err pl_jsep_create_offer(pl_jsep *j, bool ice_restart, const pl_
 PL_NODISCARD pl_err pl_jsep_create_answer(pl_jsep *j, const pl_desc **out);
 /* setLocalDescription. d NULL: what create_offer or create_answer made last if it is still good, else a new
  * one; type PL_SDP_ROLLBACK ignores d. A d that is not what create_offer or create_answer made last
- * (candidates, which may have come meanwhile, aside) is PL_EINVAL, as W3C's InvalidModificationError. d is
+ * (candidates, which may have come meanwhile, aside) is PL_EPROTO, as W3C's InvalidModificationError. d is
  * lent, copied. */
 PL_NODISCARD pl_err pl_jsep_set_local(pl_jsep *j, pl_sdp_type type, const pl_desc *d);
 /* The implicit form: offer in stable, have-local-offer and have-remote-pranswer, else answer. */

@@ -23,9 +23,10 @@ typedef enum pl_desc_role { PL_DESC_ROLE_NONE, PL_DESC_ROLE_CLIENT, PL_DESC_ROLE
  * association that goes on, which has precedence over an actpass offer. NONE when the offer's word is not
  * allowed (holdconn). A missing word counts as actpass: offers before RFC 8842 left it out. */
 pl_desc_setup pl_setup_answer(pl_desc_setup offer, pl_desc_setup ours, pl_desc_role kept);
-/* The role the writer of `mine` has, given the other side's word; NONE when they do not fit (active with
- * active, actpass in an answer). */
-pl_desc_role pl_setup_role(pl_desc_setup mine, pl_desc_setup theirs);
+/* Our role after an answer. The answer's word alone decides, even where it does not fit the offer: a peer
+ * that answers "active" will send the ClientHello whatever we offered, and we can be either. A missing word
+ * counts as active (RFC 4145 4). NONE for actpass and holdconn, which no answer may say. */
+pl_desc_role pl_setup_role(pl_desc_setup answer, bool we_answered);
 
 /* --- bundle ----------------------------------------------------------------------------------------------
  */
@@ -55,10 +56,10 @@ typedef struct pl_negotiated_codec {
     uint8_t pt;                 /* = codec->pt */
     int16_t rtx_pt;             /* or -1 */
 } pl_negotiated_codec;
-/* Codecs we may send: those of `remote` that `local` also has, in the remote's order, payload types and
- * feedback of the remote; rtx folded into rtx_pt, other helpers listed. The first that is not a helper is the
- * one to use. Returns how many (at most PL_NEGOTIATED_CODECS_MAX). */
-size_t pl_negotiated_send(const pl_desc_media *local, const pl_desc_media *remote,
+/* Codecs we may send: those of `remote` that `local` also has, under the remote's payload types, in the order
+ * of the answer, which is `local` when we_answered; rtx folded into rtx_pt, other helpers listed. The first
+ * that is not a helper is the one to use. Returns how many (at most PL_NEGOTIATED_CODECS_MAX). */
+size_t pl_negotiated_send(const pl_desc_media *local, const pl_desc_media *remote, bool we_answered,
                           pl_negotiated_codec out[PL_NEGOTIATED_CODECS_MAX]);
 /* Codecs we must be ready to receive: all of `local`, under its payload types. */
 size_t pl_negotiated_recv(const pl_desc_media *local, pl_negotiated_codec out[PL_NEGOTIATED_CODECS_MAX]);
