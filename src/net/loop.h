@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "base/heap.h"
+#include "base/list.h"
 #include "base/time.h"
 #include "peerline/loop.h"
 
@@ -22,7 +23,7 @@ int64_t pl_wall_us(void);
 
 /* The time of this iteration: read once when the loop wakes, the same for everything it then does. Outside
  * of an iteration of an application-driven loop it reads the clock. */
-int64_t pl_loop_now_us(const pl_loop *loop);
+int64_t pl_loop_now_us(pl_loop *loop);
 
 typedef struct pl_timer {
     pl_heap_node node; /* node.linked: it is set */
@@ -53,14 +54,14 @@ void pl_wake_close(pl_wake *w);
 unsigned pl_loop_forget(pl_loop *loop, pl_loop_fn fn, void *arg);
 
 /* Runs h->fn before the loop goes to sleep, every iteration, until removed: the place to send what was
- * gathered. May be removed inside the call. */
+ * gathered. Adding an added one does nothing; it may remove itself inside the call. */
 typedef struct pl_loop_hook {
-    struct pl_loop_hook *prev, *next; /* list.h's pl_node in shape; private to loop.c */
+    pl_node node; /* linked: it is added */
     void (*fn)(void *arg, int64_t now_us);
     void *arg;
 } pl_loop_hook;
 void pl_loop_hook_add(pl_loop *loop, pl_loop_hook *h);
-void pl_loop_hook_remove(pl_loop *loop, pl_loop_hook *h);
+void pl_loop_hook_remove(pl_loop_hook *h);
 
 /* The libuv loop beneath, for libraries that bring their own handles (libwebsockets). They must be closed
  * before pl_loop_free. */

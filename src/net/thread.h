@@ -7,7 +7,6 @@
 #define PL_NET_THREAD_H
 
 #include <pthread.h>
-#include <semaphore.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -33,8 +32,11 @@ typedef struct pl_mutex {
     pthread_mutex_t m;
 } pl_mutex;
 
-/* Also usable without init: pl_mutex m = PL_MUTEX_INIT. */
-#define PL_MUTEX_INIT ((pl_mutex){ PTHREAD_MUTEX_INITIALIZER })
+/* For one that stands alone: static pl_mutex m = PL_MUTEX_INIT. */
+#define PL_MUTEX_INIT                                                                                        \
+    {                                                                                                        \
+        PTHREAD_MUTEX_INITIALIZER                                                                            \
+    }
 void pl_mutex_init(pl_mutex *m);
 void pl_mutex_clear(pl_mutex *m);
 void pl_mutex_lock(pl_mutex *m);
@@ -52,13 +54,15 @@ bool pl_cond_wait_until(pl_cond *c, pl_mutex *m, int64_t until_us);
 void pl_cond_signal(pl_cond *c);
 void pl_cond_broadcast(pl_cond *c);
 
-typedef struct pl_sem {
-    sem_t s;
+typedef struct pl_sem { /* a lock and a condition, because unnamed POSIX semaphores are not everywhere */
+    pl_mutex m;
+    pl_cond c;
+    unsigned value;
 } pl_sem;
 
 void pl_sem_init(pl_sem *s, unsigned value);
 void pl_sem_clear(pl_sem *s);
-void pl_sem_post(pl_sem *s); /* any thread, signal handlers too */
+void pl_sem_post(pl_sem *s);
 void pl_sem_wait(pl_sem *s);
 bool pl_sem_wait_until(pl_sem *s, int64_t until_us); /* on pl_clock_us; false when that time came first */
 

@@ -54,6 +54,7 @@ typedef struct pl_udp_conf {
     bool recv_ecn;
     bool dont_fragment;     /* DF set, no fragments: for path MTU probing */
     uint8_t ecn;            /* codepoint on everything sent */
+    uint8_t multicast_hops; /* how far multicast goes; 0: this link only */
     int recv_buf, send_buf; /* bytes asked of the kernel; 0: its default */
 } pl_udp_conf;
 
