@@ -5,14 +5,16 @@
 #ifndef PL_CONGESTION_ACKED_H
 #define PL_CONGESTION_ACKED_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { PL_ACKED_BINS = 10, PL_ACKED_BIN_US = 50000 };
 
 typedef struct pl_cc_acked {
-    int64_t bin, first_bin; /* number of the newest bin, and of the first ever */
+    bool started;
+    int64_t bin;               /* number of the newest */
+    int64_t first_us, last_us; /* arrivals: the first since the last long silence, and the newest */
     uint32_t bytes[PL_ACKED_BINS];
-    uint32_t n_packets;
 } pl_cc_acked;
 
 void pl_cc_acked_packet(pl_cc_acked *a, int64_t arrival_us, uint32_t len);

@@ -11,7 +11,7 @@
 
 #include "congestion/trendline.h"
 
-typedef enum pl_cc_aimd_state { PL_AIMD_HOLD, PL_AIMD_INCREASE, PL_AIMD_DECREASE } pl_cc_aimd_state;
+typedef enum pl_cc_aimd_state { PL_AIMD_HOLD, PL_AIMD_INCREASE } pl_cc_aimd_state;
 
 typedef struct pl_cc_aimd {
     int64_t rate_bps, min_bps, max_bps;
@@ -23,9 +23,8 @@ typedef struct pl_cc_aimd {
 
 void pl_cc_aimd_init(pl_cc_aimd *a, int64_t start_bps, int64_t min_bps, int64_t max_bps, int64_t now_us);
 void pl_cc_aimd_limits(pl_cc_aimd *a, int64_t min_bps, int64_t max_bps);
-/* acked_bps: what arrived of late, 0 unknown. app_limited: we send less than we may, so do not go up. */
-void pl_cc_aimd_update(pl_cc_aimd *a, int64_t now_us, pl_cc_usage usage, int64_t acked_bps, int64_t rtt_us,
-                       bool app_limited);
+/* acked_bps: what arrived of late, 0 unknown; rtt_us 0: unknown. */
+void pl_cc_aimd_update(pl_cc_aimd *a, int64_t now_us, pl_cc_usage usage, int64_t acked_bps, int64_t rtt_us);
 /* A probe has measured that much. */
 void pl_cc_aimd_set(pl_cc_aimd *a, int64_t now_us, int64_t rate_bps);
 

@@ -44,15 +44,15 @@ typedef struct pl_cc {
     pl_cc_trendline delay;
     pl_cc_aimd aimd;
     pl_cc_loss loss;
-    pl_cc_acked acked;
+    pl_cc_acked acked; /* before the first transport-wide feedback: what we send */
     pl_cc_probe probe;
-    int64_t rtt_us, remb_bps, remb_us;
-    int64_t feedback_us, sent_us; /* last feedback; last packet that was sent */
+    bool has_twcc, has_rtt, overuse;
     int64_t rate_bps;
-    int64_t fb_arrival_us, fb_sent_us; /* newest acknowledged in the feedback under way */
-    bool fb_any, has_twcc;
+    int64_t rtt_us, rtt_at_us, remb_bps;
+    int64_t sent_us;        /* last packet; 0: none yet */
+    int64_t newest_sent_us; /* of what was acknowledged */
+    int64_t silent_us;      /* when missing feedback counts as congestion, or PL_NEVER */
     pl_cc_target told;
-    int64_t tick_us;
 } pl_cc;
 
 void pl_cc_init(pl_cc *cc, const pl_cc_conf *conf, int64_t now_us);

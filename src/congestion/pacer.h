@@ -1,9 +1,10 @@
 /* pacer.h - sends what encoders hand over in bursts evenly, the urgent first.
  * Source   draft-ietf-rmcat-gcc-02 4 (pacing); leaky bucket with a bounded burst.
  * Shape    links pl_pacer_pkt's that live inside the caller's packets; allocates nothing; zero state illegal:
- *          init first; nothing to free. Packets still queued at the end are taken out by pl_pacer_take.
- * Units    microseconds, bytes, bits per second.
- * Errors   PL_ENOSPC when the queue holds PL_PACER_PACKETS_MAX packets; the packet stays the caller's.
+ *          init first; nothing to free. A
+ *          pacer must not be moved: its lists point back at it. Packets still queued at the end are taken out
+ * by pl_pacer_take. Units    microseconds, bytes, bits per second. Errors   PL_ENOSPC when the queue holds
+ * PL_PACER_PACKETS_MAX packets; the packet stays the caller's.
  *
  *     pl_pacer_push(&p, now_us, &pkt->paced, PL_PACE_VIDEO, len, false);
  *     while ((paced = pl_pacer_poll(&p, now_us))) send(pl_of(paced, struct packet, paced));
@@ -48,13 +49,11 @@ typedef struct pl_pacer {
     uint32_t n;
     uint64_t bytes; /* queued, audio not counted */
     int64_t rate_bps, padding_bps;
-    int64_t debt_bits; /* above 0: wait until it is paid off */
-    int64_t padding_debt_bits;
-    int64_t paid_us; /* until when it is */
+    int64_t debt, padding_debt; /* bits times 10^6, so that no rounding is lost; above 0: wait */
+    int64_t paid_us;            /* until when they are paid off */
     pl_cc_probe_ask probe;
     uint32_t probe_sent;
-    int64_t probe_start_us;
-    bool paused;
+    int64_t probe_start_us; /* PL_NEVER: waits for the first packet */
 } pl_pacer;
 
 void pl_pacer_init(pl_pacer *p, int64_t rate_bps, int64_t now_us);
