@@ -21,6 +21,7 @@ static void put_control(struct msghdr *m, int level, int type, const void *data,
     c->cmsg_level = level;
     c->cmsg_type = type;
     c->cmsg_len = CMSG_LEN(len);
+    memset(CMSG_DATA(c), 0, CMSG_SPACE(len) - CMSG_LEN(0)); /* padding, too: the kernel is shown all of it */
     memcpy(CMSG_DATA(c), data, len);
     m->msg_controllen += CMSG_SPACE(len);
     assert(m->msg_controllen <= UDP_CONTROL_BYTES);
