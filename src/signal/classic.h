@@ -21,9 +21,11 @@ typedef enum pl_classic_result {
     PL_CLASSIC_WAITS     /* the listener is attached to *id; pl_classic_deliver will have the response */
 } pl_classic_result;
 
-/* status: of the answer, for the log. */
+/* status: of the answer, for the log. *replaced: the listener that an older /wait of the same peer left
+ * behind, to be closed without an answer, or NULL. */
 pl_classic_result pl_classic_request(pl_rooms *rooms, int64_t now_us, const pl_http_request *req,
-                                     void *listener, pl_peer_id *id, int *status, pl_buf *out);
+                                     void *listener, pl_peer_id *id, void **replaced, int *status,
+                                     pl_buf *out);
 /* The response for a listener that waits, after PL_ROOMS_READY: takes one item and detaches the listener.
  * False when there was nothing. */
 bool pl_classic_deliver(pl_rooms *rooms, int64_t now_us, pl_peer_id id, void *listener, pl_buf *out);

@@ -3,8 +3,8 @@
  * Shape    pl_http_reader lives inside a connection, init and clear; feed it bytes, it says when a request
  *          is whole. What is behind the request (pipelined, or WebSocket frames after an upgrade) stays
  *          unread and is the caller's. Memory: one buffer, freed between requests.
- * Errors   PL_HTTP_BAD with the status to answer, after which only clear is left: 400 syntax, 405 and 501
- *          methods, 411 and 413 bodies, 414 and 431 sizes, 505 version. Request smuggling's tools (two
+ * Errors   PL_HTTP_BAD with the status to answer, after which only clear is left: 400 syntax, 411 and
+ *          413 bodies, 414 and 431 sizes, 501 transfer codings, 505 version. Request smuggling's tools (two
  *          lengths, a length beside chunked, spaces before colons, bare CR) are refused. */
 #ifndef PL_SIGNAL_HTTP_REQUEST_H
 #define PL_SIGNAL_HTTP_REQUEST_H
@@ -27,7 +27,7 @@ typedef enum pl_http_method {
     PL_HTTP_HEAD,
     PL_HTTP_POST,
     PL_HTTP_OPTIONS,
-    PL_HTTP_OTHER /* known to the standard, not to us: 405 */
+    PL_HTTP_OTHER /* not for us: 405 */
 } pl_http_method;
 
 typedef struct pl_http_header {
@@ -62,11 +62,10 @@ typedef struct pl_http_reader {
     pl_http_request req; /* whole after PL_HTTP_DONE; lent until the next pl_http_reader_next or clear */
     int status;          /* after PL_HTTP_BAD */
     pl_buf buf;          /* head, then body; private from here on */
-    size_t head_len, body_len, chunk_left;
+    size_t line_at, head_len, left;
     uint8_t stage;
     bool chunked, told_continue;
-    char line[40]; /* of a chunk's size */
-    uint8_t line_len;
+    uint8_t digits;
 } pl_http_reader;
 
 void pl_http_reader_init(pl_http_reader *rd);

@@ -4,10 +4,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/hash.h"
-#include "base/heap.h"
-#include "base/list.h"
-#include "base/log.h"
 #include "signal/rooms_internal.h"
 
 static const pl_log rooms_log = { "rooms" };
@@ -243,6 +239,16 @@ static pl_err add_peer(pl_rooms *r, pl_str room_name, pl_peer *p)
     return PL_OK;
 }
 
+static void say_signed_in(pl_rooms *r, const pl_peer *p, int64_t now_us)
+{
+    char name[PL_ROOMS_NAME_MAX + 1];
+    if (!pl_rate_pass(&r->said, now_us))
+        return;
+    (void)pl_str_copy(pl_name_str(p->name), name, sizeof name);
+    pl_log_info(&rooms_log, "peer %u %s signed in, %u are here (%u more came unsaid)", p->id,
+                pl_log_private(name), r->stats.n_peers, pl_rate_missed(&r->said));
+}
+
 pl_err pl_rooms_sign_in(pl_rooms *r, int64_t now_us, pl_str room, pl_str name, pl_peer_id *id)
 {
     *id = 0;
@@ -265,6 +271,7 @@ pl_err pl_rooms_sign_in(pl_rooms *r, int64_t now_us, pl_str room, pl_str name, p
     r->next_id++;
     r->stats.n_peers++;
     r->stats.n_signed_in++;
+    say_signed_in(r, p, now_us);
     *id = p->id;
     return PL_OK;
 }
@@ -277,12 +284,24 @@ void pl_rooms_sign_out(pl_rooms *r, int64_t now_us, pl_peer_id id)
         sign_out(r, p, "it asked to");
 }
 
+static void describe(const pl_peer *p, pl_rooms_peer *out)
+{
+    *out = (pl_rooms_peer){ p->id, pl_name_str(p->name), pl_room_name(p->room), p->bound };
+}
+
+void pl_rooms_bind(pl_rooms *r, pl_peer_id id)
+{
+    pl_peer *p = find_peer(r, id);
+    if (p)
+        p->bound = true;
+}
+
 bool pl_rooms_find(const pl_rooms *r, pl_peer_id id, pl_rooms_peer *out)
 {
     const pl_peer *p = find_peer(r, id);
     if (!p)
         return false;
-    *out = (pl_rooms_peer){ p->id, pl_name_str(p->name), pl_room_name(p->room) };
+    describe(p, out);
     return true;
 }
 
@@ -298,7 +317,7 @@ bool pl_rooms_each(const pl_rooms *r, pl_peer_id of, const void **cursor, pl_roo
         return false;
     const pl_peer *p = pl_of(n, pl_peer, in_room);
     *cursor = n;
-    *out = (pl_rooms_peer){ p->id, pl_name_str(p->name), pl_room_name(p->room) };
+    describe(p, out);
     return true;
 }
 

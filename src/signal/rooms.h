@@ -62,8 +62,12 @@ PL_NODISCARD pl_err pl_rooms_send(pl_rooms *r, int64_t now_us, pl_peer_id from, 
 typedef struct pl_rooms_peer {
     pl_peer_id id;
     pl_str name, room; /* lent until the peer is signed out */
+    bool bound;
 } pl_rooms_peer;
 bool pl_rooms_find(const pl_rooms *r, pl_peer_id id, pl_rooms_peer *out);
+/* From now on the peer belongs to its connection: carriers whose requests only claim an id must not act for
+ * it. The rooms keep the mark, the carriers obey it. */
+void pl_rooms_bind(pl_rooms *r, pl_peer_id id);
 /* The peers of `of`'s room in order of sign-in, without itself: start with *cursor NULL; false at the end.
  * No other verb between the calls. */
 bool pl_rooms_each(const pl_rooms *r, pl_peer_id of, const void **cursor, pl_rooms_peer *out);

@@ -6,6 +6,7 @@
 #include "base/hash.h"
 #include "base/heap.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "signal/rooms.h"
 
 /* Shared by a peer and the notes about it, so that its leaving can be told without memory. */
@@ -54,6 +55,7 @@ typedef struct pl_peer {
     size_t queued_bytes;
     uint32_t n_queued;
     pl_peer_id id;
+    bool bound;
     bool told; /* READY was told and it has not been taken empty since */
 } pl_peer;
 
@@ -66,6 +68,7 @@ struct pl_rooms {
     pl_name *lent_name; /* what the last take lent out */
     pl_message *lent_message;
     pl_rooms_stats stats;
+    pl_rate said; /* of lines about sign-ins */
 };
 
 static inline pl_str pl_room_name(const pl_room *room)

@@ -51,6 +51,8 @@ void pl_ws_init(pl_ws *ws, bool client, size_t message_max, pl_rand rand);
 void pl_ws_clear(pl_ws *ws);
 /* data is changed in place (unmasking). */
 pl_ws_progress pl_ws_feed(pl_ws *ws, uint8_t *data, size_t len, size_t *used, pl_buf *out);
+/* Gives the memory of the message that was told back; the next feed does it too. */
+void pl_ws_done(pl_ws *ws);
 /* Append one frame to `out`. */
 void pl_ws_put(pl_ws *ws, pl_ws_op op, const void *data, size_t len, pl_buf *out);
 void pl_ws_put_close(pl_ws *ws, uint16_t code, const char *reason, pl_buf *out); /* once; then nothing */

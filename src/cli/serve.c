@@ -1,0 +1,255 @@
+/* peerline serve - rooms, page and STUN until somebody says stop. */
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/options.h"
+#include "peerline/log.h"
+#include "peerline/loop.h"
+#include "server/server.h"
+
+static pl_opt_list listen_at, stun_at;
+static const char *web_dir, *tls_cert, *tls_key;
+static int64_t max_peers = 10000, rate = 100, max_per_address = 1000;
+static bool json, quiet, verbose;
+
+static const pl_opt opts[] = {
+    { "listen", PL_OPT_LIST, &listen_at, "ADDR:PORT",
+      "Where the rooms and the page are served. May be given several times; port 0 takes any. "
+      "Default: 0.0.0.0:8888 and [::]:8888." },
+    { "stun", PL_OPT_LIST, &stun_at, "ADDR:PORT|none",
+      "Where STUN binding requests are answered, over UDP. Default: 0.0.0.0:3478 and [::]:3478." },
+    { "web", PL_OPT_TEXT, &web_dir, "DIR", "Serve the page from this directory, not the one built in." },
+    { "tls-cert", PL_OPT_TEXT, &tls_cert, "FILE", "PEM certificate chain: serve HTTPS. Needs --tls-key." },
+    { "tls-key", PL_OPT_TEXT, &tls_key, "FILE", "PEM key of the certificate." },
+    { "max-peers", PL_OPT_INT, &max_peers, "N", "Peers signed in at once. Default: 10000.", 1, 1000000 },
+    { "max-per-address", PL_OPT_INT, &max_per_address, "N",
+      "Connections that one address may hold open. Default: 1000.", 1, 1000000 },
+    { "rate", PL_OPT_INT, &rate, "N",
+      "Requests and messages per second that one address may make, four seconds' worth at once. "
+      "Default: 100.",
+      1, 250000 },
+    { "json", PL_OPT_FLAG, &json, NULL,
+      "Print JSON Lines: {\"type\":\"ready\",\"http\":[...],\"stun\":[...]} first, then "
+      "{\"type\":\"log\",...}." },
+    { "quiet", PL_OPT_FLAG, &quiet, NULL, "Only warnings." },
+    { "verbose", PL_OPT_FLAG, &verbose, NULL, "Every change of state." },
+    { NULL },
+};
+
+typedef struct serving {
+    pl_loop *loop;
+    pl_server *server;
+    bool draining, done;
+} serving;
+
+static volatile sig_atomic_t told_to_stop;
+
+static void on_signal(int sig)
+{
+    (void)sig;
+    told_to_stop++;
+}
+
+static void catch_signals(void)
+{
+    struct sigaction sa = { .sa_handler = on_signal }; /* no SA_RESTART: waiting must end */
+    sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGTERM, &sa, NULL);
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* ---- arguments ---- */
+
+static bool parse_addrs(const pl_opt_list *list, const char *option, uint16_t port, pl_addr *out, size_t max,
+                        size_t *n)
+{
+    *n = 0;
+    if (list->n == 0) { /* both families, everywhere */
+        out[0] = (pl_addr){ .family = PL_AF_IP4, .port = port };
+        out[1] = (pl_addr){ .family = PL_AF_IP6, .port = port };
+        *n = 2;
+        return true;
+    }
+    for (size_t i = 0; i < list->n; i++) {
+        if (*n == max || pl_addr_parse(&out[*n], list->item[i], strlen(list->item[i]))) {
+            pl_complain(&pl_cmd_serve,
+                        "--%s wants ADDR:PORT, %zu at most, such as 0.0.0.0:%u or [::1]:0, not '%s'", option,
+                        max, port, list->item[i]);
+            return false;
+        }
+        ++*n;
+    }
+    return true;
+}
+
+static bool make_conf(pl_server_conf *conf)
+{
+    bool no_stun = stun_at.n == 1 && strcmp(stun_at.item[0], "none") == 0;
+    *conf = (pl_server_conf){ .web_dir = web_dir };
+    conf->http.rooms.max_peers = (uint32_t)max_peers;
+    conf->http.max_connections = (uint32_t)(max_peers + max_peers / 4 + 64); /* some only fetch the page */
+    conf->http.max_per_address = (uint32_t)max_per_address;
+    conf->http.rate = (uint32_t)rate;
+    conf->http.burst = (uint32_t)rate * 4;
+    conf->http.tls_cert = tls_cert;
+    conf->http.tls_key = tls_key;
+    if (!tls_cert != !tls_key) {
+        pl_complain(&pl_cmd_serve, "--tls-cert and --tls-key go together");
+        return false;
+    }
+    return parse_addrs(&listen_at, "listen", PL_SERVER_PORT, conf->http.listen, PL_HTTP_LISTEN_MAX,
+                       &conf->http.n_listen) &&
+           (no_stun || parse_addrs(&stun_at, "stun", PL_SERVER_STUN_PORT, conf->stun, PL_SERVER_STUN_MAX,
+                                   &conf->n_stun));
+}
+
+/* A machine without IPv6 refuses the second default address; that alone must not stop us. */
+static pl_err start(serving *sv, pl_server_conf *conf)
+{
+    pl_err err = pl_server_new(&sv->server, sv->loop, conf);
+    if (err != PL_EIO || listen_at.n + stun_at.n > 0)
+        return err;
+    conf->http.n_listen = conf->n_stun = 1;
+    return pl_server_new(&sv->server, sv->loop, conf);
+}
+
+/* ---- what is printed ---- */
+
+static void print_json_text(const char *text)
+{
+    putchar('"');
+    for (const char *p = text; *p; p++) {
+        if (*p == '"' || *p == '\\')
+            putchar('\\');
+        putchar(*p);
+    }
+    putchar('"');
+}
+
+static void on_log(void *user, pl_log_level level, const char *line)
+{
+    static const char *const name[] = { "debug", "info", "warn" };
+    (void)user;
+    if (json) {
+        printf("{\"type\":\"log\",\"level\":\"%s\",\"text\":", name[level]);
+        print_json_text(line);
+        printf("}\n");
+    } else {
+        printf("%s\n", line);
+    }
+    fflush(stdout);
+}
+
+/* http://127.0.0.1:8888 is what a person can open; 0.0.0.0 is not. */
+static const char *url_of(const pl_addr *bound, char out[PL_ADDR_TEXT_MAX + 10])
+{
+    char text[PL_ADDR_TEXT_MAX];
+    const char *scheme = tls_cert ? "https" : "http";
+    if (pl_addr_is_any(bound))
+        snprintf(out, PL_ADDR_TEXT_MAX + 10, "%s://localhost:%u", scheme, bound->port);
+    else
+        snprintf(out, PL_ADDR_TEXT_MAX + 10, "%s://%s", scheme, pl_addr_str(bound, text));
+    return out;
+}
+
+static void print_ready_json(const pl_server *s)
+{
+    char url[PL_ADDR_TEXT_MAX + 10], text[PL_ADDR_TEXT_MAX];
+    printf("{\"type\":\"ready\",\"http\":[");
+    for (size_t i = 0; i < pl_server_n_addrs(s); i++)
+        printf("%s\"%s\"", i ? "," : "", url_of(pl_server_addr(s, i), url));
+    printf("],\"stun\":[");
+    for (size_t i = 0; i < pl_server_n_stun(s); i++)
+        printf("%s\"%s\"", i ? "," : "", pl_addr_str(pl_server_stun_addr(s, i), text));
+    printf("]}\n");
+}
+
+static void print_ready(const pl_server *s)
+{
+    char url[PL_ADDR_TEXT_MAX + 10], text[PL_ADDR_TEXT_MAX];
+    if (json) {
+        print_ready_json(s);
+    } else if (!quiet) {
+        printf("peerline: open %s\n", url_of(pl_server_addr(s, 0), url));
+        for (size_t i = 0; i < pl_server_n_addrs(s); i++)
+            printf("peerline: rooms and page on %s\n", pl_addr_str(pl_server_addr(s, i), text));
+        for (size_t i = 0; i < pl_server_n_stun(s); i++)
+            printf("peerline: STUN on %s\n", pl_addr_str(pl_server_stun_addr(s, i), text));
+    }
+    fflush(stdout);
+}
+
+/* ---- running ---- */
+
+static void on_drained(void *user)
+{
+    serving *sv = user;
+    sv->done = true;
+}
+
+/* The first signal lets calls being set up finish; a second one is impatient. */
+static void serve(serving *sv)
+{
+    while (!sv->done && told_to_stop < 2) {
+        if (told_to_stop && !sv->draining) {
+            sv->draining = true;
+            pl_server_drain(sv->server, on_drained, sv);
+        }
+        (void)pl_loop_run_once(sv->loop, sv->draining ? 100000 : 500000);
+    }
+}
+
+static void print_bye(const pl_server *s)
+{
+    pl_server_stats st;
+    pl_server_get_stats(s, &st);
+    if (json)
+        printf("{\"type\":\"closed\",\"peers\":%llu,\"messages\":%llu,\"requests\":%llu}\n",
+               (unsigned long long)st.rooms.n_signed_in, (unsigned long long)st.rooms.n_messages,
+               (unsigned long long)st.http.n_requests);
+    else if (!quiet)
+        printf("peerline: served %llu peers, %llu messages, %llu requests\n",
+               (unsigned long long)st.rooms.n_signed_in, (unsigned long long)st.rooms.n_messages,
+               (unsigned long long)st.http.n_requests);
+    fflush(stdout);
+}
+
+static int run(int n_args, char **args)
+{
+    serving sv = { 0 };
+    pl_server_conf conf;
+    (void)n_args, (void)args;
+    if (!make_conf(&conf))
+        return PL_EXIT_USAGE;
+    pl_log_to(on_log, NULL, verbose ? PL_LOG_DEBUG : quiet ? PL_LOG_WARN : PL_LOG_INFO);
+    catch_signals();
+    pl_err err = pl_loop_new(&sv.loop, NULL);
+    if (!err)
+        err = start(&sv, &conf);
+    if (err) {
+        pl_complain(&pl_cmd_serve, "cannot start: %s", pl_err_str(err));
+    } else {
+        print_ready(sv.server);
+        serve(&sv);
+        print_bye(sv.server);
+    }
+    pl_server_free(sv.server);
+    pl_loop_free(sv.loop);
+    pl_log_to(NULL, NULL, PL_LOG_WARN);
+    return err ? PL_EXIT_FAILED : PL_EXIT_OK;
+}
+
+const pl_command pl_cmd_serve = {
+    .name = "serve",
+    .summary = "rooms, web page and STUN for peers that want to find each other",
+    .args = "",
+    .details =
+        "Speaks the protocol of libwebrtc's peerconnection_server on HTTP, the same rooms as JSON over "
+        "WebSocket at /ws, and serves a page that calls from a browser. Answers STUN binding requests. "
+        "SIGTERM or SIGINT lets what is open finish for up to three seconds. Counters are at /status, for "
+        "clients on this machine.",
+    .opts = opts,
+    .run = run,
+};
