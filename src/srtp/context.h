@@ -23,7 +23,7 @@ enum {
     PL_SRTP_TAILROOM = 16,      /* protect makes an RTP packet longer by at most this ... */
     PL_SRTCP_TAILROOM = 20,     /* ... and an RTCP packet */
     PL_SRTP_STREAMS_MAX = 1024, /* SSRCs in one context */
-    PL_SRTP_WINDOW = 1024,      /* packets a replay window looks back, RTP and RTCP */
+    PL_SRTP_WINDOW = 960,       /* packets a replay window looks back, RTP and RTCP */
 };
 
 typedef struct pl_srtp pl_srtp;
@@ -44,11 +44,12 @@ PL_NODISCARD pl_err pl_srtp_unprotect(pl_srtp *s, uint8_t *pkt, size_t len, size
 PL_NODISCARD pl_err pl_srtp_protect_rtcp(pl_srtp *s, uint8_t *pkt, size_t len, size_t cap, size_t *out_len);
 PL_NODISCARD pl_err pl_srtp_unprotect_rtcp(pl_srtp *s, uint8_t *pkt, size_t len, size_t *out_len);
 
-/* Forgets a stream (its SSRC said BYE, or its track ended) on the receiving side; unknown ones are fine. On
- * the sending side streams are never forgotten, because their sequence numbers must not start again. */
+/* Forgets a stream on the receiving side to make room; unknown ones are fine. Packets of it that were seen
+ * would be taken again afterwards, so only for an SSRC that nobody listens to any more. On the sending side
+ * streams are never forgotten, because their numbers must not start again. */
 void pl_srtp_forget(pl_srtp *s, uint32_t ssrc);
 /* The rollover counter of a stream, or 0: for statistics and for tests. */
-uint32_t pl_srtp_roc(const pl_srtp *s, uint32_t ssrc);
+uint32_t pl_srtp_roc(pl_srtp *s, uint32_t ssrc);
 size_t pl_srtp_n_streams(const pl_srtp *s);
 
 #endif
