@@ -1,4 +1,5 @@
-# Bench.cmake - bench/<room>_<name>_bench.c becomes bench/<room>_<name>, linked with that room.
+# Bench.cmake - bench/<room>_<name>_bench.c becomes bench/bench_<room>_<name>, linked with that room;
+# bench/bench-<name>.c becomes the program bench-<name> beside peerline, linked with what applications link.
 file(GLOB benches CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/*_bench.c)
 foreach(source IN LISTS benches)
   get_filename_component(name ${source} NAME_WE)
@@ -11,4 +12,16 @@ foreach(source IN LISTS benches)
   target_include_directories(bench_${name} PRIVATE ${CMAKE_SOURCE_DIR})
   target_link_libraries(bench_${name} PRIVATE pl_flags pl_room_${room})
   set_property(TARGET bench_${name} PROPERTY RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
+endforeach()
+
+file(GLOB programs CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/bench-*.c)
+foreach(source IN LISTS programs)
+  get_filename_component(name ${source} NAME_WE)
+  add_executable(${name} ${source})
+  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
+  if(TARGET peerline-media_static)
+    target_link_libraries(${name} PRIVATE peerline-media_static)
+  endif()
+  target_link_libraries(${name} PRIVATE pl_flags peerline_static)
+  set_property(TARGET ${name} PROPERTY RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
 endforeach()

@@ -1,11 +1,13 @@
 # Rooms.cmake - reads src/FLOORS and makes of each folder
 #   pl_o_<folder>     object library, linked into the library its row names
 #   pl_room_<folder>  what a test of that folder links: the folder and all it may include
+# and for each library (core, media, signal, program) PL_<library>_OBJECTS, and PL_<library>_LIBS: what its rooms
+# use from outside.
 set(PL_ROOMS "")
-set(PL_core_OBJECTS "")
-set(PL_media_OBJECTS "")
-set(PL_signal_OBJECTS "")
-set(PL_program_OBJECTS "")
+foreach(library core media signal program)
+  set(PL_${library}_OBJECTS "")
+  set(PL_${library}_LIBS "")
+endforeach()
 
 function(pl_read_floors)
   file(STRINGS ${CMAKE_SOURCE_DIR}/src/FLOORS rows REGEX "^[a-z]")
@@ -21,6 +23,7 @@ function(pl_read_floors)
     target_link_libraries(pl_o_${room} PRIVATE pl_flags ${PL_USES_${room}})
     set_property(TARGET pl_o_${room} PROPERTY POSITION_INDEPENDENT_CODE ON)
     list(APPEND PL_${library}_OBJECTS $<TARGET_OBJECTS:pl_o_${room}>)
+    list(APPEND PL_${library}_LIBS ${PL_USES_${room}})
 
     add_library(pl_room_${room} STATIC EXCLUDE_FROM_ALL $<TARGET_OBJECTS:pl_o_${room}>)
     target_link_libraries(pl_room_${room} PUBLIC ${PL_USES_${room}})
@@ -36,6 +39,8 @@ function(pl_read_floors)
   endforeach()
   set(PL_ROOMS "${PL_ROOMS}" PARENT_SCOPE)
   foreach(library core media signal program)
+    list(REMOVE_DUPLICATES PL_${library}_LIBS)
     set(PL_${library}_OBJECTS "${PL_${library}_OBJECTS}" PARENT_SCOPE)
+    set(PL_${library}_LIBS "${PL_${library}_LIBS}" PARENT_SCOPE)
   endforeach()
 endfunction()

@@ -8,7 +8,10 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/shared.h"
 #include "peerline/log.h"
+
+PL_SHARED_BEGIN
 
 enum { PL_LOG_NAME_MAX = 24 };
 
@@ -42,5 +45,7 @@ typedef struct pl_rate {
 } pl_rate;
 bool pl_rate_pass(pl_rate *r, int64_t now_us);
 uint32_t pl_rate_missed(pl_rate *r); /* how many were refused since the last pass; resets */
+
+PL_SHARED_END
 
 #endif

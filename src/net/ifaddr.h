@@ -10,6 +10,9 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/shared.h"
+
+PL_SHARED_BEGIN
 
 enum { PL_IFADDR_MAX = 64, PL_IFADDR_NAME_MAX = 16 };
 
@@ -42,5 +45,7 @@ typedef enum pl_ifaddr_flags {
  * returns how many, 0 also when the system cannot tell. */
 size_t pl_ifaddr_list(pl_ifaddr *out, size_t cap, unsigned flags);
 const char *pl_if_type_str(pl_if_type type);
+
+PL_SHARED_END
 
 #endif

@@ -12,8 +12,11 @@
 
 #include "base/heap.h"
 #include "base/list.h"
+#include "base/shared.h"
 #include "base/time.h"
 #include "peerline/loop.h"
+
+PL_SHARED_BEGIN
 
 struct uv_loop_s;
 
@@ -66,5 +69,7 @@ void pl_loop_hook_remove(pl_loop_hook *h);
 /* The libuv loop beneath, for libraries that bring their own handles (libwebsockets). They must be closed
  * before pl_loop_free. */
 struct uv_loop_s *pl_loop_uv(pl_loop *loop);
+
+PL_SHARED_END
 
 #endif

@@ -11,9 +11,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/shared.h"
 #include "net/udp.h"
 #include "peerline/error.h"
 #include "peerline/loop.h"
+
+PL_SHARED_BEGIN
 
 enum { PL_MDNS_PORT = 5353, PL_MDNS_IF_MAX = 8 };
 
@@ -31,5 +34,7 @@ pl_err pl_mdns_send(pl_mdns *m, const void *data, size_t len);
 pl_err pl_mdns_send_to(pl_mdns *m, const pl_addr *to, const void *data, size_t len);
 /* Whether it hears the group; when not, a query should set the QU bit and expects unicast answers only. */
 bool pl_mdns_is_shared(const pl_mdns *m);
+
+PL_SHARED_END
 
 #endif

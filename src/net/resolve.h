@@ -9,8 +9,11 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/shared.h"
 #include "peerline/error.h"
 #include "peerline/loop.h"
+
+PL_SHARED_BEGIN
 
 enum { PL_RESOLVE_ADDR_MAX = 16, PL_RESOLVE_NAME_MAX = 255 };
 
@@ -27,5 +30,7 @@ PL_NODISCARD pl_err pl_resolve_start(pl_resolve **out, pl_loop *loop, const char
                                      pl_family family, pl_resolve_fn fn, void *user);
 /* No callback comes after it. NULL is fine; not after the callback has come. */
 void pl_resolve_cancel(pl_resolve *q);
+
+PL_SHARED_END
 
 #endif

@@ -11,8 +11,11 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/shared.h"
 #include "peerline/error.h"
 #include "peerline/loop.h"
+
+PL_SHARED_BEGIN
 
 enum { PL_TCP_QUEUE_MAX = 1024 * 1024 }; /* bytes written and not yet taken by the kernel, default limit */
 
@@ -64,5 +67,7 @@ typedef struct pl_tcp_listen_conf {
 PL_NODISCARD pl_err pl_tcp_listen(pl_tcp_listener **out, pl_loop *loop, const pl_tcp_listen_conf *conf);
 void pl_tcp_listener_close(pl_tcp_listener *l); /* accepted streams live on. NULL is fine */
 const pl_addr *pl_tcp_listener_addr(const pl_tcp_listener *l);
+
+PL_SHARED_END
 
 #endif

@@ -10,8 +10,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/shared.h"
 #include "peerline/error.h"
 #include "peerline/loop.h"
+
+PL_SHARED_BEGIN
 
 typedef struct pl_thread {
     pthread_t id;
@@ -73,5 +76,7 @@ bool pl_sem_wait_until(pl_sem *s, int64_t until_us); /* on pl_clock_us; false wh
 #define PL_OWNED(loop) (pl_loop_is_here(loop) ? (void)0 : pl_thread_wrong(__func__))
 #endif
 _Noreturn void pl_thread_wrong(const char *func);
+
+PL_SHARED_END
 
 #endif

@@ -15,8 +15,11 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "base/shared.h"
 #include "peerline/error.h"
 #include "peerline/loop.h"
+
+PL_SHARED_BEGIN
 
 enum {
     PL_UDP_BATCH_MAX = 64,        /* datagrams in one call of the receiver */
@@ -98,5 +101,7 @@ const pl_udp_stats *pl_udp_get_stats(const pl_udp *u);
 /* Whether segments now go out, and batches come in, by offload. */
 bool pl_udp_sends_segments(const pl_udp *u);
 bool pl_udp_receives_segments(const pl_udp *u);
+
+PL_SHARED_END
 
 #endif
