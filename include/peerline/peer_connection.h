@@ -207,6 +207,12 @@ PL_NODISCARD PL_API pl_err pl_peer_connection_create_data_channel(pl_peer_connec
 PL_NODISCARD PL_API pl_err pl_peer_connection_add_transceiver(pl_peer_connection *pc, pl_media_type kind,
                                                               const pl_transceiver_init *init,
                                                               pl_rtp_transceiver **out);
+/* addTrack: as addTransceiver, but takes a transceiver of the kind that has never sent, if there is one, and
+ * may itself be taken by a section of the peer's offer (RFC 9429 5.10): what an answerer uses before the
+ * offer comes. init->direction is ignored: it becomes sendrecv. Same errors. */
+PL_NODISCARD PL_API pl_err pl_peer_connection_add_track(pl_peer_connection *pc, pl_media_type kind,
+                                                        const pl_transceiver_init *init,
+                                                        pl_rtp_transceiver **out);
 /* getTransceivers: fills up to cap handles, returns how many there are. */
 PL_API size_t pl_peer_connection_get_transceivers(pl_peer_connection *pc, pl_rtp_transceiver **out,
                                                   size_t cap);

@@ -13,7 +13,7 @@
 
 #include "base/addr.h"
 
-enum { PL_MDNS_PORT = 5353, PL_MDNS_QUERY_MAX = 300, PL_MDNS_ANSWERS_MAX = 8 };
+enum { PL_MDNS_GROUP_PORT = 5353, PL_MDNS_QUERY_MAX = 300, PL_MDNS_ANSWERS_MAX = 8 };
 
 /* The group to send to; family PL_AF_IP4 or PL_AF_IP6, scope 0. */
 pl_addr pl_mdns_group(pl_family family);

@@ -80,6 +80,11 @@ void pl_pc_close(pl_pc *pc, int64_t now_us)
     if (pc->data)
         pl_data_close(pc->data, now_us);
     pc->closed = true;
+    /* W3C 4.4.1 close(): the states change without events. */
+    pc->told_signaling = PL_SIGNALING_CLOSED;
+    pc->told_ice = PL_ICE_CONNECTION_CLOSED;
+    pc->told_connection = PL_CONNECTION_CLOSED;
+    pc->told_gathering = pc_gathering_now(pc);
     pl_jsep_close(pc->jsep);
     pc_media_refresh(pc);
     pl_log_debug(&pc->log, "closed");
@@ -87,8 +92,8 @@ void pl_pc_close(pl_pc *pc, int64_t now_us)
 
 /* ---- transceivers ---- */
 
-pl_err pl_pc_add_transceiver(pl_pc *pc, int64_t now_us, pl_media_type kind, const pl_transceiver_init *init,
-                             int *index)
+pl_err pl_pc_add_transceiver(pl_pc *pc, int64_t now_us, pl_media_type kind, bool add_track,
+                             const pl_transceiver_init *init, int *index)
 {
     pl_jsep_track track = { 0 };
     pl_jsep_transceiver *j;
@@ -102,7 +107,9 @@ pl_err pl_pc_add_transceiver(pl_pc *pc, int64_t now_us, pl_media_type kind, cons
         track.stream_id[0] = init->stream_id;
         track.n_streams = 1;
     }
-    pl_err err = pl_jsep_add_transceiver(pc->jsep, kind, init ? init->direction : PL_SENDRECV, &track, &j);
+    pl_err err =
+        add_track ? pl_jsep_add_track(pc->jsep, kind, &track, &j)
+                  : pl_jsep_add_transceiver(pc->jsep, kind, init ? init->direction : PL_SENDRECV, &track, &j);
     if (err)
         return pc_error(pc, err, "%s", pl_jsep_error(pc->jsep));
     pc_transceiver *t = pc_transceiver_of(pc, j);

@@ -115,7 +115,7 @@ pl_ice_connection_state pl_pc_ice_state(const pl_pc *pc);
 pl_peer_connection_state pl_pc_connection(const pl_pc *pc);
 
 /* ---- transceivers, by index 0..n-1 in order of creation ---- */
-PL_NODISCARD pl_err pl_pc_add_transceiver(pl_pc *pc, int64_t now_us, pl_media_type kind,
+PL_NODISCARD pl_err pl_pc_add_transceiver(pl_pc *pc, int64_t now_us, pl_media_type kind, bool add_track,
                                           const pl_transceiver_init *init, int *index);
 int pl_pc_n_transceivers(const pl_pc *pc);
 PL_NODISCARD pl_err pl_pc_set_direction(pl_pc *pc, int64_t now_us, int index, pl_direction d);

@@ -55,6 +55,8 @@ static void on_report(pl_pc *pc, const pl_rtcp *one)
         if (pl_rtp_sender_block(&t->sender, pc->now_us, pc->conf.wall_offset_us, &r.block[i]))
             on_rtt(pc, t->sender.rtt_us);
         pl_cc_report(&pc->media->cc, pc->now_us, r.block[i].fraction_lost, 0);
+        pl_media_msg msg = { .kind = PL_MEDIA_LOSS, .u.loss = r.block[i].fraction_lost / 256.0 };
+        (void)pc_post(pc, t, &msg);
     }
 }
 

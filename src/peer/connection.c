@@ -1,0 +1,460 @@
+/* connection.c - the public PeerConnection: each call is carried to the network thread, done there on the
+ * core, followed by a pump, and its result returned. */
+#include "peer/peer_internal.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+void peer_ref(pl_peer_connection *p)
+{
+    atomic_fetch_add(&p->refs, 1);
+}
+
+void peer_unref(pl_peer_connection *p)
+{
+    if (atomic_fetch_sub(&p->refs, 1) != 1)
+        return;
+    for (int i = 0; i < PL_TRANSCEIVERS_MAX; i++)
+        free(p->transceiver[i]);
+    pl_mutex_clear(&p->lock);
+    free(p);
+}
+
+/* ---- calls carried over ---- */
+
+typedef struct call call;
+struct call {
+    pl_peer_connection *p;
+    pl_err (*fn)(call *c, pl_pc *core, int64_t now_us);
+    pl_err err;
+    int number;
+    pl_sdp_type type;
+    const char *in;
+    char **out;
+    const void *arg;
+    void *result;
+};
+
+static void keep_error(pl_peer_connection *p)
+{
+    pl_mutex_lock(&p->lock);
+    (void)pl_str_copy(pl_str_of(pl_pc_error_text(p->core)), p->error, sizeof p->error);
+    pl_mutex_unlock(&p->lock);
+}
+
+static void run_call(void *arg)
+{
+    call *c = arg;
+    pl_peer_connection *p = c->p;
+    if (!p->core) {
+        c->err = PL_ESTATE;
+        return;
+    }
+    p->in_call++;
+    c->err = c->fn(c, p->core, pl_loop_now_us(p->factory->net));
+    if (c->err)
+        keep_error(p);
+    peer_pump(p);
+    p->in_call--;
+}
+
+static pl_err carry(call *c)
+{
+    pl_err err = pl_loop_call(c->p->factory->net, run_call, c);
+    return err ? err : c->err;
+}
+
+/* ---- making ---- */
+
+static pl_err read_server(peer_server *out, const char *url)
+{
+    pl_str s = pl_str_of(url), rest;
+    uint64_t port = 3478;
+    if (pl_str_starts(s, "turn:") || pl_str_starts(s, "turns:") || pl_str_starts(s, "stuns:"))
+        return PL_ENOTSUP;
+    if (!pl_str_starts(s, "stun:"))
+        return PL_EINVAL;
+    rest = (pl_str){ s.p + 5, s.n - 5 };
+    pl_str host = rest, tail = { NULL, 0 };
+    if (rest.n && rest.p[0] == '[') { /* an IPv6 address in brackets */
+        rest.p++;
+        rest.n--;
+        host = pl_str_cut(&rest, ']');
+        if (!rest.p)
+            return PL_EINVAL;
+        if (rest.n && rest.p[0] == ':')
+            tail = (pl_str){ rest.p + 1, rest.n - 1 };
+        else if (rest.n)
+            return PL_EINVAL;
+    } else {
+        tail = rest;
+        host = pl_str_cut(&tail, ':');
+    }
+    if ((tail.p && (!pl_str_u64(tail, 65535, &port) || !port)) || !host.n ||
+        !pl_str_copy(host, out->host, sizeof out->host))
+        return PL_EINVAL;
+    out->port = (uint16_t)port;
+    return PL_OK;
+}
+
+static pl_err read_conf(pl_peer_connection *p, const pl_configuration *conf)
+{
+    if (!conf)
+        return PL_OK;
+    if (conf->ice_transport_policy == PL_ICE_TRANSPORT_RELAY)
+        return PL_ENOTSUP;
+    if (conf->n_ice_servers > PEER_SERVERS_MAX)
+        return PL_EINVAL;
+    for (size_t i = 0; i < conf->n_ice_servers; i++) {
+        pl_err err = read_server(&p->server[p->n_servers], conf->ice_servers[i].url);
+        if (err)
+            return err;
+        p->n_servers++;
+    }
+    return PL_OK;
+}
+
+static void on_timer(void *arg, int64_t now_us)
+{
+    pl_peer_connection *p = arg;
+    if (!p->core)
+        return;
+    pl_pc_tick(p->core, now_us);
+    peer_pump(p);
+}
+
+static void on_kick(void *arg)
+{
+    pl_peer_connection *p = arg;
+    peer_send_queued(p);
+    if (!p->core)
+        return;
+    pl_pc_pump_media(p->core, pl_loop_now_us(p->factory->net));
+    peer_pump(p);
+}
+
+typedef struct make {
+    pl_peer_connection *p;
+    const pl_configuration *conf;
+    pl_err err;
+} make;
+
+static void make_core(void *arg)
+{
+    make *m = arg;
+    pl_peer_connection *p = m->p;
+    int64_t now_us = pl_loop_now_us(p->factory->net);
+    pl_pc_conf conf = { .dtls_ctx = p->factory->dtls_ctx,
+                        .log_id = atomic_fetch_add(&p->factory->next_id, 1),
+                        .wall_offset_us = pl_wall_us() - now_us };
+    if (m->conf) {
+        conf.setup = m->conf->dtls_setup;
+        conf.data_send_buffer = m->conf->data_send_buffer;
+        conf.max_bitrate_bps = m->conf->max_bitrate_bps;
+    }
+    pl_log_name(&p->log, "peer", conf.log_id);
+    p->send_limit = conf.data_send_buffer ? conf.data_send_buffer : PL_DATA_SEND_MAX;
+    atomic_store(&p->max_message, PL_DATA_MESSAGE_DEFAULT);
+    m->err = pl_pc_new(&p->core, &conf, now_us);
+}
+
+pl_err pl_peer_connection_new(pl_peer_connection **out, pl_factory *factory, const pl_configuration *conf,
+                              const pl_peer_connection_observer *observer)
+{
+    *out = NULL;
+    pl_peer_connection *p = calloc(1, sizeof *p);
+    if (!p)
+        return PL_ENOMEM;
+    make m = { p, conf, PL_OK };
+    p->factory = factory;
+    atomic_init(&p->refs, 1);
+    if (observer)
+        p->observer = *observer;
+    pl_mutex_init(&p->lock);
+    pl_list_init(&p->notes);
+    pl_list_init(&p->send_queue);
+    pl_list_init(&p->channels);
+    pl_list_init(&p->busy);
+    p->timer = (pl_timer){ .fn = on_timer, .arg = p };
+    p->kick.loop = factory->net;
+    p->kick.fn = on_kick;
+    p->kick.arg = p;
+    p->bell.loop = factory->sig;
+    p->bell.fn = peer_deliver;
+    p->bell.arg = p;
+    pl_err err = read_conf(p, conf);
+    if (!err)
+        err = pl_loop_call(factory->net, make_core, &m);
+    if (!err)
+        err = m.err;
+    if (err) {
+        peer_unref(p);
+        return err;
+    }
+    atomic_fetch_add(&factory->n_peers, 1);
+    *out = p;
+    return PL_OK;
+}
+
+/* ---- ending ---- */
+
+static pl_err do_close(call *c, pl_pc *core, int64_t now_us)
+{
+    peer_send_queued(c->p);
+    pl_pc_close(core, now_us);
+    return PL_OK;
+}
+
+void pl_peer_connection_close(pl_peer_connection *p)
+{
+    call c = { .p = p, .fn = do_close };
+    (void)carry(&c);
+}
+
+static void do_mute(void *arg)
+{
+    pl_peer_connection *p = arg;
+    p->muted = true;
+    pl_wake_close(&p->bell);
+}
+
+/* Channels outlive the connection as closed ones; the core's references to them go with the core. */
+static void let_channels_go(pl_peer_connection *p)
+{
+    for (;;) {
+        pl_data_channel *c = NULL;
+        pl_mutex_lock(&p->lock);
+        PL_EACH (n, &p->channels) {
+            pl_data_channel *one = pl_of(n, pl_data_channel, in_peer);
+            if (one->core) {
+                c = one;
+                break;
+            }
+        }
+        pl_mutex_unlock(&p->lock);
+        if (!c)
+            return;
+        c->core = NULL;
+        atomic_store(&c->state, PL_CHANNEL_CLOSED);
+        peer_channel_unref(c);
+    }
+}
+
+static void do_end(void *arg)
+{
+    pl_peer_connection *p = arg;
+    if (!p->core)
+        return;
+    p->in_call++;
+    pl_pc_close(p->core, pl_loop_now_us(p->factory->net));
+    peer_send_all(p, pl_loop_now_us(p->factory->net)); /* not the pump: it may be what called us */
+    peer_close_sockets(p);
+    peer_names_forget(p->factory->names, p);
+    pl_wake_close(&p->kick);
+    let_channels_go(p);
+    pl_pc *core = p->core;
+    p->core = NULL;
+    peer_send_queued(p); /* finds closed channels, and drops what waited */
+    pl_pc_free(core);
+    p->in_call--;
+}
+
+void pl_peer_connection_free(pl_peer_connection *p)
+{
+    if (!p)
+        return;
+    pl_factory *f = p->factory;
+    if (pl_loop_call(f->sig, do_mute, p) || pl_loop_call(f->net, do_end, p))
+        pl_log_warn(&p->log, "the loops do not answer");
+    peer_drop_notes(p);
+    atomic_fetch_sub(&f->n_peers, 1);
+    peer_unref(p);
+}
+
+/* ---- negotiation ---- */
+
+static pl_err do_create_offer(call *c, pl_pc *core, int64_t now_us)
+{
+    return pl_pc_create_offer(core, now_us, c->number != 0, c->out);
+}
+
+pl_err pl_peer_connection_create_offer(pl_peer_connection *p, const pl_offer_options *options, char **sdp)
+{
+    call c = { .p = p, .fn = do_create_offer, .out = sdp, .number = options && options->ice_restart };
+    *sdp = NULL;
+    return carry(&c);
+}
+
+static pl_err do_create_answer(call *c, pl_pc *core, int64_t now_us)
+{
+    return pl_pc_create_answer(core, now_us, c->out);
+}
+
+pl_err pl_peer_connection_create_answer(pl_peer_connection *p, char **sdp)
+{
+    call c = { .p = p, .fn = do_create_answer, .out = sdp };
+    *sdp = NULL;
+    return carry(&c);
+}
+
+static pl_err do_set_local(call *c, pl_pc *core, int64_t now_us)
+{
+    return pl_pc_set_local(core, now_us, c->type, c->in);
+}
+
+pl_err pl_peer_connection_set_local_description(pl_peer_connection *p, pl_sdp_type type, const char *sdp)
+{
+    call c = { .p = p, .fn = do_set_local, .type = type, .in = sdp };
+    return carry(&c);
+}
+
+static pl_err do_set_remote(call *c, pl_pc *core, int64_t now_us)
+{
+    pl_err err = pl_pc_set_remote(core, now_us, c->type, c->in);
+    atomic_store(&c->p->max_message, pl_pc_max_message_size(core));
+    return err;
+}
+
+pl_err pl_peer_connection_set_remote_description(pl_peer_connection *p, pl_sdp_type type, const char *sdp)
+{
+    call c = { .p = p, .fn = do_set_remote, .type = type, .in = sdp };
+    return carry(&c);
+}
+
+void pl_peer_connection_error_text(pl_peer_connection *p, char *out, size_t cap)
+{
+    pl_mutex_lock(&p->lock);
+    snprintf(out, cap, "%s", p->error);
+    pl_mutex_unlock(&p->lock);
+}
+
+static pl_err do_local(call *c, pl_pc *core, int64_t now_us)
+{
+    (void)now_us;
+    return pl_pc_local_description(core, c->result, c->out);
+}
+
+pl_err pl_peer_connection_local_description(pl_peer_connection *p, pl_sdp_type *type, char **sdp)
+{
+    call c = { .p = p, .fn = do_local, .result = type, .out = sdp };
+    *sdp = NULL;
+    return carry(&c);
+}
+
+static pl_err do_remote(call *c, pl_pc *core, int64_t now_us)
+{
+    (void)now_us;
+    return pl_pc_remote_description(core, c->result, c->out);
+}
+
+pl_err pl_peer_connection_remote_description(pl_peer_connection *p, pl_sdp_type *type, char **sdp)
+{
+    call c = { .p = p, .fn = do_remote, .result = type, .out = sdp };
+    *sdp = NULL;
+    return carry(&c);
+}
+
+static pl_err do_candidate(call *c, pl_pc *core, int64_t now_us)
+{
+    return pl_pc_add_candidate(core, now_us, c->arg);
+}
+
+pl_err pl_peer_connection_add_ice_candidate(pl_peer_connection *p, const pl_ice_candidate *candidate)
+{
+    call c = { .p = p, .fn = do_candidate, .arg = candidate };
+    return carry(&c);
+}
+
+static pl_err do_restart(call *c, pl_pc *core, int64_t now_us)
+{
+    (void)c;
+    pl_pc_restart_ice(core, now_us);
+    return PL_OK;
+}
+
+void pl_peer_connection_restart_ice(pl_peer_connection *p)
+{
+    call c = { .p = p, .fn = do_restart };
+    (void)carry(&c);
+}
+
+/* ---- states ---- */
+
+static pl_err do_states(call *c, pl_pc *core, int64_t now_us)
+{
+    int *out = c->result;
+    (void)now_us;
+    out[0] = (int)pl_pc_signaling(core);
+    out[1] = (int)pl_pc_gathering(core);
+    out[2] = (int)pl_pc_ice_state(core);
+    out[3] = (int)pl_pc_connection(core);
+    return PL_OK;
+}
+
+static int state(pl_peer_connection *p, int which, int closed)
+{
+    int out[4];
+    call c = { .p = p, .fn = do_states, .result = out };
+    return carry(&c) ? closed : out[which];
+}
+
+pl_signaling_state pl_peer_connection_get_signaling_state(pl_peer_connection *p)
+{
+    return (pl_signaling_state)state(p, 0, PL_SIGNALING_CLOSED);
+}
+
+pl_ice_gathering_state pl_peer_connection_get_ice_gathering_state(pl_peer_connection *p)
+{
+    return (pl_ice_gathering_state)state(p, 1, PL_ICE_GATHERING_NEW);
+}
+
+pl_ice_connection_state pl_peer_connection_get_ice_connection_state(pl_peer_connection *p)
+{
+    return (pl_ice_connection_state)state(p, 2, PL_ICE_CONNECTION_CLOSED);
+}
+
+pl_peer_connection_state pl_peer_connection_get_connection_state(pl_peer_connection *p)
+{
+    return (pl_peer_connection_state)state(p, 3, PL_CONNECTION_CLOSED);
+}
+
+/* ---- channels ---- */
+
+typedef struct channel_make {
+    const char *label;
+    const pl_data_channel_init *init;
+    pl_data_channel *handle;
+} channel_make;
+
+static pl_err do_channel(call *c, pl_pc *core, int64_t now_us)
+{
+    channel_make *m = c->result;
+    peer_channel_ref(m->handle); /* the core's */
+    pl_err err =
+        pl_pc_create_channel(core, now_us, m->label, strlen(m->label), m->init, m->handle, &m->handle->core);
+    if (err) {
+        peer_channel_unref(m->handle);
+        return err;
+    }
+    atomic_store(&m->handle->id, pl_channel_id(m->handle->core));
+    return PL_OK;
+}
+
+pl_err pl_peer_connection_create_data_channel(pl_peer_connection *p, const char *label,
+                                              const pl_data_channel_init *init,
+                                              const pl_data_channel_observer *observer, pl_data_channel **out)
+{
+    *out = NULL;
+    channel_make m = { label, init, peer_channel_make(p, label, init ? init->protocol : NULL, observer) };
+    if (!m.handle)
+        return PL_ENOMEM;
+    call c = { .p = p, .fn = do_channel, .result = &m };
+    pl_err err = carry(&c);
+    if (err) {
+        peer_channel_unref(m.handle);
+        return err;
+    }
+    *out = m.handle;
+    return PL_OK;
+}

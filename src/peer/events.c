@@ -1,0 +1,270 @@
+/* events.c - from the core to the application's callbacks: directly on an application's own loop, through a
+ * queue and a bell when the signaling thread is another. */
+#include "peer/peer_internal.h"
+
+#include <stdlib.h>
+
+/* Takes one event from the core and looks after what belongs to the network side of it. False: nothing that
+ * the application hears of. */
+static bool prepare_data(pl_peer_connection *p, peer_event *e)
+{
+    pl_data_event *d = &e->ev.u.data;
+    pl_data_channel *c = d->channel ? pl_channel_user(d->channel) : NULL;
+    if (d->kind == PL_DATA_EVENT_CHANNEL) {
+        c = peer_channel_make(p, pl_channel_label(d->channel, NULL), pl_channel_params(d->channel)->protocol,
+                              NULL);
+        if (!c) {
+            pl_channel_release(d->channel, pl_loop_now_us(p->factory->net));
+            return false;
+        }
+        c->core = d->channel;
+        peer_channel_ref(c);
+        pl_channel_set_user(d->channel, c);
+    }
+    if (d->kind == PL_DATA_EVENT_WRITABLE) {
+        p->send_stalled = false;
+        p->again = true;
+        return false;
+    }
+    if (!c)
+        return false;
+    atomic_store(&c->state, pl_channel_state(c->core));
+    atomic_store(&c->id, pl_channel_id(c->core));
+    if (d->kind == PL_DATA_EVENT_BUFFERED_LOW && atomic_load(&c->queued) > atomic_load(&c->low))
+        return false; /* more is waiting in front of the core: it will come again */
+    peer_channel_ref(c);
+    e->channel = c;
+    if (d->kind == PL_DATA_EVENT_CLOSED) {
+        pl_channel_release(c->core, pl_loop_now_us(p->factory->net));
+        c->core = NULL;
+        peer_channel_unref(c); /* the core's */
+    }
+    d->channel = NULL; /* the core's handle stays on this thread */
+    return true;
+}
+
+static bool prepare(pl_peer_connection *p, peer_event *e)
+{
+    switch (e->ev.kind) {
+    case PL_PC_EV_DATA:
+        if (prepare_data(p, e))
+            return true;
+        pl_data_event_clear(&e->ev.u.data);
+        return false;
+    case PL_PC_EV_TRACK:
+        e->transceiver = peer_transceiver(p, e->ev.u.transceiver);
+        return e->transceiver != NULL;
+    case PL_PC_EV_RESOLVE: peer_names_ask(p->factory->names, p, e->ev.u.name); return false;
+    default: return true;
+    }
+}
+
+static void tell_data(pl_peer_connection *p, peer_event *e)
+{
+    pl_data_channel *c = e->channel;
+    pl_data_event *d = &e->ev.u.data;
+    const pl_data_channel_observer *o = &c->observer;
+    if (d->kind == PL_DATA_EVENT_CHANNEL) {
+        if (p->observer.on_data_channel)
+            p->observer.on_data_channel(p->observer.user, c);
+        else
+            pl_data_channel_free(c);
+        return;
+    }
+    if (c->muted)
+        return;
+    switch (d->kind) {
+    case PL_DATA_EVENT_OPEN:
+        if (o->on_open)
+            o->on_open(o->user, c);
+        break;
+    case PL_DATA_EVENT_MESSAGE:
+        if (o->on_message)
+            o->on_message(o->user, c, d->data, d->len, d->binary);
+        break;
+    case PL_DATA_EVENT_BUFFERED_LOW:
+        if (o->on_buffered_amount_low)
+            o->on_buffered_amount_low(o->user, c);
+        break;
+    case PL_DATA_EVENT_CLOSED:
+        if (o->on_close)
+            o->on_close(o->user, c);
+        break;
+    default: break;
+    }
+}
+
+static void tell_candidate(const pl_peer_connection_observer *o, const pl_pc_event *ev)
+{
+    pl_ice_candidate c = { .candidate = ev->u.candidate.line,
+                           .sdp_mid = ev->u.candidate.mid,
+                           .sdp_mline_index = 0,
+                           .username_fragment = ev->u.candidate.ufrag };
+    if (o->on_ice_candidate)
+        o->on_ice_candidate(o->user, &c);
+}
+
+static void tell(pl_peer_connection *p, peer_event *e)
+{
+    const pl_peer_connection_observer *o = &p->observer;
+    const pl_pc_event *ev = &e->ev;
+    switch (ev->kind) {
+    case PL_PC_EV_NEGOTIATION_NEEDED:
+        if (o->on_negotiation_needed)
+            o->on_negotiation_needed(o->user);
+        break;
+    case PL_PC_EV_SIGNALING:
+        if (o->on_signaling_state)
+            o->on_signaling_state(o->user, ev->u.signaling);
+        break;
+    case PL_PC_EV_GATHERING:
+        if (o->on_ice_gathering_state)
+            o->on_ice_gathering_state(o->user, ev->u.gathering);
+        break;
+    case PL_PC_EV_CANDIDATE: tell_candidate(o, ev); break;
+    case PL_PC_EV_ICE:
+        if (o->on_ice_connection_state)
+            o->on_ice_connection_state(o->user, ev->u.ice);
+        break;
+    case PL_PC_EV_CONNECTION:
+        if (o->on_connection_state)
+            o->on_connection_state(o->user, ev->u.connection, ev->text);
+        break;
+    case PL_PC_EV_TRACK:
+        if (o->on_track)
+            o->on_track(o->user, e->transceiver);
+        break;
+    case PL_PC_EV_DATA: tell_data(p, e); break;
+    case PL_PC_EV_RESOLVE: break;
+    }
+}
+
+static void finish(peer_event *e)
+{
+    if (e->ev.kind == PL_PC_EV_DATA)
+        pl_data_event_clear(&e->ev.u.data);
+    if (e->channel)
+        peer_channel_unref(e->channel);
+}
+
+/* Same thread: no queue. Inside a call of the application the bell rings instead, since callbacks come from
+ * the loop only. */
+static void deliver_here(pl_peer_connection *p)
+{
+    if (p->in_call || p->delivering) {
+        if (!p->delivering)
+            (void)pl_wake_up(&p->bell);
+        return;
+    }
+    p->delivering = true;
+    while (p->core && !p->muted) {
+        peer_event e = { 0 };
+        if (!pl_pc_poll_event(p->core, &e.ev))
+            break;
+        if (!prepare(p, &e))
+            continue;
+        tell(p, &e);
+        finish(&e);
+    }
+    p->delivering = false;
+}
+
+static size_t note_size(const peer_event *e)
+{
+    return sizeof *e + (e->ev.kind == PL_PC_EV_DATA ? e->ev.u.data.len : 0);
+}
+
+static void queue(pl_peer_connection *p, const peer_event *e)
+{
+    peer_event *copy = malloc(sizeof *copy);
+    pl_mutex_lock(&p->lock);
+    bool fits = copy && p->n_notes < PEER_NOTES_MAX;
+    if (fits) {
+        *copy = *e;
+        copy->node = (pl_node){ 0 };
+        pl_list_push_back(&p->notes, &copy->node);
+        p->n_notes++;
+        p->note_bytes += note_size(copy);
+    }
+    pl_mutex_unlock(&p->lock);
+    if (!fits) {
+        peer_event lost = *e;
+        pl_log_warn(&p->log, "an event was lost: %s",
+                    copy ? "the signaling thread does not keep up" : "out of memory");
+        finish(&lost);
+        free(copy);
+    }
+}
+
+/* A slow application closes the peer's window: what it has not taken stays in the core. */
+static bool has_room(pl_peer_connection *p)
+{
+    pl_mutex_lock(&p->lock);
+    p->held = p->note_bytes > PEER_NOTE_BYTES_MAX;
+    bool room = !p->held;
+    pl_mutex_unlock(&p->lock);
+    return room;
+}
+
+void peer_take_events(pl_peer_connection *p)
+{
+    bool any = false;
+    if (p->factory->sig == p->factory->net) {
+        deliver_here(p);
+        return;
+    }
+    while (has_room(p)) {
+        peer_event e = { 0 };
+        if (!pl_pc_poll_event(p->core, &e.ev))
+            break;
+        if (!prepare(p, &e))
+            continue;
+        queue(p, &e);
+        any = true;
+    }
+    if (any)
+        (void)pl_wake_up(&p->bell);
+}
+
+static peer_event *next_note(pl_peer_connection *p)
+{
+    pl_mutex_lock(&p->lock);
+    pl_node *n = pl_list_pop_front(&p->notes);
+    peer_event *e = n ? pl_of(n, peer_event, node) : NULL;
+    if (e) {
+        p->n_notes--;
+        p->note_bytes -= note_size(e);
+    }
+    bool resume = p->held && p->note_bytes < PEER_NOTE_BYTES_MAX / 2;
+    if (resume)
+        p->held = false;
+    pl_mutex_unlock(&p->lock);
+    if (resume)
+        (void)pl_wake_up(&p->kick);
+    return e;
+}
+
+void peer_deliver(void *peer)
+{
+    pl_peer_connection *p = peer;
+    if (p->factory->sig == p->factory->net) {
+        if (p->core)
+            peer_pump(p);
+        return;
+    }
+    peer_ref(p); /* a callback may free the connection */
+    for (peer_event *e; !p->muted && (e = next_note(p));) {
+        tell(p, e);
+        finish(e);
+        free(e);
+    }
+    peer_unref(p);
+}
+
+void peer_drop_notes(pl_peer_connection *p)
+{
+    for (peer_event *e; (e = next_note(p));) {
+        finish(e);
+        free(e);
+    }
+}
