@@ -1,8 +1,9 @@
 /* audio.h - where sound comes from and where it goes: files, a tone, nothing; sound cards come with SDL2.
- * Shape    two small vtables. open gives, close takes (and finishes the file). Everything is 48 kHz mono, 10
- * ms (480 samples) a call, whatever the file holds. Errors   open: PL_EIO (no such file), PL_EPROTO (not what
- * it says it is), PL_ENOTSUP, PL_EINVAL (a word that names no device), PL_ENOMEM. `why` gets a sentence for
- * the user; NULL is fine. Thread   open and close anywhere; read and write on the audio thread. */
+ * Shape    two small vtables. open gives, close takes (and finishes the file). Everything is 48 kHz mono,
+ *          10 ms (480 samples) a call, whatever the file holds.
+ * Errors   open: PL_EIO (no such file), PL_EPROTO (not what it says it is), PL_ENOTSUP, PL_EINVAL (a word
+ *          that names no device), PL_ENOMEM. `why` gets a sentence for the user; NULL is fine.
+ * Thread   open and close anywhere; read and write on the audio thread. */
 #ifndef PL_DEVICE_AUDIO_H
 #define PL_DEVICE_AUDIO_H
 

@@ -1,7 +1,7 @@
 /* pattern.h - a moving test picture that carries its own number, so that whoever receives it can tell which
- * frames came, in which order, and how old they are.
- * The top twelfth of the picture is a bar of 32 black or white cells: 24 bits of the frame number, most
- * significant first, then 8 bits of check sum. It survives coding and halving. */
+ * frames came, in which order, and how old they are. The top twelfth of the picture is a bar of 32 black or
+ * white cells: 24 bits of the frame number, most significant first, then 8 bits of check sum. It survives
+ * coding and halving. */
 #ifndef PL_DEVICE_PATTERN_H
 #define PL_DEVICE_PATTERN_H
 

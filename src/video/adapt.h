@@ -1,6 +1,6 @@
 /* adapt.h - which picture size and rate a bit rate can carry.
- * Shape    plain data, zero state legal. Steps of halving: full size, half, quarter; a step up needs a margin
- *          and some seconds, so the size does not flap. */
+ * Shape    plain data, zero state legal. Steps of halving: full size, half, quarter; a step up needs a
+ *          margin and some seconds, so the size does not flap. */
 #ifndef PL_VIDEO_ADAPT_H
 #define PL_VIDEO_ADAPT_H
 

@@ -1,5 +1,5 @@
-/* freeze.h - counts freezes as W3C's webrtc-stats does: a picture that stays longer than the larger of three
- * average frame durations and the average plus 150 ms, the average taken over the last 30.
+/* freeze.h - counts freezes as W3C's webrtc-stats does: a picture that stays longer than the larger of
+ * three average frame durations and the average plus 150 ms, the average taken over the last 30.
  * Shape    plain data, zero state legal. */
 #ifndef PL_VIDEO_FREEZE_H
 #define PL_VIDEO_FREEZE_H

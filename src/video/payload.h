@@ -27,7 +27,7 @@ typedef struct pl_payload_info {
 
 /* Cuts one frame. Zero state is legal: nothing left. */
 typedef struct pl_packetizer {
-    uint16_t picture_id; /* of the next frame; starts anywhere; counted on by begin */
+    uint16_t picture_id; /* of this frame; set before the first begin, which counts it on */
     const uint8_t *data;
     size_t left;
     size_t size, n_larger; /* bytes in each packet; the first n_larger carry one more */

@@ -1,6 +1,8 @@
 /* receive.h - packets to pictures: the spine of everything that is seen.
  * Shape    opaque; new gives, free takes. Its worker sleeps until the inbox has something or next_us has
- * come, then polls until there is nothing more. Units    microseconds. Thread   the decoder worker. */
+ *          come, then polls until there is nothing more.
+ * Units    microseconds.
+ * Thread   the decoder worker. */
 #ifndef PL_VIDEO_RECEIVE_H
 #define PL_VIDEO_RECEIVE_H
 

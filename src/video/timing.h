@@ -1,6 +1,6 @@
 /* timing.h - when a frame should be shown: evenly, as late as the network is uneven and no later.
- * Shape    plain data. The fastest frame of the last seconds sets the clock; the delay follows how much later
- *          the others are complete: it rises at once and falls slowly.
+ * Shape    plain data. The fastest frame of the last seconds sets the clock; the delay follows how much
+ *          later the others are complete: it rises at once and falls slowly.
  * Units    microseconds. */
 #ifndef PL_VIDEO_TIMING_H
 #define PL_VIDEO_TIMING_H
