@@ -1,0 +1,238 @@
+/* The peer's requests: who may ask, what they teach us, and the answers (RFC 8445 7.3).
+ * Whoever does not know our password gets no answer and changes nothing but a counter. */
+#include <stdlib.h>
+
+#include "ice/agent_internal.h"
+#include "stun/integrity.h"
+
+/* What a request said, once it is known to come from the peer. */
+typedef struct request {
+    const pl_stun_msg *m;
+    const pl_path *path;
+    ice_base *base;
+    ice_session *session;
+    uint32_t priority;
+    bool use_candidate;
+} request;
+
+/* ---- answers waiting to go ---- */
+
+static void answer_free(pl_ice *ice, ice_answer *a)
+{
+    pl_list_remove(&a->in_answers);
+    ice->n_answers--;
+    free(a);
+}
+
+void pl_ice_drop_answers(pl_ice *ice, const ice_session *s)
+{
+    PL_EACH (n, &ice->answers) {
+        ice_answer *a = pl_of(n, ice_answer, in_answers);
+        if (!s || a->session == s)
+            answer_free(ice, a);
+    }
+}
+
+static void answer(pl_ice *ice, const request *r, uint16_t code)
+{
+    if (ice->n_answers == PL_ICE_ANSWERS_MAX) {
+        answer_free(ice, pl_of(pl_list_first(&ice->answers), ice_answer, in_answers));
+        ice->count.answers_dropped++;
+    }
+    ice_answer *a = calloc(1, sizeof *a);
+    if (!a)
+        return; /* the peer will ask again */
+    a->path = (pl_path){ .local = r->path->local, .remote = r->path->remote, .proto = r->path->proto };
+    a->code = code;
+    a->n_unknown = r->m->n_unknown;
+    memcpy(a->unknown, r->m->unknown, sizeof a->unknown);
+    memcpy(a->id, r->m->id, sizeof a->id);
+    a->session = r->session;
+    ice->n_answers++;
+    pl_list_push_back(&ice->answers, &a->in_answers);
+}
+
+bool pl_ice_next_answer(pl_ice *ice, pl_dgram *out)
+{
+    pl_node *n = pl_list_first(&ice->answers);
+    if (!n)
+        return false;
+    ice_answer *a = pl_of(n, ice_answer, in_answers);
+    pl_stun_wr s =
+        pl_stun_begin(out->data, out->cap, a->code ? PL_STUN_ERROR : PL_STUN_SUCCESS, PL_STUN_BINDING, a->id);
+    if (a->code)
+        pl_stun_put_error(&s, a->code, NULL);
+    else
+        pl_stun_put_xor_addr(&s, PL_STUN_XOR_MAPPED_ADDRESS, &a->path.remote);
+    if (a->code == 420)
+        pl_stun_put_unknown(&s, a->unknown, a->n_unknown);
+    pl_stun_put_integrity(&s, a->session->pwd, strlen(a->session->pwd));
+    pl_stun_put_fingerprint(&s);
+    out->path = a->path;
+    out->segment = 0;
+    out->len = pl_stun_end(&s);
+    answer_free(ice, a);
+    return out->len > 0;
+}
+
+/* ---- who asks ---- */
+
+/* USERNAME is "our fragment:their fragment". */
+static ice_session *addressed_session(const pl_ice *ice, const pl_stun_msg *m)
+{
+    pl_str name;
+    if (pl_stun_get_str(m, PL_STUN_USERNAME, &name))
+        return NULL;
+    pl_str ours = pl_str_cut(&name, ':');
+    if (!name.p)
+        return NULL;
+    if (pl_str_is(ours, ice->cur->ufrag))
+        return ice->cur;
+    return ice->prev && pl_str_is(ours, ice->prev->ufrag) ? ice->prev : NULL;
+}
+
+static bool authenticate(pl_ice *ice, request *r)
+{
+    r->base = pl_ice_base_find(ice, &r->path->local);
+    if (!r->base) {
+        ice->count.unknown_base++;
+        return false;
+    }
+    r->session = addressed_session(ice, r->m);
+    if (!r->session) {
+        ice->count.bad_username++;
+        return false;
+    }
+    if (pl_stun_check_integrity(r->m, r->session->pwd, strlen(r->session->pwd))) {
+        ice->count.bad_integrity++;
+        return false;
+    }
+    return true;
+}
+
+/* ---- roles ---- */
+
+void pl_ice_turn_role(pl_ice *ice, bool controlling, const char *why)
+{
+    if (ice->controlling == controlling)
+        return;
+    ice->controlling = controlling;
+    pl_log_info(&ice->log, "is now %s: %s", controlling ? "controlling" : "controlled", why);
+    PL_EACH (n, &ice->cur->pairs) {
+        ice_pair *p = pl_of(n, ice_pair, in_pairs);
+        p->use_candidate = p->nominate_on_success = false;
+    }
+    pl_ice_pair_reprioritise(ice, ice->cur);
+    if (ice->prev)
+        pl_ice_pair_reprioritise(ice, ice->prev);
+    pl_ice_consider(ice, ice->cur);
+}
+
+/* RFC 8445 7.3.1.1: the larger tie-breaker controls. False: the peer must turn, and is told so. */
+static bool roles_agree(pl_ice *ice, const request *r)
+{
+    uint64_t theirs;
+    bool same =
+        !pl_stun_get_u64(r->m, ice->controlling ? PL_STUN_ICE_CONTROLLING : PL_STUN_ICE_CONTROLLED, &theirs);
+    if (!same)
+        return true;
+    ice->count.role_conflicts++;
+    bool we_control = ice->tie_breaker >= theirs;
+    if (we_control == ice->controlling) {
+        answer(ice, r, 487);
+        return false;
+    }
+    pl_ice_turn_role(ice, we_control, "a role conflict");
+    return true;
+}
+
+/* ---- what it teaches ---- */
+
+/* RFC 8445 7.3.1.3: a source we have not heard of is a peer-reflexive candidate. */
+static ice_remote *learn_remote(pl_ice *ice, const request *r)
+{
+    ice_remote *remote = pl_ice_remote_find(r->session, &r->path->remote);
+    if (remote)
+        return remote;
+    remote = pl_ice_remote_new(ice, r->session, &r->path->remote);
+    if (remote) {
+        remote->type = PL_ICE_PRFLX;
+        remote->priority = r->priority;
+    }
+    return remote;
+}
+
+static void learn_nomination(pl_ice *ice, ice_pair *p)
+{
+    if (ice->conf.lite && !p->valid) { /* RFC 8445 7.3.2: a lite agent takes the peer's word */
+        pl_ice_pair_enter(ice, p, PL_ICE_PAIR_SUCCEEDED, "nominated by the peer");
+        pl_ice_on_valid(ice, p, true);
+    }
+    pl_ice_on_use_candidate(ice, p);
+}
+
+/* RFC 8445 7.3.1.4: the peer's packet came through, so ours may now; also when one of ours is under way,
+ * since it may have met a closed NAT. */
+static void check_in_return(pl_ice *ice, ice_pair *p, bool wanted)
+{
+    if (p->valid || p->session->lost || (pl_ice_nominated(p->session) && !wanted))
+        return;
+    if (p->state == PL_ICE_PAIR_IN_PROGRESS || p->state == PL_ICE_PAIR_FAILED ||
+        p->state == PL_ICE_PAIR_SUCCEEDED)
+        pl_ice_pair_enter(ice, p, PL_ICE_PAIR_WAITING, "the peer's check came");
+    pl_ice_trigger(ice, p);
+}
+
+static void learn(pl_ice *ice, const request *r)
+{
+    ice_remote *remote = learn_remote(ice, r);
+    ice_pair *p = remote ? pl_ice_pair_find(r->session, r->base, remote) : NULL;
+    if (!p && remote)
+        p = pl_ice_pair_new(ice, r->session, r->base, remote);
+    if (!p)
+        return; /* no room: answered, but not checked */
+    p->requests_received++;
+    p->responses_sent++;
+    if (p == r->session->selected)
+        pl_ice_consent_heard(ice, r->session);
+    bool nominates = r->use_candidate && !ice->controlling;
+    check_in_return(ice, p, nominates);
+    if (nominates)
+        learn_nomination(ice, p);
+}
+
+/* After a restart the old session carries data and consent, but learns nothing new. */
+static void learn_in_old_session(pl_ice *ice, const request *r)
+{
+    ice_pair *p = r->session->selected;
+    if (!p || p->base != r->base || !pl_addr_eq(&p->remote->addr, &r->path->remote))
+        return;
+    p->requests_received++;
+    p->responses_sent++;
+    pl_ice_consent_heard(ice, r->session);
+}
+
+void pl_ice_on_request(pl_ice *ice, const pl_path *path, const pl_stun_msg *m)
+{
+    request r = { .m = m, .path = path };
+    if (!authenticate(ice, &r))
+        return;
+    if (m->n_unknown) {
+        ice->count.bad_request++;
+        answer(ice, &r, 420);
+        return;
+    }
+    r.use_candidate = pl_stun_has(m, PL_STUN_USE_CANDIDATE);
+    if (pl_stun_get_u32(m, PL_STUN_PRIORITY, &r.priority)) {
+        ice->count.bad_request++;
+        answer(ice, &r, 400);
+        return;
+    }
+    if (!roles_agree(ice, &r))
+        return;
+    answer(ice, &r, 0);
+    if (r.session == ice->cur)
+        learn(ice, &r);
+    else
+        learn_in_old_session(ice, &r);
+}

@@ -1,0 +1,101 @@
+/* Is the peer still there, and does it still want our packets (RFC 7675)? Every five seconds or so a check on
+ * the selected pair; without an answer for 30 s consent is gone, without any sign of life for a few seconds
+ * after a check the state is "disconnected". */
+#include "ice/agent_internal.h"
+
+/* RFC 7675 5.1: each interval is drawn anew from 0.8 to 1.2 times the period. */
+static int64_t interval_us(const pl_ice *ice)
+{
+    int64_t fifth = ice->conf.consent_us / 5;
+    return ice->conf.consent_us - fifth + pl_rand_below(&ice->conf.rand, (uint32_t)(2 * fifth + 1));
+}
+
+/* A lite agent asks nothing: the peer's checks are its consent. */
+static bool only_listens(const pl_ice *ice)
+{
+    return ice->conf.lite;
+}
+
+void pl_ice_consent_start(pl_ice *ice, ice_session *s)
+{
+    s->heard_us = ice->now_us;
+    s->asked_us = PL_NEVER;
+    s->consent_at_us = only_listens(ice) ? PL_NEVER : ice->now_us + interval_us(ice);
+}
+
+void pl_ice_consent_answered(pl_ice *ice, ice_pair *p)
+{
+    ice_session *s = p->session;
+    if (s->selected != p)
+        return;
+    s->asked_us = PL_NEVER;
+    s->heard_us = ice->now_us;
+}
+
+void pl_ice_consent_heard(pl_ice *ice, ice_session *s)
+{
+    s->heard_us = ice->now_us;
+}
+
+static int64_t expires_at_us(const pl_ice *ice, const ice_session *s)
+{
+    if (only_listens(ice) && s->remote_lite)
+        return PL_NEVER; /* neither side ever asks */
+    return (only_listens(ice) ? s->heard_us : s->selected->answered_us) + ice->conf.expiry_us;
+}
+
+/* When silence becomes "disconnected". */
+static int64_t silent_at_us(const pl_ice *ice, const ice_session *s)
+{
+    if (only_listens(ice) && s->remote_lite)
+        return PL_NEVER;
+    if (only_listens(ice))
+        return s->heard_us + ice->conf.consent_us + ice->conf.consent_us / 5 + ice->conf.disconnect_us;
+    return s->asked_us == PL_NEVER ? PL_NEVER : pl_max_us(s->asked_us, s->heard_us) + ice->conf.disconnect_us;
+}
+
+bool pl_ice_consent_silent(const pl_ice *ice, const ice_session *s)
+{
+    return s->selected && ice->now_us >= silent_at_us(ice, s);
+}
+
+static void lose(pl_ice *ice, ice_session *s)
+{
+    ice_pair *p = s->selected;
+    pl_log_info(&ice->log, "consent of the peer has run out");
+    s->lost = true;
+    s->selected = NULL;
+    s->consent_at_us = s->asked_us = s->grace_at_us = PL_NEVER;
+    PL_EACH (n, &s->pairs) {
+        ice_pair *q = pl_of(n, ice_pair, in_pairs);
+        q->valid = q->nominated = q->use_candidate = q->nominate_on_success = false;
+        pl_ice_drop_txs_of(ice, q, NULL);
+        pl_list_remove(&q->in_triggered);
+    }
+    if (p->state == PL_ICE_PAIR_SUCCEEDED)
+        pl_ice_pair_enter(ice, p, PL_ICE_PAIR_FAILED, "consent has run out");
+}
+
+void pl_ice_consent_tick(pl_ice *ice, ice_session *s)
+{
+    if (!s->selected)
+        return;
+    if (ice->now_us >= expires_at_us(ice, s)) {
+        lose(ice, s);
+        return;
+    }
+    if (ice->now_us < s->consent_at_us)
+        return;
+    s->consent_at_us = ice->now_us + interval_us(ice);
+    if (pl_ice_start_consent(ice, s->selected) && s->asked_us == PL_NEVER)
+        s->asked_us = ice->now_us;
+}
+
+int64_t pl_ice_consent_next_us(const pl_ice *ice, const ice_session *s)
+{
+    if (!s->selected)
+        return PL_NEVER;
+    int64_t silent_us = silent_at_us(ice, s);
+    int64_t next_us = pl_min_us(s->consent_at_us, expires_at_us(ice, s));
+    return silent_us > ice->now_us ? pl_min_us(next_us, silent_us) : next_us;
+}

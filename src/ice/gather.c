@@ -1,0 +1,268 @@
+/* Bases, the candidates they give, and STUN servers that show how others see us (RFC 8445 5.1.1). */
+#include <stdlib.h>
+
+#include "base/hash.h"
+#include "ice/agent_internal.h"
+
+/* Servers that do not answer must not hold a non-trickling offer for 39.5 s: given up after 5 s. */
+static const pl_stun_tx_conf gather_tx = { .rto_us = PL_MS(250), .rto_max_us = PL_SEC(1), .rc = 6, .rm = 5 };
+
+/* ---- local candidates ---- */
+
+/* Equal for candidates of one type, base address, protocol and server (RFC 8445 5.1.1.3). The key is secret,
+ * so the number tells nothing about addresses that are not signaled. */
+static uint32_t foundation_of(const pl_ice *ice, pl_ice_type type, const ice_base *base,
+                              const pl_addr *server)
+{
+    uint8_t text[1 + 2 * (1 + 16)] = { (uint8_t)type, base->addr.family };
+    memcpy(text + 2, base->addr.ip, 16);
+    if (server) {
+        text[18] = server->family;
+        memcpy(text + 19, server->ip, 16);
+    }
+    uint32_t f = (uint32_t)pl_siphash(ice->foundation_key, text, sizeof text);
+    return f ? f : 1;
+}
+
+ice_local *pl_ice_local_find(const pl_ice *ice, const ice_base *base, const pl_addr *addr)
+{
+    PL_EACH (n, &ice->locals) {
+        ice_local *l = pl_of(n, ice_local, in_locals);
+        if (l->base == base && pl_addr_eq(&l->addr, addr))
+            return l;
+    }
+    return NULL;
+}
+
+uint32_t pl_ice_prflx_priority(const ice_base *base)
+{
+    return pl_ice_cand_priority(PL_ICE_PRFLX, base->local_pref, 1);
+}
+
+/* Host candidates are hidden by the policy "relay"; peer-reflexive ones are never signaled. */
+static bool is_announced(const pl_ice *ice, uint8_t type)
+{
+    if (type == PL_ICE_PRFLX)
+        return false;
+    return !ice->conf.relay_only || type == PL_ICE_RELAY;
+}
+
+ice_local *pl_ice_local_new(pl_ice *ice, ice_base *base, pl_ice_type type, const pl_addr *addr,
+                            const pl_addr *server)
+{
+    ice_local *l = ice->n_locals < PL_ICE_LOCALS_MAX ? calloc(1, sizeof *l) : NULL;
+    if (!l)
+        return NULL;
+    l->base = base;
+    l->addr = *addr;
+    l->related = type == PL_ICE_HOST ? (pl_addr){ 0 } : type == PL_ICE_RELAY ? base->related : base->addr;
+    l->type = (uint8_t)type;
+    l->priority = pl_ice_cand_priority(type, base->local_pref, 1);
+    l->foundation = foundation_of(ice, type, base, server);
+    l->told = !is_announced(ice, l->type);
+    l->id = ice->next_id++;
+    ice->n_locals++;
+    pl_list_push_back(&ice->locals, &l->in_locals);
+    return l;
+}
+
+static void local_free(pl_ice *ice, ice_local *l)
+{
+    pl_list_remove(&l->in_locals);
+    ice->n_locals--;
+    free(l);
+}
+
+/* A restart signals every candidate once more, under the new credentials. */
+void pl_ice_gather_tell_again(pl_ice *ice)
+{
+    PL_EACH (n, &ice->locals) {
+        ice_local *l = pl_of(n, ice_local, in_locals);
+        l->told = !is_announced(ice, l->type);
+    }
+    ice->told.gathering = PL_ICE_GATHER_NEW;
+}
+
+/* ---- bases ---- */
+
+ice_base *pl_ice_base_find(const pl_ice *ice, const pl_addr *addr)
+{
+    PL_EACH (n, &ice->bases) {
+        ice_base *b = pl_of(n, ice_base, in_bases);
+        if (pl_addr_eq(&b->addr, addr))
+            return b;
+    }
+    return NULL;
+}
+
+static uint16_t next_local_pref(pl_ice *ice, const pl_ice_base *base)
+{
+    uint16_t *nth = base->addr.family == PL_AF_IP4 ? &ice->n_bases_ever4 : &ice->n_bases_ever6;
+    uint16_t pref = pl_ice_local_pref((pl_family)base->addr.family, *nth);
+    if (*nth < UINT16_MAX)
+        ++*nth;
+    return base->local_pref ? base->local_pref : pref;
+}
+
+static void start_gathering(pl_ice *ice, ice_base *b, const pl_addr *server);
+
+pl_err pl_ice_add_base(pl_ice *ice, int64_t now_us, const pl_ice_base *base)
+{
+    ice->now_us = now_us;
+    const pl_addr *a = &base->addr;
+    bool typed = base->type == PL_ICE_HOST || base->type == PL_ICE_RELAY;
+    if (!typed || (a->family != PL_AF_IP4 && a->family != PL_AF_IP6) || pl_addr_is_any(a) ||
+        pl_addr_is_multicast(a) || a->port == 0 || pl_ice_base_find(ice, a))
+        return PL_EINVAL;
+    if (ice->closed)
+        return PL_ESTATE;
+    if (ice->n_bases == PL_ICE_BASES_MAX || ice->n_locals == PL_ICE_LOCALS_MAX)
+        return PL_ENOSPC;
+    ice_base *b = calloc(1, sizeof *b);
+    if (!b)
+        return PL_ENOMEM;
+    b->addr = *a;
+    b->related = base->related;
+    b->type = base->type;
+    b->network_id = base->network_id;
+    b->network_cost = base->network_cost;
+    b->local_pref = next_local_pref(ice, base);
+    ice_local *own = pl_ice_local_new(ice, b, (pl_ice_type)b->type, a, NULL);
+    if (!own) {
+        free(b);
+        return PL_ENOMEM;
+    }
+    b->foundation_host = own->foundation;
+    ice->n_bases++;
+    pl_list_push_back(&ice->bases, &b->in_bases);
+    for (uint32_t i = 0; i < ice->n_servers; i++)
+        start_gathering(ice, b, &ice->server[i]);
+    pl_ice_pair_base(ice, ice->cur, b);
+    pl_ice_gather_update(ice);
+    pl_ice_update_state(ice);
+    return PL_OK;
+}
+
+static void leave_base(pl_ice *ice, ice_session *s, const ice_base *b)
+{
+    if (!s)
+        return;
+    PL_EACH (n, &s->pairs) {
+        ice_pair *p = pl_of(n, ice_pair, in_pairs);
+        if (p->base == b)
+            pl_ice_pair_free(ice, p);
+    }
+    pl_ice_consider(ice, s);
+}
+
+void pl_ice_remove_base(pl_ice *ice, int64_t now_us, const pl_addr *base)
+{
+    ice->now_us = now_us;
+    ice_base *b = pl_ice_base_find(ice, base);
+    if (!b)
+        return;
+    leave_base(ice, ice->cur, b);
+    leave_base(ice, ice->prev, b);
+    pl_ice_drop_txs_of(ice, NULL, b);
+    PL_EACH (n, &ice->locals) {
+        ice_local *l = pl_of(n, ice_local, in_locals);
+        if (l->base == b)
+            local_free(ice, l);
+    }
+    PL_EACH (n, &ice->answers) {
+        ice_answer *a = pl_of(n, ice_answer, in_answers);
+        if (pl_addr_eq(&a->path.local, &b->addr)) {
+            pl_list_remove(&a->in_answers);
+            ice->n_answers--;
+            free(a);
+        }
+    }
+    pl_list_remove(&b->in_bases);
+    ice->n_bases--;
+    free(b);
+    pl_ice_gather_update(ice);
+    pl_ice_update_state(ice);
+}
+
+/* ---- servers ---- */
+
+/* A socket reaches only servers of its family, and loopback only loopback. */
+static bool may_ask(const pl_ice *ice, const ice_base *b, const pl_addr *server)
+{
+    return b->type == PL_ICE_HOST && !ice->conf.lite && b->addr.family == server->family &&
+           pl_addr_is_loopback(&b->addr) == pl_addr_is_loopback(server) &&
+           (!pl_addr_is_link_local(&b->addr) || pl_addr_is_link_local(server));
+}
+
+/* The transaction is made at once, but its first request waits for the pacer (check.c). */
+static void start_gathering(pl_ice *ice, ice_base *b, const pl_addr *server)
+{
+    ice_tx *tx = may_ask(ice, b, server) && !ice->conf.relay_only ? calloc(1, sizeof *tx) : NULL;
+    if (!tx)
+        return; /* without memory it is as if the server did not answer */
+    pl_stun_tx_start(&tx->tx, &gather_tx, &ice->conf.rand, ice->now_us);
+    tx->kind = ICE_TX_GATHER;
+    tx->base = b;
+    tx->server = *server;
+    pl_list_push_back(&ice->txs, &tx->in_txs);
+}
+
+pl_err pl_ice_add_stun_server(pl_ice *ice, int64_t now_us, const pl_addr *server)
+{
+    ice->now_us = now_us;
+    for (uint32_t i = 0; i < ice->n_servers; i++)
+        if (pl_addr_eq(&ice->server[i], server))
+            return PL_OK;
+    if (ice->n_servers == PL_ICE_SERVERS_MAX)
+        return PL_ENOSPC;
+    if (ice->closed)
+        return PL_ESTATE;
+    ice->server[ice->n_servers++] = *server;
+    PL_EACH (n, &ice->bases)
+        start_gathering(ice, pl_of(n, ice_base, in_bases), server);
+    pl_ice_gather_update(ice);
+    pl_ice_update_state(ice);
+    return PL_OK;
+}
+
+/* RFC 8445 5.1.3: an address we have already from that base is redundant; without a NAT it is the base's own.
+ */
+void pl_ice_gather_answer(pl_ice *ice, ice_tx *tx, const pl_stun_msg *m)
+{
+    pl_addr mapped;
+    bool usable = m->cls == PL_STUN_SUCCESS &&
+                  !pl_stun_get_xor_addr(m, PL_STUN_XOR_MAPPED_ADDRESS, &mapped) &&
+                  mapped.family == tx->base->addr.family && mapped.port != 0 && !pl_addr_is_any(&mapped) &&
+                  !pl_addr_is_multicast(&mapped);
+    if (!usable)
+        return;
+    ice_local *known = pl_ice_local_find(ice, tx->base, &mapped);
+    if (known && known->type == PL_ICE_PRFLX) { /* a check was faster: now it may be signaled too */
+        known->type = PL_ICE_SRFLX;
+        known->priority = pl_ice_cand_priority(PL_ICE_SRFLX, tx->base->local_pref, 1);
+        known->foundation = foundation_of(ice, PL_ICE_SRFLX, tx->base, &tx->server);
+        known->told = false;
+    } else if (!known && !pl_ice_local_new(ice, tx->base, PL_ICE_SRFLX, &mapped, &tx->server)) {
+        pl_log_debug(&ice->log, "a reflexive candidate found no room");
+    }
+}
+
+void pl_ice_bases_done(pl_ice *ice, int64_t now_us)
+{
+    ice->now_us = now_us;
+    ice->bases_done = true;
+    pl_ice_gather_update(ice);
+    pl_ice_consider(ice, ice->cur);
+    pl_ice_update_state(ice);
+}
+
+void pl_ice_gather_update(pl_ice *ice)
+{
+    bool asking = false;
+    PL_EACH (n, &ice->txs)
+        asking = asking || pl_of(n, ice_tx, in_txs)->kind == ICE_TX_GATHER;
+    if (ice->bases_done && !asking)
+        ice->gathering = PL_ICE_GATHER_COMPLETE;
+    else if (ice->n_bases || ice->bases_done)
+        ice->gathering = PL_ICE_GATHERING;
+}
