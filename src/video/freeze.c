@@ -1,5 +1,7 @@
 #include "video/freeze.h"
 
+#include <stdbool.h>
+
 enum { FREEZE_MARGIN_US = 150000 };
 
 void pl_freeze_shown(pl_freeze *f, int64_t now_us)
