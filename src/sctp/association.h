@@ -35,17 +35,17 @@ typedef struct pl_sctp_conf {
     uint16_t max_streams_out;         /* what we ask for: 65535 */
     uint16_t max_streams_in;          /* what we allow the peer: 65535 */
     size_t mtu;                       /* one packet inside DTLS: PL_SCTP_MTU_DEFAULT */
-    size_t send_buffer_max;           /* bytes queued and not yet acknowledged: 16 MiB */
+    size_t send_buffer_max;           /* queued or unacknowledged, headers of messages counted: 16 MiB */
     size_t recv_buffer;               /* the window we advertise: 5 MiB */
     size_t max_message_size;       /* largest message accepted from the peer: 256 KiB, at most recv_buffer */
     int64_t rto_initial_us;        /* 1 s */
     int64_t rto_min_us;            /* 300 ms (RFC 9260 says 1 s; see docs/rfc/sctp.md) */
-    int64_t rto_max_us;            /* 60 s, as long as the peer may be silent; handshake timers stop at 5 s */
+    int64_t rto_max_us;            /* 4 s */
     int64_t sack_delay_us;         /* 100 ms */
     int64_t heartbeat_us;          /* 30 s; negative: never */
     int64_t cookie_life_us;        /* 60 s */
-    unsigned max_retransmits;      /* consecutive timeouts until the peer is given up: 10 */
-    unsigned max_init_retransmits; /* 8 */
+    unsigned max_retransmits;      /* consecutive timeouts until the peer is given up: 30, about 2 minutes */
+    unsigned max_init_retransmits; /* 30 */
     pl_rand rand;
     uint32_t log_id; /* names the association in the log: sctp[log_id] */
 } pl_sctp_conf;
@@ -145,7 +145,8 @@ void pl_sctp_msg_free(pl_sctp_msg *m);
 
 /* Bytes of a stream that no packet has carried yet. */
 size_t pl_sctp_buffered(const pl_sctp *s, uint16_t sid);
-/* Bytes of all streams, queued or unacknowledged: what send_buffer_max limits. */
+/* What send_buffer_max limits: bytes of all streams, queued or unacknowledged, and about 70 for each message.
+ */
 size_t pl_sctp_buffered_total(const pl_sctp *s);
 /* BUFFERED_LOW comes each time pl_sctp_buffered(sid) falls from above `bytes` to it or below.
  * Errors: PL_ENOMEM. */

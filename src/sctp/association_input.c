@@ -1,0 +1,433 @@
+/* The way in: whose packet it is (RFC 9260 8.5), then each chunk to the room that knows what it means. */
+#include <stdio.h>
+
+#include "sctp/association_internal.h"
+
+/* What the chunks of one packet have said together. */
+typedef struct packet {
+    uint32_t tag;
+    bool data;    /* it carried DATA or FORWARD TSN: a SACK is owed */
+    bool at_once; /* now */
+} packet;
+
+/* --- DATA --- */
+
+static void quote_error(pl_sctp *s, pl_sctp_cause cause, const uint8_t *quote, size_t len)
+{
+    uint8_t chunk[PL_SCTP_QUOTE_MAX + 8];
+    pl_wr w = pl_wr_init(chunk, sizeof chunk);
+    size_t error = pl_sctp_chunk_begin(&w, PL_SCTP_ERROR, 0);
+    pl_sctp_cause_write(&w, cause, quote, len < PL_SCTP_QUOTE_MAX ? len : PL_SCTP_QUOTE_MAX);
+    pl_sctp_chunk_end(&w, error);
+    pl_sctp_reply_chunk(s, &w);
+}
+
+static void invalid_stream(pl_sctp *s, uint16_t sid)
+{
+    uint8_t chunk[12];
+    pl_wr w = pl_wr_init(chunk, sizeof chunk);
+    size_t error = pl_sctp_chunk_begin(&w, PL_SCTP_ERROR, 0);
+    pl_sctp_cause_invalid_stream(&w, sid);
+    pl_sctp_chunk_end(&w, error);
+    pl_sctp_reply_chunk(s, &w);
+}
+
+/* Memory for a chunk, within the window and a tenth of it more. The next chunk in order always gets in when
+ * the application has nothing left to take: else a window full of later chunks would never drain. For it,
+ * later ones are given back, the highest first. */
+static bool make_room(pl_sctp *s, const pl_sctp_data *d)
+{
+    size_t need = pl_sctp_fragment_cost(d->len);
+    bool next = d->tsn == s->in.cumulative_tsn + 1;
+    if (s->re.held + need <= s->conf.recv_buffer)
+        return true;
+    if (!next || s->re.ready)
+        return false;
+    uint32_t tsn;
+    while (s->re.held + need > s->conf.recv_buffer + s->conf.recv_buffer / 10 &&
+           pl_sctp_reassembly_renege(&s->re, s->in.cumulative_tsn, s->in.highest_tsn, &tsn))
+        pl_sctp_sack_renege(&s->in, tsn);
+    return true;
+}
+
+static pl_err take_in_order(pl_sctp *s, const pl_sctp_data *d)
+{
+    pl_err err = pl_sctp_reassembly_next(&s->re, d);
+    if (err != PL_OK)
+        return err;
+    pl_sctp_sack_add(&s->in, d->tsn);
+    for (uint32_t tsn = d->tsn + 1; pl_seq32_at_least(s->in.cumulative_tsn, tsn) && err == PL_OK; tsn++)
+        err = pl_sctp_reassembly_reached(&s->re, tsn);
+    if (err == PL_ENOMEM) /* acknowledged, and cannot be kept */
+        pl_sctp_fail(s, PL_ENOMEM, PL_SCTP_CAUSE_OUT_OF_RESOURCE, "no memory for received data");
+    return err == PL_ENOMEM ? PL_OK : err;
+}
+
+static pl_err take_early(pl_sctp *s, const pl_sctp_data *d)
+{
+    pl_err err = pl_sctp_reassembly_early(&s->re, d, s->in.cumulative_tsn);
+    if (err == PL_OK)
+        pl_sctp_sack_add(&s->in, d->tsn);
+    return err;
+}
+
+static void take_data(pl_sctp *s, const pl_sctp_data *d)
+{
+    bool room = make_room(s, d);
+    if (!room || pl_sctp_sack_reserve(&s->in, d->tsn) != PL_OK) {
+        s->stats.chunks_dropped++;
+        return;
+    }
+    pl_err err = d->tsn == s->in.cumulative_tsn + 1 ? take_in_order(s, d) : take_early(s, d);
+    if (err == PL_ENOSPC)
+        pl_sctp_fail(s, PL_EPROTO, PL_SCTP_CAUSE_PROTOCOL_VIOLATION, "message above the maximum size");
+    else if (err != PL_OK)
+        s->stats.chunks_dropped++;
+    else
+        s->stats.chunks_received++;
+}
+
+static void on_data(pl_sctp *s, packet *p, const pl_sctp_chunk *chunk)
+{
+    pl_sctp_data d;
+    if (!pl_sctp_may_receive(s))
+        return;
+    if (pl_sctp_data_parse(&d, chunk) != PL_OK) {
+        s->stats.bad_packets++;
+        return;
+    }
+    if (d.len == 0) { /* 6.2 */
+        pl_sctp_fail(s, PL_EPROTO, PL_SCTP_CAUSE_NO_USER_DATA, "DATA without user data");
+        return;
+    }
+    p->data = true;
+    p->at_once |= d.flags & PL_SCTP_DATA_I || s->state == PL_SCTP_SHUTDOWN_SENT;
+    switch (pl_sctp_sack_look(&s->in, d.tsn)) {
+    case PL_SCTP_TSN_DUPLICATE: s->stats.chunks_duplicate++; return;
+    case PL_SCTP_TSN_TOO_FAR: s->stats.chunks_dropped++; return;
+    case PL_SCTP_TSN_NEW: break;
+    }
+    if (d.sid >= s->streams_in) { /* 6.5: acknowledged and thrown away */
+        invalid_stream(s, d.sid);
+        d.flags |= PL_SCTP_DATA_U; /* without a beginning it is an orphan; see reassembly */
+        d.flags &= (uint8_t)~PL_SCTP_DATA_B;
+        s->stats.chunks_dropped++;
+    }
+    take_data(s, &d);
+}
+
+/* RFC 3758 3.6 */
+static void on_forward(pl_sctp *s, packet *p, pl_rd body)
+{
+    pl_sctp_forward f;
+    if (!pl_sctp_may_receive(s) || !(s->extensions & PL_SCTP_EXT_FORWARD_TSN))
+        return;
+    if (pl_sctp_forward_parse(&f, body) != PL_OK) {
+        s->stats.bad_packets++;
+        return;
+    }
+    p->data = p->at_once = true;
+    uint32_t old_tsn = s->in.cumulative_tsn;
+    if (!pl_seq32_newer(f.cumulative_tsn, old_tsn))
+        return; /* an old one: the SACK tells where we are */
+    pl_sctp_reassembly_forward(&s->re, old_tsn, f.cumulative_tsn);
+    pl_err err = PL_OK;
+    for (size_t i = 0; i < f.n_skips && err == PL_OK; i++) {
+        pl_sctp_skip skip = pl_sctp_forward_skip(&f, i);
+        if (skip.sid < s->streams_in)
+            err = pl_sctp_reassembly_skip(&s->re, skip);
+    }
+    pl_sctp_sack_forward(&s->in, f.cumulative_tsn);
+    for (uint32_t tsn = f.cumulative_tsn + 1; pl_seq32_at_least(s->in.cumulative_tsn, tsn) && err == PL_OK;
+         tsn++)
+        err = pl_sctp_reassembly_reached(&s->re, tsn);
+    if (err != PL_OK)
+        pl_sctp_fail(s, err == PL_ENOSPC ? PL_EPROTO : err, PL_SCTP_CAUSE_OUT_OF_RESOURCE,
+                     "cannot keep received data");
+}
+
+/* --- SACK --- */
+
+static void note_loss(pl_sctp *s)
+{
+    s->stats.fast_retransmits++;
+    s->cc.ops->lost(&s->cc, s->now_us);
+    s->in_recovery = s->free_packet = true;
+    s->recovery_tsn = s->sent.next_tsn - 1;
+}
+
+static void restart_t3(pl_sctp *s, bool cum_advanced)
+{
+    if (pl_sctp_outstanding_n(&s->sent) == 0)
+        s->t3_us = PL_NEVER; /* 6.3.2 R2 */
+    else if (cum_advanced)
+        s->t3_us = s->now_us + s->rto.rto_us; /* R3 */
+}
+
+static void take_sack(pl_sctp *s, const pl_sctp_sack_chunk *sack)
+{
+    if (pl_seq32_newer(s->sent.first_tsn - 1, sack->cumulative_tsn))
+        return; /* 6.2.1 i: an older one that was overtaken */
+    pl_sctp_acked acked;
+    size_t flight_before = s->sent.flight;
+    if (pl_sctp_outstanding_ack(&s->sent, &s->out, sack, s->in_recovery, s->now_us, &acked) != PL_OK) {
+        s->stats.bad_packets++;
+        return;
+    }
+    s->peer_rwnd = sack->a_rwnd;
+    if (acked.rtt_us >= 0)
+        pl_sctp_rto_sample(&s->rto, acked.rtt_us);
+    if (acked.bytes > 0 || acked.cum_advanced || sack->a_rwnd == 0) {
+        s->n_errors = 0;
+        s->last_heard_us = s->now_us;
+    }
+    if (s->in_recovery && pl_seq32_at_least(sack->cumulative_tsn, s->recovery_tsn))
+        s->in_recovery = false;
+    if (acked.new_loss && !s->in_recovery)
+        note_loss(s);
+    pl_sctp_cc_ack fact = { .now_us = s->now_us,
+                            .rtt_us = acked.rtt_us,
+                            .acked = acked.bytes,
+                            .flight_before = flight_before,
+                            .flight_after = s->sent.flight,
+                            .cum_advanced = acked.cum_advanced,
+                            .in_recovery = s->in_recovery };
+    s->cc.ops->acked(&s->cc, &fact);
+    /* 6.1 D in the terms of what has been acknowledged: a SACK that covers much may release much. */
+    s->burst_limit = s->sent.flight + 2 * acked.bytes + PL_SCTP_BURST * s->cc.mtu;
+    restart_t3(s, acked.cum_advanced);
+    if (acked.cum_advanced && pl_sctp_outstanding_advanced(&s->sent) != s->sent.first_tsn - 1)
+        s->wants |= PL_SCTP_WANT_FORWARD;
+    s->stats.messages_sent += acked.n_messages;
+    s->stats.message_bytes_sent += acked.message_bytes;
+}
+
+static void on_sack(pl_sctp *s, pl_rd body)
+{
+    pl_sctp_sack_chunk sack;
+    if (!pl_sctp_may_send(s))
+        return;
+    if (pl_sctp_sack_parse(&sack, body) != PL_OK) {
+        s->stats.bad_packets++;
+        return;
+    }
+    s->stats.sacks_received++;
+    take_sack(s, &sack);
+}
+
+/* --- heartbeat --- */
+
+static void on_heartbeat(pl_sctp *s, const pl_sctp_chunk *chunk)
+{
+    uint8_t answer[PL_SCTP_MTU_DEFAULT];
+    pl_wr w = pl_wr_init(answer, sizeof answer);
+    size_t begun = pl_sctp_chunk_begin(&w, PL_SCTP_HEARTBEAT_ACK, 0);
+    pl_wr_bytes(&w, chunk->body.p, pl_rd_left(&chunk->body));
+    pl_sctp_chunk_end(&w, begun);
+    pl_sctp_reply_chunk(s, &w);
+}
+
+static void on_heartbeat_ack(pl_sctp *s, pl_rd body)
+{
+    pl_sctp_param p;
+    if (!s->heartbeat_out || !pl_sctp_param_next(&body, &p) || p.type != PL_SCTP_PARAM_HEARTBEAT_INFO)
+        return;
+    int64_t sent_us = (int64_t)pl_rd_u64(&p.value);
+    uint64_t nonce = pl_rd_u64(&p.value);
+    if (!pl_rd_ok(&p.value) || nonce != s->heartbeat_nonce)
+        return;
+    s->heartbeat_out = false;
+    s->n_errors = 0;
+    pl_sctp_rto_sample(&s->rto, s->now_us - sent_us);
+    pl_sctp_restart_heartbeat(s);
+}
+
+/* --- ending --- */
+
+static bool tag_fits_end(const pl_sctp *s, uint32_t tag, uint8_t flags)
+{
+    return flags & PL_SCTP_FLAG_T ? tag == s->peer_tag && s->peer_tag != 0
+                                  : tag == s->my_tag; /* 8.5.1 B, C */
+}
+
+static void on_abort(pl_sctp *s, pl_rd body)
+{
+    char reason[PL_SCTP_REASON_MAX];
+    pl_sctp_param cause;
+    uint16_t code = pl_sctp_param_next(&body, &cause) ? cause.type : 0;
+    snprintf(reason, sizeof reason, "aborted by the peer: %s", pl_sctp_cause_str(code));
+    pl_sctp_end(s, PL_EPROTO, code, reason);
+}
+
+static void take_cumulative(pl_sctp *s, pl_rd body)
+{
+    pl_sctp_sack_chunk sack = { .cumulative_tsn = pl_rd_u32(&body), .a_rwnd = (uint32_t)s->peer_rwnd };
+    if (pl_rd_ok(&body))
+        take_sack(s, &sack);
+}
+
+/* 9.2 */
+static void on_shutdown(pl_sctp *s, pl_rd body)
+{
+    switch (s->state) {
+    case PL_SCTP_ESTABLISHED:
+    case PL_SCTP_SHUTDOWN_PENDING:
+        take_cumulative(s, body);
+        pl_sctp_enter(s, PL_SCTP_SHUTDOWN_RECEIVED, "SHUTDOWN");
+        break;
+    case PL_SCTP_SHUTDOWN_RECEIVED: take_cumulative(s, body); break;
+    case PL_SCTP_SHUTDOWN_SENT: pl_sctp_enter(s, PL_SCTP_SHUTDOWN_ACK_SENT, "SHUTDOWN, both close"); break;
+    case PL_SCTP_SHUTDOWN_ACK_SENT: s->wants |= PL_SCTP_WANT_SHUTDOWN_ACK; break;
+    default: break;
+    }
+}
+
+static void reply_shutdown_complete(pl_sctp *s, uint32_t tag, uint8_t flags)
+{
+    uint8_t out[PL_SCTP_HEADER + PL_SCTP_CHUNK_HEADER];
+    pl_wr w = pl_wr_init(out, sizeof out);
+    pl_wr_zeros(&w, PL_SCTP_HEADER);
+    pl_sctp_chunk_end(&w, pl_sctp_chunk_begin(&w, PL_SCTP_SHUTDOWN_COMPLETE, flags));
+    pl_sctp_reply_packet(s, tag, &w);
+}
+
+static void on_shutdown_ack(pl_sctp *s, uint32_t tag)
+{
+    if (s->state == PL_SCTP_SHUTDOWN_SENT || s->state == PL_SCTP_SHUTDOWN_ACK_SENT) {
+        reply_shutdown_complete(s, s->peer_tag, 0);
+        pl_sctp_end(s, PL_OK, 0, "shut down");
+    } else if (s->state <= PL_SCTP_COOKIE_ECHOED) { /* 8.5.1 E: of an association that is no more */
+        reply_shutdown_complete(s, tag, PL_SCTP_FLAG_T);
+    }
+}
+
+/* Stale cookie (5.2.6): begin again. Other errors are for the log. */
+static void on_error(pl_sctp *s, pl_rd body)
+{
+    for (pl_sctp_param cause; pl_sctp_param_next(&body, &cause);) {
+        pl_log_debug(&s->log, "the peer reports: %s", pl_sctp_cause_str(cause.type));
+        if (cause.type == PL_SCTP_CAUSE_STALE_COOKIE && s->state == PL_SCTP_COOKIE_ECHOED) {
+            s->peer_tag = 0;
+            pl_sctp_outstanding_timeout(&s->sent);
+            pl_sctp_enter(s, PL_SCTP_COOKIE_WAIT, "stale cookie");
+            return;
+        }
+    }
+}
+
+/* --- the packet --- */
+
+/* False when the rest of the packet must not be read. */
+static bool unknown_chunk(pl_sctp *s, const pl_sctp_chunk *chunk)
+{
+    if (pl_sctp_unknown_reports(chunk->type, 8) && s->state >= PL_SCTP_ESTABLISHED)
+        quote_error(s, PL_SCTP_CAUSE_UNRECOGNIZED_CHUNK, chunk->raw, chunk->raw_len);
+    return !pl_sctp_unknown_stops(chunk->type, 8);
+}
+
+static bool on_chunk(pl_sctp *s, packet *p, const pl_sctp_chunk *chunk)
+{
+    bool up = s->state >= PL_SCTP_ESTABLISHED;
+    switch (chunk->type) {
+    case PL_SCTP_DATA: on_data(s, p, chunk); break;
+    case PL_SCTP_SACK: on_sack(s, chunk->body); break;
+    case PL_SCTP_FORWARD_TSN: on_forward(s, p, chunk->body); break;
+    case PL_SCTP_INIT_ACK: pl_sctp_on_init_ack(s, chunk->body); return false; /* stands alone */
+    case PL_SCTP_COOKIE_ECHO: pl_sctp_on_cookie_echo(s, p->tag, chunk->body); return p->tag == s->my_tag;
+    case PL_SCTP_COOKIE_ACK: pl_sctp_on_cookie_ack(s); break;
+    case PL_SCTP_HEARTBEAT: on_heartbeat(s, chunk); break;
+    case PL_SCTP_HEARTBEAT_ACK: on_heartbeat_ack(s, chunk->body); break;
+    case PL_SCTP_RECONFIG:
+        if (up)
+            pl_sctp_reset_input(s, chunk->body);
+        break;
+    case PL_SCTP_ERROR: on_error(s, chunk->body); break;
+    case PL_SCTP_SHUTDOWN: on_shutdown(s, chunk->body); break;
+    case PL_SCTP_SHUTDOWN_ACK: on_shutdown_ack(s, p->tag); break;
+    case PL_SCTP_INIT:  /* stands alone: among others it is none */
+    case PL_SCTP_ABORT: /* on_end has answered these */
+    case PL_SCTP_SHUTDOWN_COMPLETE: break;
+    default: return unknown_chunk(s, chunk);
+    }
+    return !s->ended;
+}
+
+/* 8.4, 8.5: chunks whose verification tag has rules of its own, when they come first. True: the packet is
+ * done. */
+static bool on_first(pl_sctp *s, const pl_sctp_header *h, const pl_sctp_chunk *first, size_t left)
+{
+    switch (first->type) {
+    case PL_SCTP_INIT:
+        if (h->tag == 0 && left == 0)
+            pl_sctp_on_init(s, first->body);
+        else
+            s->stats.bad_packets++;
+        return true;
+    case PL_SCTP_SHUTDOWN_ACK:
+        if (s->state != PL_SCTP_CLOSED)
+            break;
+        on_shutdown_ack(s, h->tag);
+        return true;
+    case PL_SCTP_COOKIE_ECHO: return false; /* the cookie itself says whose it is */
+    case PL_SCTP_ABORT:
+    case PL_SCTP_SHUTDOWN_COMPLETE: return false;
+    default: break;
+    }
+    if (h->tag == s->my_tag && s->state != PL_SCTP_CLOSED)
+        return false;
+    s->stats.bad_packets++;
+    return true;
+}
+
+/* ABORT may follow other chunks; SHUTDOWN COMPLETE stands alone. True: the packet is done. */
+static bool on_end(pl_sctp *s, const pl_sctp_header *h, const pl_sctp_chunk *chunk)
+{
+    if (chunk->type != PL_SCTP_ABORT && chunk->type != PL_SCTP_SHUTDOWN_COMPLETE)
+        return false;
+    if (s->state == PL_SCTP_CLOSED)
+        return true;
+    if (!tag_fits_end(s, h->tag, chunk->flags))
+        s->stats.bad_packets++;
+    else if (chunk->type == PL_SCTP_ABORT)
+        on_abort(s, chunk->body);
+    else if (s->state == PL_SCTP_SHUTDOWN_ACK_SENT)
+        pl_sctp_end(s, PL_OK, 0, "shut down");
+    return true;
+}
+
+static void on_chunks(pl_sctp *s, const pl_sctp_header *h, pl_rd *chunks)
+{
+    packet p = { .tag = h->tag };
+    pl_sctp_chunk chunk;
+    for (bool first = true; pl_sctp_chunk_next(chunks, &chunk); first = false) {
+        if (first && on_first(s, h, &chunk, pl_rd_left(chunks)))
+            return;
+        if (on_end(s, h, &chunk) || !on_chunk(s, &p, &chunk))
+            break;
+    }
+    if (!pl_rd_ok(chunks))
+        s->stats.bad_packets++;
+    if (!p.data || s->ended)
+        return;
+    pl_sctp_sack_packet(&s->in, s->now_us, p.at_once);
+    if (s->state == PL_SCTP_SHUTDOWN_SENT) { /* 9.2: SACK and SHUTDOWN for every packet of data */
+        s->wants |= PL_SCTP_WANT_SHUTDOWN;
+        s->t2_us = s->now_us + s->rto.rto_us;
+    }
+}
+
+void pl_sctp_input(pl_sctp *s, int64_t now_us, const uint8_t *pkt, size_t len)
+{
+    pl_sctp_header h;
+    pl_rd chunks;
+    s->now_us = now_us;
+    s->stats.packets_received++;
+    s->stats.bytes_received += len;
+    if (pl_sctp_packet_open(&h, &chunks, pkt, len) != PL_OK || h.dst_port != s->conf.local_port ||
+        h.src_port != s->conf.remote_port) {
+        s->stats.bad_packets++;
+        return;
+    }
+    on_chunks(s, &h, &chunks);
+    pl_sctp_settle(s);
+}

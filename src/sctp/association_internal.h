@@ -1,0 +1,143 @@
+/* association_internal.h - the inside of an association, for its own files alone:
+ *   association.c            making, state, timers, events
+ *   association_handshake.c  INIT to COOKIE ACK, collisions, restart
+ *   association_input.c      the packet spine: what each chunk means
+ *   association_output.c     the packet spine the other way
+ *   association_api.c        what applications ask for
+ *   reset.c                  RFC 6525
+ * Rules    every public verb ends with pl_sctp_settle, which draws the conclusions of what has changed. */
+#ifndef PL_SCTP_ASSOCIATION_INTERNAL_H
+#define PL_SCTP_ASSOCIATION_INTERNAL_H
+
+#include "base/log.h"
+#include "base/seq.h"
+#include "base/time.h"
+#include "sctp/association.h"
+#include "sctp/chunk_data.h"
+#include "sctp/chunk_error.h"
+#include "sctp/chunk_init.h"
+#include "sctp/congestion.h"
+#include "sctp/cookie.h"
+#include "sctp/outstanding.h"
+#include "sctp/reassembly.h"
+#include "sctp/reset.h"
+#include "sctp/rto.h"
+#include "sctp/sack.h"
+#include "sctp/streams.h"
+
+/* Chunks that the next packets must carry. */
+enum {
+    PL_SCTP_WANT_INIT = 1,
+    PL_SCTP_WANT_COOKIE_ECHO = 2,
+    PL_SCTP_WANT_COOKIE_ACK = 4,
+    PL_SCTP_WANT_FORWARD = 8,
+    PL_SCTP_WANT_RESET = 16,
+    PL_SCTP_WANT_HEARTBEAT = 32,
+    PL_SCTP_WANT_SHUTDOWN = 64,
+    PL_SCTP_WANT_SHUTDOWN_ACK = 128
+};
+
+/* Events not yet told, besides those of streams. */
+enum {
+    PL_SCTP_TELL_CONNECTED = 1,
+    PL_SCTP_TELL_RESTARTED = 2,
+    PL_SCTP_TELL_WRITABLE = 4,
+    PL_SCTP_TELL_CLOSED = 8
+};
+
+enum {
+    PL_SCTP_REPLIES_MAX = 16,
+    PL_SCTP_QUOTE_MAX = 256, /* of a chunk in an error cause */
+    PL_SCTP_BURST = 4,       /* Max.Burst of RFC 9260 16 */
+    PL_SCTP_HEARTBEAT_INFO = 16
+};
+
+/* An answer made when its cause was read: a chunk to bundle, or (alone) a whole packet under a tag of its
+ * own. */
+typedef struct pl_sctp_reply {
+    struct pl_sctp_reply *next;
+    size_t len;
+    bool alone;
+    uint8_t data[];
+} pl_sctp_reply;
+
+struct pl_sctp {
+    pl_sctp_conf conf;
+    pl_log log;
+    int64_t now_us;
+    pl_sctp_state state;
+    bool ended; /* closed for good, not merely not begun */
+
+    uint32_t my_tag, peer_tag;
+    uint32_t my_tsn; /* initial */
+    uint16_t streams_out, streams_in;
+    uint8_t extensions; /* both sides have them */
+    uint8_t key[PL_SCTP_COOKIE_KEY];
+    uint8_t *cookie; /* the peer's, to be echoed */
+    size_t cookie_len;
+
+    pl_sctp_streams out;
+    pl_sctp_outstanding sent;
+    pl_sctp_rto rto;
+    pl_sctp_cc cc;
+    size_t burst_limit;            /* of flight, until the next SACK */
+    size_t peer_rwnd;              /* as last advertised */
+    uint32_t recovery_tsn;         /* fast recovery ends when it is acknowledged */
+    bool in_recovery, free_packet; /* 7.2.4: one packet beyond the window when recovery begins */
+    bool writable_owed;
+    int64_t last_data_us, last_heard_us; /* DATA sent; acknowledgement of it received */
+
+    pl_sctp_sack in;
+    pl_sctp_reassembly re;
+    size_t told_rwnd;
+    pl_sctp_reset reset;
+
+    int64_t t1_us, t2_us, t3_us, t5_us; /* handshake, shutdown, data, shutdown guard; RFC 9260's names */
+    int64_t heartbeat_us;
+    uint64_t heartbeat_nonce;
+    bool heartbeat_out;
+    unsigned n_init_tries, n_errors; /* timeouts in a row */
+
+    unsigned wants, tells;
+    pl_sctp_reply *replies, *replies_last;
+    unsigned n_replies;
+    pl_err closed_error;
+    uint16_t closed_cause;
+    char closed_reason[PL_SCTP_REASON_MAX];
+    pl_sctp_stats stats;
+};
+
+/* The only place where state changes and where the timers of states start and stop. */
+void pl_sctp_enter(pl_sctp *s, pl_sctp_state to, const char *why);
+/* Over: queues and timers go, CLOSED will be told. */
+void pl_sctp_end(pl_sctp *s, pl_err error, uint16_t cause, const char *reason);
+/* Over because of us: an ABORT with this cause goes out first. */
+void pl_sctp_fail(pl_sctp *s, pl_err error, pl_sctp_cause cause, const char *reason);
+/* Conclusions of whatever has changed. */
+void pl_sctp_settle(pl_sctp *s);
+/* One more timeout in a row; false when it was one too many and the association has ended. */
+bool pl_sctp_count_error(pl_sctp *s, const char *what);
+/* True in the states in which DATA may be sent; received. */
+bool pl_sctp_may_send(const pl_sctp *s);
+bool pl_sctp_may_receive(const pl_sctp *s);
+size_t pl_sctp_rwnd(const pl_sctp *s);
+void pl_sctp_restart_heartbeat(pl_sctp *s);
+
+/* association_handshake.c */
+void pl_sctp_on_init(pl_sctp *s, pl_rd body);
+void pl_sctp_on_init_ack(pl_sctp *s, pl_rd body);
+void pl_sctp_on_cookie_echo(pl_sctp *s, uint32_t packet_tag, pl_rd body);
+void pl_sctp_on_cookie_ack(pl_sctp *s);
+void pl_sctp_write_init(pl_sctp *s, pl_wr *w);
+
+/* association_output.c */
+/* Chunks for the next packet: begin gives a writer over `room`, end queues what it holds. Dropped when the
+ * queue is full, since whoever asks faster than we answer gets less. */
+void pl_sctp_reply_chunk(pl_sctp *s, const pl_wr *w);
+/* The same as a packet of its own. w holds the chunks, behind room for the common header. */
+void pl_sctp_reply_packet(pl_sctp *s, uint32_t tag, pl_wr *w);
+void pl_sctp_drop_replies(pl_sctp *s);
+/* Partial reliability: gives a message up, wherever its bytes are. stream: whose head it is, or NULL. */
+void pl_sctp_give_up(pl_sctp *s, pl_sctp_out_msg *m, pl_sctp_out_stream *stream);
+
+#endif

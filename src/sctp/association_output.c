@@ -1,0 +1,410 @@
+/* The way out: what the next packet carries. Control chunks first, then a SACK, then as much DATA as the
+ * windows and the packet allow (RFC 9260 6.1, 6.10). */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "sctp/association_internal.h"
+
+enum {
+    LEAST_FRAGMENT = 256, /* a message is not cut just to fill less than this */
+    CONTROL_ROOM = 64
+};
+
+/* --- replies --- */
+
+static void queue_reply(pl_sctp *s, const uint8_t *data, size_t len, bool alone)
+{
+    if (s->n_replies == PL_SCTP_REPLIES_MAX)
+        return;
+    pl_sctp_reply *r = malloc(sizeof *r + len);
+    if (!r)
+        return; /* as if the packet that asks had been lost */
+    *r = (pl_sctp_reply){ .len = len, .alone = alone };
+    memcpy(r->data, data, len);
+    if (s->replies_last)
+        s->replies_last->next = r;
+    else
+        s->replies = r;
+    s->replies_last = r;
+    s->n_replies++;
+}
+
+void pl_sctp_reply_chunk(pl_sctp *s, const pl_wr *w)
+{
+    if (pl_wr_ok(w) && pl_wr_len(w) <= s->conf.mtu - PL_SCTP_HEADER)
+        queue_reply(s, w->start, pl_wr_len(w), false);
+}
+
+void pl_sctp_reply_packet(pl_sctp *s, uint32_t tag, pl_wr *w)
+{
+    if (!pl_wr_ok(w))
+        return;
+    pl_sctp_header h = { s->conf.local_port, s->conf.remote_port, tag };
+    pl_wr head = pl_wr_init(w->start, PL_SCTP_HEADER);
+    pl_sctp_packet_begin(&head, &h);
+    pl_sctp_packet_end(w);
+    queue_reply(s, w->start, pl_wr_len(w), true);
+}
+
+static void pop_reply(pl_sctp *s)
+{
+    pl_sctp_reply *r = s->replies;
+    s->replies = r->next;
+    if (!s->replies)
+        s->replies_last = NULL;
+    s->n_replies--;
+    free(r);
+}
+
+void pl_sctp_drop_replies(pl_sctp *s)
+{
+    while (s->replies)
+        pop_reply(s);
+}
+
+/* --- partial reliability (RFC 3758 3.5, RFC 7496) --- */
+
+void pl_sctp_give_up(pl_sctp *s, pl_sctp_out_msg *m, pl_sctp_out_stream *stream)
+{
+    m->n_refs++;
+    if (stream && m->taken > 0) {
+        /* The peer holds the beginning. One TSN that is never sent stands for the rest, so that the
+         * cumulative point it is told passes beyond all it has. */
+        if (pl_sctp_outstanding_reserve(&s->sent) == PL_OK)
+            pl_sctp_outstanding_add(&s->sent, m, m->taken, 0, PL_SCTP_DATA_E, s->now_us);
+    }
+    if (stream)
+        pl_sctp_streams_drop(&s->out, stream);
+    if (m->taken > 0) {
+        pl_sctp_outstanding_abandon(&s->sent, m);
+        s->wants |= PL_SCTP_WANT_FORWARD;
+    }
+    s->stats.messages_abandoned++;
+    pl_sctp_out_msg_unref(&s->out, m);
+}
+
+static bool expired(const pl_sctp *s, const pl_sctp_out_msg *m)
+{
+    return s->now_us >= m->expires_us && (m->taken == 0 || s->extensions & PL_SCTP_EXT_FORWARD_TSN);
+}
+
+static bool exhausted(const pl_sctp *s, const pl_sctp_sent *e)
+{
+    return s->extensions & PL_SCTP_EXT_FORWARD_TSN &&
+           (e->n_sends > e->msg->max_retransmits || s->now_us >= e->msg->expires_us);
+}
+
+/* A message given up while it is still half in its queue must leave it too. */
+static pl_sctp_out_stream *stream_if_head(const pl_sctp *s, const pl_sctp_out_msg *m)
+{
+    return s->out.current && s->out.current->head == m ? s->out.current : NULL;
+}
+
+/* The next TSN to be sent again whose message is still wanted. */
+static pl_sctp_sent *next_lost(pl_sctp *s, uint32_t *tsn)
+{
+    pl_sctp_sent *e;
+    while ((e = pl_sctp_outstanding_lost(&s->sent, tsn)) && exhausted(s, e))
+        pl_sctp_give_up(s, e->msg, stream_if_head(s, e->msg));
+    return e;
+}
+
+/* The stream whose turn it is, with messages that have expired taken away. A turn half taken must be reserved
+ * for, because giving up takes a TSN. */
+static pl_sctp_out_stream *next_stream(pl_sctp *s)
+{
+    pl_sctp_out_stream *st;
+    while ((st = pl_sctp_streams_next(&s->out)) && expired(s, st->head))
+        pl_sctp_give_up(s, st->head, st);
+    return st;
+}
+
+/* --- DATA --- */
+
+static bool window_open(const pl_sctp *s)
+{
+    return s->sent.flight < s->cc.cwnd && s->sent.flight < s->burst_limit;
+}
+
+/* 6.1 A: the peer's window, or one chunk to see whether it is still closed. */
+static bool peer_has_room(const pl_sctp *s, size_t size)
+{
+    return s->sent.flight + size <= s->peer_rwnd || s->sent.flight == 0;
+}
+
+static void write_chunk(pl_sctp *s, pl_wr *w, const pl_sctp_sent *e, uint32_t tsn)
+{
+    pl_sctp_data d = { .tsn = tsn,
+                       .ppid = e->msg->ppid,
+                       .sid = e->msg->sid,
+                       .ssn = e->msg->ssn,
+                       .flags = e->flags,
+                       .payload = e->msg->data + e->offset,
+                       .len = e->len };
+    pl_sctp_data_write(w, &d);
+    if (s->t3_us == PL_NEVER || tsn == s->sent.first_tsn) /* 6.3.2 R1 */
+        s->t3_us = s->now_us + s->rto.rto_us;
+    s->free_packet = false;
+}
+
+/* Where the last DATA chunk of the packet stands; 0: none. */
+static size_t write_lost(pl_sctp *s, pl_wr *w)
+{
+    size_t last = 0;
+    uint32_t tsn;
+    bool free_packet = s->free_packet; /* counts for the whole packet */
+    for (pl_sctp_sent *e; (e = next_lost(s, &tsn)) && e->size <= pl_wr_left(w);) {
+        if (!free_packet && !window_open(s))
+            break;
+        pl_sctp_outstanding_resent(&s->sent, e, s->now_us);
+        last = pl_wr_mark(w);
+        write_chunk(s, w, e, tsn);
+        s->stats.chunks_retransmitted++;
+    }
+    return last;
+}
+
+/* How much of the message the packet takes: 0 when it had better wait for the next packet. */
+static uint32_t fragment_len(const pl_sctp_out_msg *m, size_t room, bool packet_has_data)
+{
+    uint32_t left = m->len - m->taken;
+    if (room <= PL_SCTP_DATA_HEADER)
+        return 0;
+    room -= PL_SCTP_DATA_HEADER;
+    if (left <= room)
+        return left;
+    return room < LEAST_FRAGMENT && packet_has_data ? 0 : (uint32_t)room;
+}
+
+static uint8_t fragment_flags(const pl_sctp_out_msg *m, uint32_t n)
+{
+    return (uint8_t)((m->taken == 0 ? PL_SCTP_DATA_B : 0) | (m->taken + n == m->len ? PL_SCTP_DATA_E : 0) |
+                     (m->unordered ? PL_SCTP_DATA_U : 0));
+}
+
+static size_t write_new(pl_sctp *s, pl_wr *w, size_t last)
+{
+    for (pl_sctp_out_stream *st; window_open(s) && (st = next_stream(s));) {
+        pl_sctp_out_msg *m = st->head;
+        uint32_t n = fragment_len(m, pl_wr_left(w), last > 0);
+        if (n == 0 || !peer_has_room(s, PL_SCTP_DATA_HEADER + pl_sctp_pad4(n)))
+            break;
+        /* One TSN is kept in reserve for a message that is given up half way. */
+        if (pl_sctp_outstanding_n(&s->sent) + 1 >= PL_SCTP_OUTSTANDING_MAX ||
+            pl_sctp_outstanding_reserve(&s->sent) != PL_OK)
+            break;
+        if (m->taken == 0 && !m->unordered)
+            m->ssn = st->next_ssn++;
+        uint32_t tsn = s->sent.next_tsn;
+        pl_sctp_sent *e =
+            pl_sctp_outstanding_add(&s->sent, m, m->taken, (uint16_t)n, fragment_flags(m, n), s->now_us);
+        last = pl_wr_mark(w);
+        write_chunk(s, w, e, tsn);
+        pl_sctp_streams_take(&s->out, st, n);
+        s->stats.chunks_sent++;
+    }
+    return last;
+}
+
+/* RFC 7053: ask for a SACK at once when we are going to wait for it. */
+static bool wants_sack(const pl_sctp *s)
+{
+    bool more = s->out.n_queued > 0 || s->sent.n_lost > 0;
+    return more ? !window_open(s) : !pl_list_empty(&s->out.resets) || s->state == PL_SCTP_SHUTDOWN_PENDING;
+}
+
+/* 7.2.1: after a silence the old window says little. */
+static void wake_window(pl_sctp *s)
+{
+    if (s->sent.flight > 0 || s->sent.n_lost > 0)
+        return;
+    s->cc.ops->idle(&s->cc, s->now_us - s->last_data_us, s->rto.rto_us);
+    size_t initial = pl_sctp_cc_initial(&s->cc);
+    s->burst_limit = s->cc.cwnd < initial ? s->cc.cwnd : initial;
+}
+
+static bool has_data(pl_sctp *s)
+{
+    uint32_t tsn;
+    if (s->sent.n_lost > 0 && next_lost(s, &tsn))
+        return s->free_packet || window_open(s);
+    return s->out.n_queued > 0 && window_open(s);
+}
+
+static void write_data(pl_sctp *s, pl_wr *w)
+{
+    size_t last = write_lost(s, w);
+    if (s->sent.n_lost == 0)
+        last = write_new(s, w, last);
+    if (last == 0)
+        return;
+    s->last_data_us = s->now_us;
+    if (wants_sack(s))
+        pl_wr_patch8(w, last + 1, w->start[last + 1] | PL_SCTP_DATA_I);
+}
+
+/* --- control --- */
+
+static bool take_want(pl_sctp *s, unsigned want)
+{
+    bool wanted = s->wants & want;
+    s->wants &= ~want;
+    return wanted;
+}
+
+static void write_plain(pl_wr *w, uint8_t type)
+{
+    pl_sctp_chunk_end(w, pl_sctp_chunk_begin(w, type, 0));
+}
+
+static void write_cookie_echo(pl_sctp *s, pl_wr *w)
+{
+    size_t chunk = pl_sctp_chunk_begin(w, PL_SCTP_COOKIE_ECHO, 0);
+    pl_wr_bytes(w, s->cookie, s->cookie_len);
+    pl_sctp_chunk_end(w, chunk);
+}
+
+static void write_replies(pl_sctp *s, pl_wr *w)
+{
+    while (s->replies && !s->replies->alone && s->replies->len <= pl_wr_left(w)) {
+        pl_wr_bytes(w, s->replies->data, s->replies->len);
+        pop_reply(s);
+    }
+}
+
+static void write_forward(pl_sctp *s, pl_wr *w)
+{
+    uint32_t tsn = pl_sctp_outstanding_advanced(&s->sent);
+    size_t room = pl_wr_left(w) / 4;
+    if (room < 4 || !(s->extensions & PL_SCTP_EXT_FORWARD_TSN)) /* chunk header, TSN, and a skip or two */
+        return;
+    s->wants &= ~(unsigned)PL_SCTP_WANT_FORWARD;
+    if (tsn == s->sent.first_tsn - 1)
+        return; /* nothing to be passed over */
+    pl_sctp_skip skip[PL_SCTP_SKIP_MAX];
+    size_t max = room - 2 < PL_SCTP_SKIP_MAX ? room - 2 : PL_SCTP_SKIP_MAX;
+    size_t n = pl_sctp_outstanding_skips(&s->sent, &tsn, skip, max);
+    pl_sctp_forward_write(w, tsn, skip, n);
+}
+
+/* The time and a nonce: an answer that has not both is none of ours (8.3). */
+static void write_heartbeat(pl_sctp *s, pl_wr *w)
+{
+    if (!s->heartbeat_out)
+        s->heartbeat_nonce = pl_rand_u64(&s->conf.rand);
+    s->heartbeat_out = true;
+    size_t chunk = pl_sctp_chunk_begin(w, PL_SCTP_HEARTBEAT, 0);
+    size_t param = pl_sctp_param_begin(w, PL_SCTP_PARAM_HEARTBEAT_INFO);
+    pl_wr_u64(w, (uint64_t)s->now_us);
+    pl_wr_u64(w, s->heartbeat_nonce);
+    pl_sctp_param_end(w, param);
+    pl_sctp_chunk_end(w, chunk);
+}
+
+static void write_shutdown(pl_sctp *s, pl_wr *w)
+{
+    size_t chunk = pl_sctp_chunk_begin(w, PL_SCTP_SHUTDOWN, 0);
+    pl_wr_u32(w, s->in.cumulative_tsn);
+    pl_sctp_chunk_end(w, chunk);
+}
+
+static void write_sack(pl_sctp *s, pl_wr *w)
+{
+    s->told_rwnd = pl_sctp_rwnd(s);
+    pl_sctp_sack_write(&s->in, w, (uint32_t)s->told_rwnd);
+    s->stats.sacks_sent++;
+}
+
+/* 6.2: at its time, or earlier with data that goes anyway. A full retransmission leaves no room for one. */
+static void write_sack_if_due(pl_sctp *s, pl_wr *w, bool data_follows)
+{
+    if (s->in.due_us == PL_NEVER || pl_wr_left(w) < PL_SCTP_SACK_HEADER)
+        return;
+    if (s->now_us >= s->in.due_us || (data_follows && s->sent.n_lost == 0)) {
+        if (data_follows && pl_wr_left(w) > pl_sctp_sack_size(&s->in)) { /* leaves the rest to the data */
+            pl_wr part = *w;
+            part.end = part.p + pl_sctp_sack_size(&s->in);
+            write_sack(s, &part);
+            w->p = part.p;
+        } else {
+            write_sack(s, w);
+        }
+    }
+}
+
+static void write_control(pl_sctp *s, pl_wr *w)
+{
+    if (take_want(s, PL_SCTP_WANT_COOKIE_ACK))
+        write_plain(w, PL_SCTP_COOKIE_ACK);
+    write_replies(s, w);
+    if (s->wants & PL_SCTP_WANT_RESET && pl_wr_left(w) >= CONTROL_ROOM)
+        pl_sctp_reset_write(s, w);
+    if (s->wants & PL_SCTP_WANT_HEARTBEAT && pl_wr_left(w) >= CONTROL_ROOM) {
+        s->wants &= ~(unsigned)PL_SCTP_WANT_HEARTBEAT;
+        write_heartbeat(s, w);
+    }
+}
+
+/* Everything but what stands alone. cookie: this packet carries the COOKIE ECHO, behind which DATA may go
+ * though the association is not up yet (5.1). */
+static void write_chunks(pl_sctp *s, pl_wr *w, bool cookie)
+{
+    bool may_send = cookie || pl_sctp_may_send(s);
+    write_control(s, w);
+    if (may_send)
+        wake_window(s);
+    bool data = may_send && has_data(s);
+    write_sack_if_due(s, w, data);
+    if (may_send && !cookie && s->wants & PL_SCTP_WANT_FORWARD)
+        write_forward(s, w);
+    if (data)
+        write_data(s, w);
+    if (pl_wr_left(w) >= 8 && take_want(s, PL_SCTP_WANT_SHUTDOWN))
+        write_shutdown(s, w);
+    if (pl_wr_left(w) >= 8 && take_want(s, PL_SCTP_WANT_SHUTDOWN_ACK))
+        write_plain(w, PL_SCTP_SHUTDOWN_ACK);
+}
+
+static bool packet_alone(pl_sctp *s, uint8_t *out, size_t *len)
+{
+    memcpy(out, s->replies->data, s->replies->len);
+    *len = s->replies->len;
+    pop_reply(s);
+    return true;
+}
+
+static bool build_packet(pl_sctp *s, uint8_t *out, size_t *len)
+{
+    if (s->replies && s->replies->alone)
+        return packet_alone(s, out, len);
+    if (s->state == PL_SCTP_CLOSED)
+        return false;
+    bool init = take_want(s, PL_SCTP_WANT_INIT), cookie = take_want(s, PL_SCTP_WANT_COOKIE_ECHO);
+    pl_wr w = pl_wr_init(out, s->conf.mtu);
+    pl_sctp_header h = { s->conf.local_port, s->conf.remote_port, init ? 0 : s->peer_tag };
+    pl_sctp_packet_begin(&w, &h);
+    if (init)
+        pl_sctp_write_init(s, &w);
+    if (cookie)
+        write_cookie_echo(s, &w);
+    if (s->state != PL_SCTP_COOKIE_WAIT && (cookie || s->state != PL_SCTP_COOKIE_ECHOED))
+        write_chunks(s, &w, cookie);
+    assert(pl_wr_ok(&w));
+    *len = pl_wr_len(&w);
+    if (*len == PL_SCTP_HEADER)
+        return false;
+    pl_sctp_packet_end(&w);
+    return true;
+}
+
+bool pl_sctp_poll_output(pl_sctp *s, int64_t now_us, uint8_t *out, size_t cap, size_t *len)
+{
+    s->now_us = now_us;
+    *len = 0;
+    if (cap < s->conf.mtu || !build_packet(s, out, len))
+        return false;
+    s->stats.packets_sent++;
+    s->stats.bytes_sent += *len;
+    pl_sctp_settle(s);
+    return true;
+}

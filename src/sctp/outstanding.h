@@ -1,0 +1,93 @@
+/* outstanding.h - every TSN that was sent and is not cumulatively acknowledged, and what SACKs say about it.
+ * Source   RFC 9260 6.2.1 (SACK), 6.3.3 (T3), 7.2.4 (missing reports); RFC 3758 3.5 (abandoning).
+ * Shape    a ring indexed by TSN: finding one is an addition and a mask. init/clear inside an association. A
+ * TSN points into its message, so sending it again copies nothing but the packet. Units    bytes: a TSN
+ * counts its DATA chunk with header and padding, which is what a packet spends on it. Errors   PL_ENOSPC at
+ * PL_SCTP_OUTSTANDING_MAX, PL_ENOMEM, PL_EPROTO for a SACK of what was never sent. */
+#ifndef PL_SCTP_OUTSTANDING_H
+#define PL_SCTP_OUTSTANDING_H
+
+#include "sctp/chunk_forward.h"
+#include "sctp/chunk_sack.h"
+#include "sctp/streams.h"
+
+enum {
+    PL_SCTP_OUTSTANDING_MAX = 32768,
+    PL_SCTP_MISSING_MAX = 3 /* reports after which a TSN counts as lost */
+};
+
+typedef enum pl_sctp_sent_state {
+    PL_SCTP_SENT_IN_FLIGHT,
+    PL_SCTP_SENT_LOST,     /* to be sent again */
+    PL_SCTP_SENT_ACKED,    /* in a gap block: the peer might still take it back */
+    PL_SCTP_SENT_ABANDONED /* partial reliability gave its message up */
+} pl_sctp_sent_state;
+
+typedef struct pl_sctp_sent {
+    pl_sctp_out_msg *msg;
+    int64_t sent_us;
+    uint32_t offset; /* in msg->data */
+    uint16_t len, size;
+    uint16_t n_sends;
+    uint8_t flags; /* PL_SCTP_DATA_* */
+    uint8_t state;
+    uint8_t missing;
+} pl_sctp_sent;
+
+typedef struct pl_sctp_outstanding {
+    pl_sctp_sent *ring;
+    uint32_t cap;       /* a power of two, or 0 */
+    uint32_t first_tsn; /* oldest not cumulatively acknowledged */
+    uint32_t next_tsn;  /* to be assigned next */
+    uint32_t n_lost;
+    uint32_t lost_from;   /* no TSN before it is lost */
+    uint32_t highest_gap; /* highest TSN that a gap block has reported */
+    size_t flight;        /* bytes in state IN_FLIGHT */
+} pl_sctp_outstanding;
+
+/* What one SACK changed. */
+typedef struct pl_sctp_acked {
+    size_t bytes;   /* newly acknowledged */
+    int64_t rtt_us; /* of the newest TSN that was sent once, or -1 */
+    bool cum_advanced;
+    bool new_loss;          /* some TSN has just become lost */
+    uint32_t n_messages;    /* wholly acknowledged */
+    uint64_t message_bytes; /* of those */
+} pl_sctp_acked;
+
+void pl_sctp_outstanding_init(pl_sctp_outstanding *o, uint32_t first_tsn);
+void pl_sctp_outstanding_clear(pl_sctp_outstanding *o, pl_sctp_streams *st);
+static inline uint32_t pl_sctp_outstanding_n(const pl_sctp_outstanding *o)
+{
+    return o->next_tsn - o->first_tsn;
+}
+static inline pl_sctp_sent *pl_sctp_outstanding_at(const pl_sctp_outstanding *o, uint32_t tsn)
+{
+    return &o->ring[tsn & (o->cap - 1)];
+}
+
+/* Room for one more TSN. */
+PL_NODISCARD pl_err pl_sctp_outstanding_reserve(pl_sctp_outstanding *o);
+/* Assigns the next TSN to bytes of a message, which gains a reference; room must be reserved. */
+pl_sctp_sent *pl_sctp_outstanding_add(pl_sctp_outstanding *o, pl_sctp_out_msg *m, uint32_t offset,
+                                      uint16_t len, uint8_t flags, int64_t now_us);
+/* The first lost TSN, or NULL. */
+pl_sctp_sent *pl_sctp_outstanding_lost(pl_sctp_outstanding *o, uint32_t *tsn);
+/* It goes out again. */
+void pl_sctp_outstanding_resent(pl_sctp_outstanding *o, pl_sctp_sent *s, int64_t now_us);
+/* T3: everything in flight is lost. */
+void pl_sctp_outstanding_timeout(pl_sctp_outstanding *o);
+
+PL_NODISCARD pl_err pl_sctp_outstanding_ack(pl_sctp_outstanding *o, pl_sctp_streams *st,
+                                            const pl_sctp_sack_chunk *sack, bool in_recovery, int64_t now_us,
+                                            pl_sctp_acked *out);
+/* Every TSN of a message is abandoned; n bytes left of it get no TSN any more. */
+void pl_sctp_outstanding_abandon(pl_sctp_outstanding *o, pl_sctp_out_msg *m);
+/* RFC 3758's Advanced.Peer.Ack.Point: the last TSN before which nothing is worth waiting for. */
+uint32_t pl_sctp_outstanding_advanced(const pl_sctp_outstanding *o);
+/* The ordered messages skipped up to *cumulative_tsn, at most `max`; lowers it when there are more. */
+size_t pl_sctp_outstanding_skips(const pl_sctp_outstanding *o, uint32_t *cumulative_tsn, pl_sctp_skip *out,
+                                 size_t max);
+void pl_sctp_outstanding_check(const pl_sctp_outstanding *o);
+
+#endif

@@ -1,0 +1,95 @@
+/* reassembly.h - from DATA chunks to whole messages in their order.
+ * Source   RFC 9260 6.5, 6.6, 6.9; RFC 3758 3.6 (skipping); RFC 6525 5.2.2 (incoming streams start anew).
+ * Shape    init/clear inside an association. A chunk that comes in TSN order goes straight into the buffer
+ * that the application will get. One that comes early is kept aside in a ring indexed by TSN, where
+ * neighbours know the ends of their run, so that a message which is whole before a gap is filled is found in
+ * O(1). Ordered messages whose turn has not come wait in a heap by SSN, one for each stream. Units    bytes.
+ * `held` counts data and headers of everything kept, also of messages not yet taken. Errors   PL_ENOMEM
+ * leaves all as it was; PL_ENOSPC: a message outgrew max_message; PL_EPROTO only counts. */
+#ifndef PL_SCTP_REASSEMBLY_H
+#define PL_SCTP_REASSEMBLY_H
+
+#include "base/heap.h"
+#include "base/list.h"
+#include "sctp/association.h"
+#include "sctp/chunk_data.h"
+#include "sctp/chunk_forward.h"
+
+enum { PL_SCTP_IN_PAGE = 16 };
+
+typedef struct pl_sctp_in_msg {
+    struct pl_sctp_in_msg *next; /* ready to be taken */
+    pl_heap_node waiting;        /* for its turn */
+    pl_sctp_msg msg;
+    size_t cap; /* of data */
+    uint16_t ssn;
+    uint8_t data[];
+} pl_sctp_in_msg;
+
+/* A chunk that came before its predecessors. */
+typedef struct pl_sctp_fragment {
+    uint32_t tsn, ppid;
+    uint16_t sid, ssn;
+    uint32_t run_other; /* at an end of a run: the TSN of its other end … */
+    uint32_t run_bytes; /* … and the bytes of all of it */
+    uint16_t len;
+    uint8_t flags;
+    uint8_t data[];
+} pl_sctp_fragment;
+
+typedef struct pl_sctp_in_stream {
+    pl_heap waiting;  /* pl_sctp_in_msg by unwrapped SSN */
+    int64_t next_ssn; /* unwrapped; its low 16 bits travel */
+    uint32_t n_ready; /* messages not yet taken */
+    uint16_t sid;
+    bool reset; /* to be told once n_ready is 0 */
+    pl_node in_noisy;
+} pl_sctp_in_stream;
+
+typedef struct pl_sctp_reassembly {
+    pl_sctp_fragment **ring;
+    uint32_t cap, n_fragments;
+    pl_sctp_in_msg *current; /* the message that the cumulative TSN stands in the middle of */
+    pl_sctp_in_msg *ready, *ready_last;
+    pl_sctp_in_stream **page;
+    size_t n_pages;
+    pl_list noisy;
+    size_t held;
+    size_t max_message;
+    size_t size_hint;   /* length of the last large message: the next one's buffer */
+    uint64_t n_orphans; /* fragments without their beginning */
+    uint64_t n_messages, message_bytes;
+} pl_sctp_reassembly;
+
+void pl_sctp_reassembly_init(pl_sctp_reassembly *r, size_t max_message);
+void pl_sctp_reassembly_clear(pl_sctp_reassembly *r);
+
+/* The chunk whose TSN is the next one. */
+PL_NODISCARD pl_err pl_sctp_reassembly_next(pl_sctp_reassembly *r, const pl_sctp_data *d);
+/* A chunk beyond a gap. When it makes a message whole, that is delivered at once. */
+PL_NODISCARD pl_err pl_sctp_reassembly_early(pl_sctp_reassembly *r, const pl_sctp_data *d,
+                                             uint32_t cumulative_tsn);
+/* The cumulative point has moved over tsn: what was kept aside for it joins the message it belongs to. */
+PL_NODISCARD pl_err pl_sctp_reassembly_reached(pl_sctp_reassembly *r, uint32_t tsn);
+/* FORWARD TSN from old to new: unfinished messages in between are given up. */
+void pl_sctp_reassembly_forward(pl_sctp_reassembly *r, uint32_t old_tsn, uint32_t new_tsn);
+PL_NODISCARD pl_err pl_sctp_reassembly_skip(pl_sctp_reassembly *r, pl_sctp_skip skip);
+/* Gives up the highest chunk kept aside, looked for between the two; *tsn tells which. False when there is
+ * none. */
+bool pl_sctp_reassembly_renege(pl_sctp_reassembly *r, uint32_t cumulative_tsn, uint32_t highest_tsn,
+                               uint32_t *tsn);
+
+/* The peer has reset its stream: numbers start anew, and the event comes when its messages are taken. */
+PL_NODISCARD pl_err pl_sctp_reassembly_reset(pl_sctp_reassembly *r, uint16_t sid);
+void pl_sctp_reassembly_reset_all(pl_sctp_reassembly *r);
+/* A reset whose messages are all taken. */
+bool pl_sctp_reassembly_poll_reset(pl_sctp_reassembly *r, uint16_t *sid);
+/* Restart of the association: what is unfinished is lost, what is whole stays. */
+void pl_sctp_reassembly_restart(pl_sctp_reassembly *r);
+
+bool pl_sctp_reassembly_take(pl_sctp_reassembly *r, pl_sctp_msg *out);
+/* What one chunk kept aside costs. */
+size_t pl_sctp_fragment_cost(size_t len);
+void pl_sctp_reassembly_check(const pl_sctp_reassembly *r);
+
+#endif
