@@ -129,7 +129,8 @@ typedef struct pl_peer_connection_observer {
     /* candidate "" ends them. */
     void (*on_ice_candidate)(void *user, const pl_ice_candidate *candidate);
     void (*on_ice_connection_state)(void *user, pl_ice_connection_state state);
-    /* reason: a sentence when the state is failed, else "". */
+    /* reason: a sentence when the state is failed, and when it is disconnected because the peer closed the
+     * connection (it will not come back); else "". */
     void (*on_connection_state)(void *user, pl_peer_connection_state state, const char *reason);
     /* A channel that the peer opened. The handle belongs to the application from now on: set an observer
      * on it before returning so that no message is missed, and free it with pl_data_channel_free. */

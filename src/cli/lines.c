@@ -1,0 +1,145 @@
+#include "cli/lines.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void pl_lines_clear(pl_lines *l)
+{
+    free(l->buf);
+    l->buf = NULL;
+    l->n = l->cap = 0;
+}
+
+static bool make_room(pl_lines *l)
+{
+    if (l->n < l->cap)
+        return true;
+    if (l->cap >= PL_LINE_MAX)
+        return false;
+    size_t cap = l->cap ? l->cap * 2 : 8192;
+    char *buf = realloc(l->buf, cap + 1);
+    if (!buf)
+        return false;
+    l->buf = buf;
+    l->cap = cap;
+    return true;
+}
+
+static void hand_out(pl_lines *l)
+{
+    size_t at = 0;
+    for (char *end; (end = memchr(l->buf + at, '\n', l->n - at));) {
+        size_t len = (size_t)(end - (l->buf + at));
+        *end = 0;
+        if (l->skipping)
+            l->skipping = false; /* the tail of the overlong line */
+        else if (len)
+            l->line(l->user, l->buf + at, len);
+        at += len + 1;
+    }
+    memmove(l->buf, l->buf + at, l->n - at);
+    l->n -= at;
+}
+
+static void read_some(pl_lines *l)
+{
+    if (!make_room(l)) {
+        if (!l->skipping)
+            l->overlong(l->user);
+        l->skipping = true;
+        l->n = 0;
+    }
+    ssize_t n = read(l->fd, l->buf + l->n, l->cap - l->n);
+    if (n < 0 && (errno == EINTR || errno == EAGAIN))
+        return;
+    if (n <= 0) {
+        l->ended = true;
+        if (l->n && !l->skipping) { /* a last line without its end */
+            l->buf[l->n] = 0;
+            l->line(l->user, l->buf, l->n);
+            l->n = 0;
+        }
+        return;
+    }
+    l->n += (size_t)n;
+    hand_out(l);
+}
+
+bool pl_lines_wait(pl_lines *l, pl_loop *loop, int64_t timeout_us)
+{
+    struct pollfd fd[2] = { { .fd = pl_loop_fd(loop), .events = POLLIN },
+                            { .fd = l->ended ? -1 : l->fd, .events = POLLIN } };
+    int64_t own_us = pl_loop_timeout_us(loop);
+    if (own_us < timeout_us)
+        timeout_us = own_us;
+    int ms = timeout_us > 3600000000 ? 3600000 : (int)((timeout_us + 999) / 1000);
+    int n = poll(fd, 2, ms);
+    if (n < 0 && errno != EINTR)
+        return false;
+    if (n > 0 && fd[1].revents)
+        read_some(l);
+    pl_loop_run_once(loop, 0);
+    return true;
+}
+
+void pl_lines_print(json_t *object)
+{
+    char *text = json_dumps(object, JSON_COMPACT | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(12));
+    if (text) {
+        puts(text);
+        fflush(stdout);
+    }
+    free(text);
+    json_decref(object);
+}
+
+static const char digit[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+char *pl_base64_encode(const void *data, size_t len)
+{
+    const uint8_t *p = data;
+    char *out = malloc((len + 2) / 3 * 4 + 1), *to = out;
+    if (!out)
+        return NULL;
+    for (size_t i = 0; i < len; i += 3) {
+        uint32_t v =
+            (uint32_t)p[i] << 16 | (i + 1 < len ? (uint32_t)p[i + 1] << 8 : 0) | (i + 2 < len ? p[i + 2] : 0);
+        *to++ = digit[v >> 18];
+        *to++ = digit[v >> 12 & 63];
+        *to++ = i + 1 < len ? digit[v >> 6 & 63] : '=';
+        *to++ = i + 2 < len ? digit[v & 63] : '=';
+    }
+    *to = 0;
+    return out;
+}
+
+void *pl_base64_decode(const char *text, size_t text_len, size_t *len)
+{
+    uint8_t *out = malloc(text_len / 4 * 3 + 1);
+    size_t n = 0, n_pad = 0;
+    bool good = out && text_len % 4 == 0;
+    uint32_t v = 0;
+    for (size_t i = 0; good && i < text_len; i++) {
+        const char *at = text[i] ? strchr(digit, text[i]) : NULL;
+        bool pad = text[i] == '=' && i + 2 >= text_len;
+        good = (at && !n_pad) || pad;
+        n_pad += pad;
+        v = v << 6 | (at ? (uint32_t)(at - digit) : 0);
+        if (good && i % 4 == 3) {
+            for (size_t k = 0; k < 3 - n_pad; k++)
+                out[n++] = (uint8_t)(v >> (16 - 8 * k));
+            v = 0;
+        }
+    }
+    if (!good) {
+        free(out);
+        return NULL;
+    }
+    *len = n;
+    return out;
+}
