@@ -1,5 +1,5 @@
 # Bench.cmake - bench/<room>_<name>_bench.c becomes bench/bench_<room>_<name>, linked with that room;
-# bench/bench-<name>.c becomes the program bench-<name> beside peerline, linked with what applications link.
+# any other bench/<name>.c becomes the program bench-<name> beside peerline, linked with what applications link.
 file(GLOB benches CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/*_bench.c)
 foreach(source IN LISTS benches)
   get_filename_component(name ${source} NAME_WE)
@@ -14,9 +14,11 @@ foreach(source IN LISTS benches)
   set_property(TARGET bench_${name} PROPERTY RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 endforeach()
 
-file(GLOB programs CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/bench-*.c)
+file(GLOB programs CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/*.c)
+list(FILTER programs EXCLUDE REGEX "_bench\\.c$")
 foreach(source IN LISTS programs)
   get_filename_component(name ${source} NAME_WE)
+  set(name bench-${name})
   add_executable(${name} ${source})
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   if(TARGET peerline-media_static)

@@ -1,5 +1,9 @@
-# Tests.cmake - tests/<folder>/<name>_test.c becomes the ctest <folder>.<name>, linked with that room.
-# Simulations live in sim/ and are linked with every test.
+# Tests.cmake - everything ctest runs:
+#   <folder>.<name>     tests/<folder>/<name>_test.c, linked with that room and the simulations of sim/
+#   <folder>.<name>     tests/<folder>/<name>.test.mjs (node --test) and <name>.test.sh, given the built program in
+#                       PEERLINE; one at a time
+#   tools.* packaging.* the floors, the exported symbols, what gets installed
+# Labels: unit (C tests), and the folder's name.
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 file(GLOB sim_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/sim/*.c)
 add_library(pl_sim STATIC EXCLUDE_FROM_ALL ${sim_sources})
@@ -24,6 +28,35 @@ foreach(room IN LISTS PL_ROOMS)
     target_compile_definitions(test_${room}_${name} PRIVATE PL_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
     set_property(TARGET test_${room}_${name} PROPERTY RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
     add_test(NAME ${room}.${name} COMMAND test_${room}_${name})
-    set_property(TEST ${room}.${name} PROPERTY TIMEOUT 300)
+    set_tests_properties(${room}.${name} PROPERTIES TIMEOUT 300 LABELS "unit;${room}")
   endforeach()
 endforeach()
+
+# Scripts see the program as a user does. They share browsers and ports, so they run alone.
+if(TARGET peerline_program)
+  file(GLOB scripts CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/*/*.test.mjs ${CMAKE_SOURCE_DIR}/tests/*/*.test.sh)
+  foreach(script IN LISTS scripts)
+    get_filename_component(name ${script} NAME_WE)
+    get_filename_component(folder ${script} DIRECTORY)
+    get_filename_component(folder ${folder} NAME)
+    if(script MATCHES "\\.mjs$")
+      set(command node --test ${script})
+    else()
+      set(command sh ${script})
+    endif()
+    add_test(NAME ${folder}.${name} COMMAND ${command} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/${folder})
+    set_tests_properties(${folder}.${name} PROPERTIES TIMEOUT 300 RUN_SERIAL ON LABELS "program;${folder}"
+      ENVIRONMENT "PEERLINE=$<TARGET_FILE:peerline_program>;PL_ARTEFACTS=${CMAKE_BINARY_DIR}/artefacts")
+  endforeach()
+endif()
+
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+add_test(NAME tools.floors COMMAND Python3::Interpreter ${CMAKE_SOURCE_DIR}/tools/floors)
+set_tests_properties(tools.floors PROPERTIES LABELS tools TIMEOUT 300 ENVIRONMENT "CC=${CMAKE_C_COMPILER}")
+if(NOT PL_SANITIZE)
+  add_test(NAME packaging.symbols COMMAND Python3::Interpreter ${CMAKE_SOURCE_DIR}/tests/packaging/symbols.py
+           ${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR})
+  add_test(NAME packaging.install COMMAND sh ${CMAKE_SOURCE_DIR}/tests/packaging/install.sh ${CMAKE_SOURCE_DIR}
+           ${CMAKE_BINARY_DIR})
+  set_tests_properties(packaging.symbols packaging.install PROPERTIES LABELS packaging TIMEOUT 300)
+endif()
