@@ -3,6 +3,7 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -21,18 +22,16 @@ static bool sys_has(const char *name, const char *what)
     return access(path, F_OK) == 0;
 }
 
-static int sys_arp_type(const char *name)
+static long sys_arp_type(const char *name)
 {
-    char path[64 + PL_IFADDR_NAME_MAX];
-    int type = -1;
+    char path[64 + PL_IFADDR_NAME_MAX], line[32];
     snprintf(path, sizeof path, "/sys/class/net/%s/type", name);
     FILE *f = fopen(path, "re");
     if (!f)
         return -1;
-    if (fscanf(f, "%d", &type) != 1)
-        type = -1;
+    bool got = fgets(line, sizeof line, f) != NULL;
     fclose(f);
-    return type;
+    return got ? strtol(line, NULL, 10) : -1;
 }
 
 static bool starts_with_one_of(const char *name, const char *const *prefix)
@@ -56,7 +55,7 @@ static pl_if_type guess_type(const char *name, unsigned flags)
         return PL_IF_WIFI;
     if (starts_with_one_of(name, cellular))
         return PL_IF_CELLULAR;
-    int arp = sys_arp_type(name);
+    long arp = sys_arp_type(name);
     if (sys_has(name, "tun_flags") || starts_with_one_of(name, vpn) || arp == ARP_PPP || arp == ARP_NONE)
         return PL_IF_VPN;
     if (arp == ARP_ETHERNET || starts_with_one_of(name, ethernet))
@@ -71,32 +70,33 @@ typedef struct v6_state {
     unsigned flags;
 } v6_state;
 
-static bool parse_hex_ip(const char *hex, uint8_t ip[16])
+/* "fe8000000000000000fc00fffe000001 04 40 20 80 eth0": address, index, prefix, scope, flags, name; all hex.
+ */
+static bool parse_v6_state(const char *line, v6_state *out)
 {
-    for (int i = 0; i < 16; i++) {
-        unsigned byte;
-        if (sscanf(hex + 2 * i, "%2x", &byte) != 1)
-            return false;
-        ip[i] = (uint8_t)byte;
+    char byte[3] = { 0 }, *at = NULL;
+    if (strspn(line, "0123456789abcdef") != 32)
+        return false;
+    for (size_t i = 0; i < 16; i++) {
+        memcpy(byte, line + 2 * i, 2);
+        out->ip[i] = (uint8_t)strtoul(byte, NULL, 16);
     }
+    out->index = (uint32_t)strtoul(line + 32, &at, 16);
+    (void)strtoul(at, &at, 16);
+    (void)strtoul(at, &at, 16);
+    out->flags = (unsigned)strtoul(at, NULL, 16);
     return true;
 }
 
 static size_t read_v6_states(v6_state *out, size_t cap)
 {
     FILE *f = fopen("/proc/net/if_inet6", "re");
-    if (!f)
-        return 0;
+    char line[128];
     size_t n = 0;
-    char hex[33];
-    unsigned index, flags;
-    while (n < cap && fscanf(f, "%32s %x %*x %*x %x %*s", hex, &index, &flags) == 3) {
-        if (strlen(hex) == 32 && parse_hex_ip(hex, out[n].ip)) {
-            out[n].index = index;
-            out[n++].flags = flags;
-        }
-    }
-    fclose(f);
+    while (f && n < cap && fgets(line, sizeof line, f))
+        n += parse_v6_state(line, &out[n]);
+    if (f)
+        fclose(f);
     return n;
 }
 
