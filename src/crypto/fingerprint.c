@@ -78,10 +78,9 @@ pl_err pl_fingerprint_parse(pl_fingerprint *out, const char *alg, size_t alg_len
     return PL_OK;
 }
 
-const char *pl_fingerprint_hex(const pl_fingerprint *f, char out[PL_FINGERPRINT_TEXT_MAX])
+static void put_hex(const pl_fingerprint *f, char *at)
 {
     static const char digit[] = "0123456789ABCDEF";
-    char *at = out;
     for (size_t i = 0; i < f->len; i++) {
         if (i > 0)
             *at++ = ':';
@@ -89,6 +88,11 @@ const char *pl_fingerprint_hex(const pl_fingerprint *f, char out[PL_FINGERPRINT_
         *at++ = digit[f->bytes[i] & 15];
     }
     *at = 0;
+}
+
+const char *pl_fingerprint_hex(const pl_fingerprint *f, char out[PL_FINGERPRINT_TEXT_MAX])
+{
+    put_hex(f, out);
     return out;
 }
 
@@ -96,6 +100,6 @@ const char *pl_fingerprint_str(const pl_fingerprint *f, char out[PL_FINGERPRINT_
 {
     const char *name = pl_hash_alg_str(f->alg);
     int n = snprintf(out, PL_FINGERPRINT_TEXT_MAX, "%s ", name ? name : "none");
-    pl_fingerprint_hex(f, out + n);
+    put_hex(f, out + n);
     return out;
 }
