@@ -23,7 +23,7 @@ static const pl_desc_codec video_codec[] = {
       .pt = 96,
       .apt = -1,
       .feedback = PL_FB_NACK | PL_FB_NACK_PLI | PL_FB_CCM_FIR | PL_FB_TRANSPORT_CC | PL_FB_GOOG_REMB },
-    { .name = "rtx", .clock_hz = 90000, .channels = 1, .pt = 97, .apt = 96, .fmtp = "apt=96" },
+    { .name = "rtx", .clock_hz = 90000, .channels = 1, .pt = 97, .apt = 96 },
 };
 
 #define EXT(number, name)                                                                                    \

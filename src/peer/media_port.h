@@ -7,9 +7,12 @@
 #define PL_PEER_MEDIA_PORT_H
 
 #include "base/ring.h"
+#include "base/shared.h"
 #include "pc/pc.h"
 #include "peerline/peer_connection.h"
 #include "rtp/media_packet.h"
+
+PL_SHARED_BEGIN
 
 typedef struct pl_media_port {
     pl_ring *inbox;  /* of pl_media_msg: the loop pushes, the engine pops */
@@ -27,5 +30,7 @@ PL_NODISCARD pl_err pl_peer_attach_media(pl_rtp_transceiver *t, const pl_media_p
 void pl_peer_detach_media(pl_rtp_transceiver *t);
 /* The outbox has got something: the loop will look. Cheap, wait-free while the bell is ringing. */
 void pl_peer_media_kick(pl_rtp_transceiver *t);
+
+PL_SHARED_END
 
 #endif

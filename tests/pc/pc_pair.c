@@ -63,7 +63,9 @@ void pair_offer_from(pair *p, pair_peer *from)
     pair_peer *to = from == &p->a ? &p->b : &p->a;
     char *sdp;
     PL_EQ(pl_pc_create_offer(from->pc, p->now_us, false, &sdp), PL_OK);
-    PL_EQ(pl_pc_set_local(from->pc, p->now_us, PL_SDP_OFFER, sdp), PL_OK);
+    pl_err err = pl_pc_set_local(from->pc, p->now_us, PL_SDP_OFFER, sdp);
+    if (err)
+        fail_msg("%s\n%s", pl_pc_error_text(from->pc), sdp);
     if (p->corrupt_fingerprint)
         spoil(sdp);
     PL_EQ(pl_pc_set_remote(to->pc, p->now_us, PL_SDP_OFFER, sdp), PL_OK);
