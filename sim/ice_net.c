@@ -1,0 +1,275 @@
+#include "sim/ice_net.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/time.h"
+#include "stun/server.h"
+
+enum { PACKET_MAX = 2048, SERVERS_MAX = 8, PERMITTED_MAX = 32 };
+
+typedef struct mapping {
+    pl_addr inner, outer;
+    pl_addr towards; /* of an address- and port-dependent mapping */
+    pl_addr permitted[PERMITTED_MAX];
+    size_t n_permitted;
+} mapping;
+
+typedef struct host {
+    sim_link *up, *down;
+    sim_nat_kind nat;
+    pl_addr public_ip;
+    pl_addr iface[SIM_ICE_IFACES_MAX];
+    size_t n_ifaces, n_mappings;
+    mapping *mappings;
+} host;
+
+struct sim_ice_net {
+    pl_rand_seeded state;
+    pl_rand rand;
+    host hosts[SIM_ICE_HOSTS_MAX];
+    pl_addr servers[SERVERS_MAX];
+    size_t n_hosts, n_servers;
+    uint16_t next_port, next_outer_port;
+};
+
+static pl_addr ip_of(const char *text)
+{
+    pl_addr a;
+    if (pl_addr_parse_ip(&a, text, strlen(text)))
+        abort();
+    return a;
+}
+
+sim_ice_net *sim_ice_net_new(uint64_t seed)
+{
+    sim_ice_net *net = calloc(1, sizeof *net);
+    if (!net)
+        abort();
+    net->rand = pl_rand_seed(&net->state, seed);
+    net->next_port = 10000;
+    net->next_outer_port = 40000;
+    return net;
+}
+
+void sim_ice_net_free(sim_ice_net *net)
+{
+    if (!net)
+        return;
+    for (size_t i = 0; i < net->n_hosts; i++) {
+        sim_link_free(net->hosts[i].up);
+        sim_link_free(net->hosts[i].down);
+        free(net->hosts[i].mappings);
+    }
+    free(net);
+}
+
+int sim_ice_host(sim_ice_net *net, const sim_net *link, sim_nat_kind nat, const char *public_ip)
+{
+    if (net->n_hosts == SIM_ICE_HOSTS_MAX)
+        abort();
+    host *h = &net->hosts[net->n_hosts];
+    *h = (host){ .nat = nat };
+    h->up = sim_link_new(link, pl_rand_u64(&net->rand));
+    h->down = sim_link_new(link, pl_rand_u64(&net->rand));
+    if (nat != SIM_NAT_OPEN)
+        h->public_ip = ip_of(public_ip);
+    h->mappings = calloc(SIM_ICE_MAPPINGS_MAX, sizeof *h->mappings);
+    if (!h->mappings)
+        abort();
+    return (int)net->n_hosts++;
+}
+
+pl_addr sim_ice_bind(sim_ice_net *net, int n, const char *ip)
+{
+    host *h = &net->hosts[n];
+    if (h->n_ifaces == SIM_ICE_IFACES_MAX)
+        abort();
+    pl_addr a = ip_of(ip);
+    a.port = net->next_port++;
+    h->iface[h->n_ifaces++] = a;
+    return a;
+}
+
+pl_addr sim_ice_stun_server(sim_ice_net *net, const char *addr)
+{
+    pl_addr a;
+    if (net->n_servers == SERVERS_MAX || pl_addr_parse(&a, addr, strlen(addr)))
+        abort();
+    net->servers[net->n_servers++] = a;
+    return a;
+}
+
+void sim_ice_nat_reboot(sim_ice_net *net, int n)
+{
+    net->hosts[n].n_mappings = 0;
+}
+
+void sim_ice_set_link(sim_ice_net *net, int n, const sim_net *link)
+{
+    sim_link_set(net->hosts[n].up, link);
+    sim_link_set(net->hosts[n].down, link);
+}
+
+void sim_ice_blackout(sim_ice_net *net, int n, int64_t until_us)
+{
+    sim_link_blackout(net->hosts[n].up, until_us);
+    sim_link_blackout(net->hosts[n].down, until_us);
+}
+
+/* ---- NAT ---- */
+
+static bool is_behind_nat(const host *h, const pl_addr *inner)
+{
+    return h->nat != SIM_NAT_OPEN && pl_addr_is_private(inner);
+}
+
+static mapping *map_outwards(sim_ice_net *net, host *h, const pl_addr *inner, const pl_addr *towards)
+{
+    for (size_t i = 0; i < h->n_mappings; i++) {
+        mapping *m = &h->mappings[i];
+        bool same_way = h->nat != SIM_NAT_SYMMETRIC || pl_addr_eq(&m->towards, towards);
+        if (pl_addr_eq(&m->inner, inner) && same_way)
+            return m;
+    }
+    if (h->n_mappings == SIM_ICE_MAPPINGS_MAX)
+        abort();
+    mapping *m = &h->mappings[h->n_mappings++];
+    *m = (mapping){ .inner = *inner, .outer = h->public_ip, .towards = *towards };
+    m->outer.port = net->next_outer_port++;
+    return m;
+}
+
+static bool permits(const host *h, const mapping *m, const pl_addr *from)
+{
+    if (h->nat == SIM_NAT_FULL_CONE)
+        return true;
+    for (size_t i = 0; i < m->n_permitted; i++) {
+        const pl_addr *p = &m->permitted[i];
+        if (h->nat == SIM_NAT_RESTRICTED ? pl_addr_ip_eq(p, from) : pl_addr_eq(p, from))
+            return true;
+    }
+    return false;
+}
+
+static void permit(mapping *m, const pl_addr *towards)
+{
+    for (size_t i = 0; i < m->n_permitted; i++)
+        if (pl_addr_eq(&m->permitted[i], towards))
+            return;
+    if (m->n_permitted < PERMITTED_MAX)
+        m->permitted[m->n_permitted++] = *towards;
+}
+
+/* ---- the core of the net: between the uplinks and the downlinks ---- */
+
+static void deliver(host *h, int64_t now_us, const pl_addr *from, const pl_addr *to, const void *data,
+                    size_t len)
+{
+    for (size_t i = 0; i < h->n_ifaces; i++) {
+        if (pl_addr_eq(&h->iface[i], to)) {
+            pl_path path = { .local = *to, .remote = *from };
+            sim_link_send(h->down, now_us, &path, data, len);
+            return;
+        }
+    }
+}
+
+/* A packet with a public source address looks for its destination. */
+static void route_public(sim_ice_net *net, int64_t now_us, const pl_addr *from, const pl_addr *to,
+                         const void *data, size_t len)
+{
+    for (size_t i = 0; i < net->n_servers; i++) {
+        uint8_t out[PL_STUN_RESPOND_MAX];
+        if (!pl_addr_eq(&net->servers[i], to))
+            continue;
+        size_t n = pl_stun_respond(NULL, NULL, data, len, from, out, sizeof out);
+        if (n)
+            route_public(net, now_us, to, from, out, n);
+        return;
+    }
+    for (size_t i = 0; i < net->n_hosts; i++) {
+        host *h = &net->hosts[i];
+        for (size_t k = 0; k < h->n_mappings; k++) {
+            mapping *m = &h->mappings[k];
+            if (pl_addr_eq(&m->outer, to)) {
+                if (permits(h, m, from))
+                    deliver(h, now_us, from, &m->inner, data, len);
+                return;
+            }
+        }
+        if (!is_behind_nat(h, to))
+            deliver(h, now_us, from, to, data, len);
+    }
+}
+
+static bool same_realm(const host *a, const host *b)
+{
+    return a == b ||
+           (a->nat != SIM_NAT_OPEN && b->nat != SIM_NAT_OPEN &&
+            pl_addr_ip_eq(&a->public_ip, &b->public_ip)) ||
+           (a->nat == SIM_NAT_OPEN && b->nat == SIM_NAT_OPEN);
+}
+
+static void route(sim_ice_net *net, int64_t now_us, host *h, const pl_addr *from, const pl_addr *to,
+                  const void *data, size_t len)
+{
+    for (size_t i = 0; i < net->n_hosts; i++)
+        if (pl_addr_is_private(to) && same_realm(h, &net->hosts[i]))
+            deliver(&net->hosts[i], now_us, from, to, data, len);
+    if (pl_addr_is_private(to))
+        return;
+    if (is_behind_nat(h, from)) {
+        mapping *m = map_outwards(net, h, from, to);
+        permit(m, to);
+        route_public(net, now_us, &m->outer, to, data, len);
+    } else {
+        route_public(net, now_us, from, to, data, len);
+    }
+}
+
+/* The time of arrival in the core counts, so the order of calls does not. */
+static void pump(sim_ice_net *net, int64_t now_us)
+{
+    for (;;) {
+        host *first = NULL;
+        int64_t at_us = now_us + 1;
+        for (size_t i = 0; i < net->n_hosts; i++) {
+            int64_t next_us = sim_link_next_us(net->hosts[i].up);
+            if (next_us < at_us) {
+                at_us = next_us;
+                first = &net->hosts[i];
+            }
+        }
+        uint8_t data[PACKET_MAX];
+        size_t len;
+        pl_path path;
+        if (!first || !sim_link_recv(first->up, at_us, &path, data, sizeof data, &len))
+            return;
+        route(net, at_us, first, &path.local, &path.remote, data, len);
+    }
+}
+
+void sim_ice_send(sim_ice_net *net, int64_t now_us, int n, const pl_path *path, const void *data, size_t len)
+{
+    if (path->local.family != path->remote.family)
+        abort();
+    sim_link_send(net->hosts[n].up, now_us, path, data, len);
+}
+
+bool sim_ice_recv(sim_ice_net *net, int64_t now_us, int n, pl_path *path, void *data, size_t cap, size_t *len)
+{
+    pump(net, now_us);
+    return sim_link_recv(net->hosts[n].down, now_us, path, data, cap, len);
+}
+
+int64_t sim_ice_net_next_us(const sim_ice_net *net)
+{
+    int64_t next_us = PL_NEVER;
+    for (size_t i = 0; i < net->n_hosts; i++) {
+        next_us = pl_min_us(next_us, sim_link_next_us(net->hosts[i].up));
+        next_us = pl_min_us(next_us, sim_link_next_us(net->hosts[i].down));
+    }
+    return next_us;
+}

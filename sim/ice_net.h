@@ -1,0 +1,43 @@
+/* ice_net.h - a simulated internet for ICE: hosts with several interfaces, NATs of the usual kinds, a STUN
+ * server. Every host has an uplink and a downlink (sim/link.h). Hosts behind one NAT share a private realm
+ * and reach each other there; everybody reaches public addresses; nobody reaches another realm's private
+ * ones. Shape    hosts are numbers; abort() on misuse. Units as in sim/link.h. */
+#ifndef SIM_ICE_NET_H
+#define SIM_ICE_NET_H
+
+#include "sim/link.h"
+
+enum { SIM_ICE_HOSTS_MAX = 8, SIM_ICE_IFACES_MAX = 8, SIM_ICE_MAPPINGS_MAX = 512 };
+
+/* Mapping and filtering in the words of RFC 4787. */
+typedef enum sim_nat_kind {
+    SIM_NAT_OPEN,            /* none: the host's interfaces are public */
+    SIM_NAT_FULL_CONE,       /* both endpoint-independent */
+    SIM_NAT_RESTRICTED,      /* mapping endpoint-independent, filtering address-dependent */
+    SIM_NAT_PORT_RESTRICTED, /* filtering address- and port-dependent */
+    SIM_NAT_SYMMETRIC        /* both address- and port-dependent */
+} sim_nat_kind;
+
+typedef struct sim_ice_net sim_ice_net;
+
+sim_ice_net *sim_ice_net_new(uint64_t seed);
+void sim_ice_net_free(sim_ice_net *net);
+/* A host whose both links are `link`. With a NAT, public_ip ("203.0.113.1") is the NAT's outer address. */
+int sim_ice_host(sim_ice_net *net, const sim_net *link, sim_nat_kind nat, const char *public_ip);
+/* An interface with that address; returns the address with a fresh port, as a bound socket has it. */
+pl_addr sim_ice_bind(sim_ice_net *net, int host, const char *ip);
+/* A server that answers Binding requests at "198.51.100.1:3478" and the like. */
+pl_addr sim_ice_stun_server(sim_ice_net *net, const char *addr);
+/* The NAT forgets all it knows: new mappings from now on. */
+void sim_ice_nat_reboot(sim_ice_net *net, int host);
+void sim_ice_set_link(sim_ice_net *net, int host, const sim_net *link);
+void sim_ice_blackout(sim_ice_net *net, int host, int64_t until_us);
+
+void sim_ice_send(sim_ice_net *net, int64_t now_us, int host, const pl_path *path, const void *data,
+                  size_t len);
+/* What has arrived at a host by now; path as the host's socket sees it. */
+bool sim_ice_recv(sim_ice_net *net, int64_t now_us, int host, pl_path *path, void *data, size_t cap,
+                  size_t *len);
+int64_t sim_ice_net_next_us(const sim_ice_net *net);
+
+#endif
