@@ -80,6 +80,8 @@ static void forget_handshake(pl_dtls *d)
     pl_dtls_hs_free(d->hs);
     d->hs = NULL;
     stop_timers(d);
+    if (d->out.n == 0)
+        pl_dtls_queue_clear(&d->out);
 }
 
 /* The only place where the state changes. */
@@ -434,6 +436,8 @@ bool pl_dtls_poll_output(pl_dtls *d, int64_t now_us, pl_dgram *out)
     out->len = len;
     out->segment = 0;
     pl_dtls_queue_drop(&d->out);
+    if (d->out.n == 0 && !d->hs)
+        pl_dtls_queue_clear(&d->out); /* an established session seldom speaks for itself */
     start_timers(d, now_us);
     pl_dtls_check(d);
     return true;
