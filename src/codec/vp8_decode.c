@@ -87,9 +87,7 @@ static pl_err decode(pl_video_decoder *base, const uint8_t *data, size_t len, pl
                      pl_picture **out)
 {
     vp8_dec *d = (vp8_dec *)base;
-    if (!acceptable(d, data, len))
-        return PL_EPROTO;
-    d->needs_key = !decode_whole(d, data, len);
+    d->needs_key = !acceptable(d, data, len) || !decode_whole(d, data, len);
     if (d->needs_key)
         return PL_EPROTO;
     vpx_codec_iter_t iter = NULL;
