@@ -236,14 +236,22 @@ void pl_jsep_put_rejected(pl_desc *d, const pl_desc_media *like, const char *mid
     m->direction = PL_INACTIVE;
     if (pl_desc_is_data(m))
         m->sctp_port = from.sctp_port ? from.sctp_port : 5000;
-    /* A section needs one format at least (RFC 8866 9); which one says nothing. */
-    pl_desc_codec *c = from.codecs.n ? pl_desc_add_codec(d, m) : NULL;
+    /* A section needs one format at least (RFC 8866 9); which one says nothing, but rtx cannot stand alone.
+     */
+    size_t first = 0;
+    while (first < from.codecs.n && pl_desc_codec_is_rtx(&from.codecs.at[first]))
+        first++;
+    if (first == from.codecs.n) {
+        if (pl_desc_is_rtp(m) && !m->formats)
+            m->formats = pl_desc_textz(d, "127");
+        return;
+    }
+    pl_desc_codec *c = pl_desc_add_codec(d, m);
     if (!c)
         return;
-    *c = from.codecs.at[0];
+    *c = from.codecs.at[first];
     c->name = pl_desc_textz(d, c->name);
     c->fmtp = NULL;
-    c->apt = -1;
     c->feedback = 0;
 }
 
