@@ -9,7 +9,7 @@ enum {
     FRAMES_PER_SEC = 30,
     RESPONSE_US = 100000, /* what the detector needs on top of the round trip */
     FIRST_RTT_US = 200000,
-    ADDITIVE_MIN_BPS = 4000, /* per second */
+    ADDITIVE_MIN_PART = 33, /* a packet per response time is too little on a fast path: a part per second */
     HEADROOM_BPS = 10000
 };
 
@@ -59,7 +59,7 @@ static int64_t additive_bps(const pl_cc_aimd *a, double dt_s, int64_t rtt_us)
     double frame_bits = (double)a->rate_bps / FRAMES_PER_SEC;
     double packet_bits = frame_bits / ceil(frame_bits / PACKET_BITS);
     double response_s = (double)((rtt_us > 0 ? rtt_us : FIRST_RTT_US) + RESPONSE_US) / 1e6;
-    return (int64_t)(fmax(packet_bits / response_s, ADDITIVE_MIN_BPS) * dt_s);
+    return (int64_t)(fmax(packet_bits / response_s, (double)a->rate_bps / ADDITIVE_MIN_PART) * dt_s);
 }
 
 static void increase(pl_cc_aimd *a, int64_t now_us, int64_t acked_bps, int64_t rtt_us)

@@ -8,17 +8,18 @@ enum {
     START_BPS = 300000,
     MIN_BPS = 30000,
     MAX_BPS = 20000000,
-    PACING_PERCENT = 200,
+    PACING_PERCENT = 150,
     TELL_PART = 20,           /* a change by a twentieth is told */
     PROBE_FIRST_FACTOR = 3,   /* the first burst asks for so many times the start rate */
     PROBE_AGAIN_PERCENT = 70, /* a result of so much of what was asked asks for twice as much */
     PROBE_AFTER_DROP_US = 3000000,
-    DROP_PERCENT = 66,      /* a drop below is worth a burst later */
+    DROP_PERCENT = 66,      /* a rate so far below its peak ... */
+    PEAK_US = 60000000,     /* ... of the last minute is worth a burst */
     RTT_STALE_US = 5000000, /* an older measurement is not averaged with a new one */
     SILENCE_US = 1000000,
     SILENCE_EVERY_US = 500000,
     SILENCE_PERCENT = 80,
-    REPORT_PACKETS = 20 /* weight of a receiver report that does not tell how many */
+    REPORT_PACKETS = 100 /* weight of a receiver report that does not tell how many */
 };
 
 static int64_t clamp_rate(const pl_cc *cc, int64_t rate_bps)
@@ -36,6 +37,8 @@ static void begin(pl_cc *cc, int64_t now_us)
     pl_cc_loss_init(&cc->loss, conf->start_bps, conf->min_bps, conf->max_bps, now_us);
     cc->rate_bps = clamp_rate(cc, conf->start_bps);
     cc->silent_us = PL_NEVER;
+    cc->peak_bps = cc->rate_bps;
+    cc->peak_us = now_us;
     pl_cc_probe_want(&cc->probe, now_us, clamp_rate(cc, PROBE_FIRST_FACTOR * conf->start_bps));
 }
 
@@ -62,17 +65,25 @@ void pl_cc_reset(pl_cc *cc, int64_t now_us)
     begin(cc, now_us);
 }
 
-/* The lowest of all estimates. After a large drop a burst asks later whether the path is free again. */
+/* The lowest of all estimates. */
 static void combine(pl_cc *cc, int64_t now_us)
 {
     int64_t rate_bps = cc->has_twcc ? pl_min_us(cc->aimd.rate_bps, cc->loss.rate_bps) : cc->loss.rate_bps;
     if (cc->remb_bps > 0)
         rate_bps = pl_min_us(rate_bps, cc->remb_bps);
-    rate_bps = clamp_rate(cc, rate_bps);
-    if (cc->has_twcc && rate_bps < cc->rate_bps * DROP_PERCENT / 100)
-        pl_cc_probe_want(&cc->probe, now_us + PROBE_AFTER_DROP_US,
-                         pl_max_us(cc->rate_bps, cc->probe.want_bps));
-    cc->rate_bps = rate_bps;
+    cc->rate_bps = clamp_rate(cc, rate_bps);
+    if (cc->rate_bps >= cc->peak_bps || now_us - cc->peak_us > PEAK_US) {
+        cc->peak_bps = cc->rate_bps;
+        cc->peak_us = now_us;
+    }
+}
+
+/* Far below what the path carried a while ago: bursts ask now and then whether it does again. */
+static void seek_peak(pl_cc *cc, int64_t now_us)
+{
+    bool asking = cc->probe.want_bps || cc->probe.cluster;
+    if (!asking && cc->rate_bps < cc->peak_bps * DROP_PERCENT / 100)
+        pl_cc_probe_want(&cc->probe, now_us + PROBE_AFTER_DROP_US, pl_min_us(cc->peak_bps, 2 * cc->rate_bps));
 }
 
 /* What the loss-based side must not exceed. Without transport-wide feedback REMB is the other side's delay
@@ -122,8 +133,6 @@ void pl_cc_result(pl_cc *cc, const pl_twcc_result *res)
     pl_cc_acked_packet(&cc->acked, res->arrival_us, res->len);
     pl_cc_probe_packet(&cc->probe, res->probe, res->sent_us, res->arrival_us, res->len);
     pl_cc_trendline_packet(&cc->delay, res->sent_us, res->arrival_us, res->arrival_us);
-    /* Within one feedback the detector may say overuse and take it back: the worse word counts. */
-    cc->overuse |= cc->delay.usage == PL_CC_OVERUSE;
 }
 
 /* The first transport-wide feedback: from now on delay leads, and loss only limits. */
@@ -140,8 +149,10 @@ static void take_probe(pl_cc *cc, int64_t now_us)
     int64_t asked_bps = cc->probe.rate_bps, got_bps = pl_cc_probe_result(&cc->probe, now_us);
     if (got_bps == 0 || cc->overuse)
         return;
-    if (got_bps > cc->aimd.rate_bps)
-        pl_cc_aimd_set(&cc->aimd, now_us, got_bps);
+    if (got_bps > cc->rate_bps) {
+        pl_cc_aimd_set(&cc->aimd, now_us, pl_max_us(cc->aimd.rate_bps, got_bps));
+        pl_cc_loss_set(&cc->loss, got_bps);
+    }
     if (got_bps >= asked_bps * PROBE_AGAIN_PERCENT / 100 && got_bps < cc->conf.max_bps)
         pl_cc_probe_want(&cc->probe, now_us, clamp_rate(cc, 2 * got_bps));
 }
@@ -154,12 +165,12 @@ void pl_cc_feedback(pl_cc *cc, int64_t now_us)
     if (!cc->has_rtt && cc->newest_sent_us > 0)
         cc->rtt_us = pl_max_us(now_us - cc->newest_sent_us, 1); /* a little long: feedback is held back */
     int64_t acked_bps = pl_cc_acked_bps(&cc->acked);
-    pl_cc_usage usage = cc->overuse ? PL_CC_OVERUSE : cc->delay.usage;
-    pl_cc_aimd_update(&cc->aimd, now_us, usage, acked_bps, cc->rtt_us);
+    cc->overuse = cc->delay.usage == PL_CC_OVERUSE; /* the last word of the feedback: a peak may be over */
+    pl_cc_aimd_update(&cc->aimd, now_us, cc->delay.usage, acked_bps, cc->rtt_us);
     take_probe(cc, now_us);
     pl_cc_loss_update(&cc->loss, now_us, cc->rtt_us, other_bps(cc));
     combine(cc, now_us);
-    cc->overuse = cc->delay.usage == PL_CC_OVERUSE;
+    seek_peak(cc, now_us);
 }
 
 void pl_cc_rtt(pl_cc *cc, int64_t now_us, int64_t rtt_us)

@@ -49,9 +49,10 @@ typedef struct pl_cc {
     bool has_twcc, has_rtt, overuse;
     int64_t rate_bps;
     int64_t rtt_us, rtt_at_us, remb_bps;
-    int64_t sent_us;        /* last packet; 0: none yet */
-    int64_t newest_sent_us; /* of what was acknowledged */
-    int64_t silent_us;      /* when missing feedback counts as congestion, or PL_NEVER */
+    int64_t sent_us;           /* last packet; 0: none yet */
+    int64_t newest_sent_us;    /* of what was acknowledged */
+    int64_t silent_us;         /* when missing feedback counts as congestion, or PL_NEVER */
+    int64_t peak_bps, peak_us; /* highest rate of the last minute */
     pl_cc_target told;
 } pl_cc;
 

@@ -4,7 +4,7 @@
 
 #include "base/time.h"
 
-enum { PACKETS_MIN = 20, DECREASE_EVERY_US = 300000 };
+enum { PACKETS_MIN = 20, PACKETS_MEMORY = 50, DECREASE_EVERY_US = 300000 };
 
 static const double LOSS_LOW = 0.02, LOSS_HIGH = 0.10, GROWTH = 1.08;
 
@@ -38,12 +38,15 @@ void pl_cc_loss_late(pl_cc_loss *l)
         l->n_lost--;
 }
 
-/* Enough packets to speak of a share: it stands until the next so many. */
+/* The share of late, over some fifty packets: among twenty alone, three can be lost by mere chance on a path
+ * that loses few. */
 static void measure(pl_cc_loss *l)
 {
     if (l->n_packets < PACKETS_MIN)
         return;
-    l->fraction = fmin((double)l->n_lost / l->n_packets, 1);
+    double weight = (double)l->n_packets / (l->n_packets + PACKETS_MEMORY);
+    double share = fmin((double)l->n_lost / l->n_packets, 1);
+    l->fraction += weight * (share - l->fraction);
     l->n_packets = l->n_lost = 0;
 }
 
@@ -65,4 +68,10 @@ void pl_cc_loss_update(pl_cc_loss *l, int64_t now_us, int64_t rtt_us, int64_t ot
         l->rate_bps = clamp_rate(l, other_bps);
         l->limiting = false;
     }
+}
+
+void pl_cc_loss_set(pl_cc_loss *l, int64_t rate_bps)
+{
+    if (l->fraction <= LOSS_HIGH)
+        l->rate_bps = clamp_rate(l, rate_bps);
 }

@@ -12,7 +12,7 @@
 typedef struct pl_cc_loss {
     int64_t rate_bps, min_bps, max_bps;
     uint32_t n_packets, n_lost; /* since the last update */
-    double fraction;            /* at it */
+    double fraction;            /* smoothed, at it */
     bool limiting;              /* our rate is the lower one */
     int64_t updated_us, decreased_us;
 } pl_cc_loss;
@@ -24,5 +24,7 @@ void pl_cc_loss_count(pl_cc_loss *l, uint32_t n_packets, uint32_t n_lost);
 void pl_cc_loss_late(pl_cc_loss *l);
 /* other_bps: what the other estimates allow (delay, REMB, the maximum), which we never exceed. */
 void pl_cc_loss_update(pl_cc_loss *l, int64_t now_us, int64_t rtt_us, int64_t other_bps);
+/* A probe has measured that much; not believed while much is lost. */
+void pl_cc_loss_set(pl_cc_loss *l, int64_t rate_bps);
 
 #endif
