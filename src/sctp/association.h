@@ -67,6 +67,7 @@ typedef struct pl_sctp_send_opts {
     bool limit_retransmits;   /* RFC 7496: give up after max_retransmits retransmissions */
     uint32_t max_retransmits; /* 0 with the flag: sent once */
     int64_t lifetime_us;      /* RFC 3758: give up when so much time has passed since the send; 0: never */
+    bool uncounted;           /* bytes of a protocol above us: pl_sctp_buffered leaves them out */
 } pl_sctp_send_opts;
 
 /* A message that has arrived whole. The bytes belong to whoever took it, until pl_sctp_msg_free. */

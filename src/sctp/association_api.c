@@ -33,6 +33,7 @@ pl_err pl_sctp_send(pl_sctp *s, int64_t now_us, uint16_t sid, uint32_t ppid, con
     m->sid = sid;
     m->ppid = ppid;
     m->unordered = o->unordered;
+    m->uncounted = o->uncounted;
     m->max_retransmits = o->limit_retransmits ? o->max_retransmits : UINT32_MAX;
     m->expires_us = o->lifetime_us > 0 ? now_us + o->lifetime_us : PL_NEVER;
     pl_sctp_streams_push(&s->out, st, m);

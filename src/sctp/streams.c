@@ -90,7 +90,7 @@ void pl_sctp_streams_push(pl_sctp_streams *st, pl_sctp_out_stream *s, pl_sctp_ou
     else
         s->head = m;
     s->tail = m;
-    s->buffered += m->len;
+    s->buffered += m->uncounted ? 0 : m->len;
     st->n_queued++;
     if (!pl_node_linked(&s->in_active))
         pl_list_push_back(&st->active, &s->in_active);
@@ -134,7 +134,7 @@ void pl_sctp_streams_take(pl_sctp_streams *st, pl_sctp_out_stream *s, uint32_t n
     pl_sctp_out_msg *m = s->head;
     assert(m && n <= m->len - m->taken);
     m->taken += n;
-    less_buffered(st, s, n);
+    less_buffered(st, s, m->uncounted ? 0 : n);
     st->current = s;
     if (m->taken == m->len)
         pop(st, s);
@@ -142,7 +142,7 @@ void pl_sctp_streams_take(pl_sctp_streams *st, pl_sctp_out_stream *s, uint32_t n
 
 void pl_sctp_streams_drop(pl_sctp_streams *st, pl_sctp_out_stream *s)
 {
-    less_buffered(st, s, s->head->len - s->head->taken);
+    less_buffered(st, s, s->head->uncounted ? 0 : s->head->len - s->head->taken);
     pop(st, s);
 }
 

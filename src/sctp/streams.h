@@ -26,6 +26,7 @@ typedef struct pl_sctp_out_msg {
     uint32_t max_retransmits;     /* UINT32_MAX: any number */
     uint16_t sid, ssn; /* ssn is given with the first TSN, so that nobody waits for a message that expired */
     bool unordered, abandoned;
+    bool uncounted; /* not in its stream's buffered */
     uint8_t data[];
 } pl_sctp_out_msg;
 
