@@ -37,11 +37,18 @@ static void pay(pl_pacer *p, int64_t now_us)
     p->paid_us = now_us;
 }
 
+/* A debt grows to DEBT_MAX_US of the rate; a single packet that costs more is paid for in full. */
+static int64_t charged(int64_t debt, int64_t price, int64_t rate_bps)
+{
+    int64_t limit = pl_max_us(pl_max_us(rate_bps * DEBT_MAX_US, price), debt);
+    return pl_min_us(debt + price, limit);
+}
+
 static void charge(pl_pacer *p, size_t len)
 {
     int64_t price = (int64_t)len * 8 * 1000000;
-    p->debt = pl_min_us(p->debt + price, drain_bps(p) * DEBT_MAX_US);
-    p->padding_debt = pl_min_us(p->padding_debt + price, p->padding_bps * DEBT_MAX_US);
+    p->debt = charged(p->debt, price, drain_bps(p));
+    p->padding_debt = p->padding_bps ? charged(p->padding_debt, price, p->padding_bps) : 0;
 }
 
 void pl_pacer_rate(pl_pacer *p, int64_t now_us, int64_t rate_bps, int64_t padding_bps)
