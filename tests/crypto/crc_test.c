@@ -8,8 +8,8 @@ PL_TEST(known_values)
 {
     uint8_t zeros[32] = { 0 }, ones[32], up[32];
     memset(ones, 0xff, sizeof ones);
-    for (uint8_t i = 0; i < sizeof up; i++)
-        up[i] = i;
+    for (size_t i = 0; i < sizeof up; i++)
+        up[i] = (uint8_t)i;
     PL_EQ(pl_crc32("123456789", 9), 0xcbf43926);
     PL_EQ(pl_crc32("", 0), 0);
     PL_EQ(pl_crc32c("123456789", 9), 0xe3069283);

@@ -3,16 +3,21 @@
 
 #include "srtp/transform.h"
 
+static uint8_t digit(char c)
+{
+    static const char all[] = "0123456789abcdef";
+    const char *at = strchr(all, c >= 'A' && c <= 'F' ? c - 'A' + 'a' : c);
+    PL_OKAY(at && *at);
+    return (uint8_t)(at - all);
+}
+
+/* Pairs of digits, between which spaces may stand; returns the number of bytes. */
 static size_t unhex(const char *text, uint8_t *out)
 {
     size_t n = 0;
-    unsigned byte;
-    for (; *text; text += 2) {
-        while (*text == ' ')
-            text++;
-        PL_EQ(sscanf(text, "%2x", &byte), 1);
-        out[n++] = (uint8_t)byte;
-    }
+    for (; *text; text += *text == ' ' ? 1 : 2)
+        if (*text != ' ')
+            out[n++] = (uint8_t)(digit(text[0]) << 4 | digit(text[1]));
     return n;
 }
 
@@ -63,8 +68,8 @@ PL_TEST(key_derivation)
 static void gcm(pl_srtp_transform *t, pl_aead_alg alg, pl_aead_dir dir)
 {
     uint8_t key[32];
-    for (uint8_t i = 0; i < sizeof key; i++)
-        key[i] = i;
+    for (size_t i = 0; i < sizeof key; i++)
+        key[i] = (uint8_t)i;
     *t = (pl_srtp_transform){ .tag_len = 16 };
     unhex("517569642070726f2071756f", t->salt);
     PL_EQ(pl_aead_new(&t->aead, alg, dir, key), PL_OK);
