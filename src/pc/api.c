@@ -224,7 +224,7 @@ void pl_pc_setup_times(const pl_pc *pc, pl_setup_times *out)
     *out = pc->times;
     for (int i = 0; i < pc->n_t; i++) {
         int64_t *at = pc->t[i]->kind == PL_AUDIO ? &out->first_audio_us : &out->first_video_us;
-        int64_t first = pc->t[i]->engine.first_frame_us;
+        int64_t first = pc->t[i]->recv_stats.first_frame_us;
         if (first && (*at < 0 || first - pc->start_us < *at))
             *at = first - pc->start_us;
     }

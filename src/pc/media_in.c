@@ -1,6 +1,6 @@
-/* media_in.c - from an authenticated RTP packet to an engine's inbox.
+/* media_in.c - from an authenticated RTP packet to the receiving engine.
  *     parse > extensions > transport-wide arrival > route (RFC 9143 9.2) > RTX undone > statistics >
- *     once only > losses noted > copied into the inbox */
+ *     once only > losses noted > copied into its ring */
 #include "pc/pc_internal.h"
 
 #include <stdlib.h>
@@ -11,15 +11,14 @@ void pc_stream_free(pc_stream *s)
     free(s);
 }
 
-bool pc_post(pl_pc *pc, pc_transceiver *t, const pl_media_msg *msg)
+bool pc_post(pl_pc *pc, pl_ring *ring, const pl_media_msg *msg)
 {
-    if (!t->inbox)
+    if (!ring)
         return false;
-    if (!pl_ring_push(t->inbox, msg)) {
+    if (!pl_ring_push(ring, msg)) {
         pc->count.inbox_full++;
         return false;
     }
-    pc->posted |= UINT64_C(1) << t->index;
     return true;
 }
 
@@ -127,9 +126,9 @@ static pc_stream *undo_rtx(pl_pc *pc, pc_transceiver *t, pc_stream *rtx, uint8_t
 static void deliver(pl_pc *pc, pc_transceiver *t, pc_stream *s, const uint8_t *pkt, const pl_rtp_header *h,
                     const pl_rtp_ext *ext, int64_t ext_seq)
 {
-    if (!t->inbox || !t->info.receiving)
+    if (!t->rings.recv_in || !t->info.receiving)
         return;
-    pl_media_msg *msg = h->payload_len <= PL_MEDIA_PAYLOAD_MAX ? pl_ring_reserve(t->inbox) : NULL;
+    pl_media_msg *msg = h->payload_len <= PL_MEDIA_PAYLOAD_MAX ? pl_ring_reserve(t->rings.recv_in) : NULL;
     if (!msg) {
         s->discarded++;
         pc->count.inbox_full++;
@@ -148,7 +147,7 @@ static void deliver(pl_pc *pc, pc_transceiver *t, pc_stream *s, const uint8_t *p
     p->voice = has_level && ext->voice;
     p->len = h->payload_len;
     memcpy(p->payload, pkt + h->payload_at, h->payload_len);
-    pl_ring_commit(t->inbox);
+    pl_ring_commit(t->rings.recv_in);
     pc->posted |= UINT64_C(1) << t->index;
 }
 

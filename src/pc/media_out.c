@@ -1,5 +1,5 @@
-/* media_out.c - from an engine's outbox through the pacer to a protected RTP packet.
- *     outbox > header and extensions > pacer (by urgency) > stamps > history > SRTP */
+/* media_out.c - from the sending engine through the pacer to a protected RTP packet.
+ *     ring > header and extensions > pacer (by urgency) > stamps > history > SRTP */
 #include "pc/pc_internal.h"
 
 #include <assert.h>
@@ -73,23 +73,32 @@ static void want_key(pc_transceiver *t)
     }
 }
 
-static void pump(pl_pc *pc, pc_transceiver *t)
+/* PL_MEDIA_* that belong to the other direction are an engine's mistake: counted, not obeyed. */
+static void pump_sender(pl_pc *pc, pc_transceiver *t)
 {
     const pl_media_msg *msg;
-    while ((msg = pl_ring_peek(t->outbox))) {
-        switch (msg->kind) {
-        case PL_MEDIA_PACKET:
-            if (t->info.sending && pc->media)
-                send_payload(pc, t, &msg->u.packet);
-            break;
-        case PL_MEDIA_WANT_KEY: want_key(t); break;
-        case PL_MEDIA_STATS: t->engine = msg->u.stats; break;
-        case PL_MEDIA_BITRATE:
-        case PL_MEDIA_RTT:
-        case PL_MEDIA_LOSS:
-        case PL_MEDIA_STOP: pc->count.outbox_bad++; break; /* they go the other way */
-        }
-        pl_ring_drop(t->outbox);
+    while (t->rings.send_out && (msg = pl_ring_peek(t->rings.send_out))) {
+        if (msg->kind == PL_MEDIA_STATS)
+            t->send_stats = msg->u.stats;
+        else if (msg->kind != PL_MEDIA_PACKET)
+            pc->count.outbox_bad++;
+        else if (t->info.sending && pc->media)
+            send_payload(pc, t, &msg->u.packet);
+        pl_ring_drop(t->rings.send_out);
+    }
+}
+
+static void pump_receiver(pl_pc *pc, pc_transceiver *t)
+{
+    const pl_media_msg *msg;
+    while (t->rings.recv_out && (msg = pl_ring_peek(t->rings.recv_out))) {
+        if (msg->kind == PL_MEDIA_STATS)
+            t->recv_stats = msg->u.stats;
+        else if (msg->kind == PL_MEDIA_WANT_KEY)
+            want_key(t);
+        else
+            pc->count.outbox_bad++;
+        pl_ring_drop(t->rings.recv_out);
     }
 }
 
@@ -97,8 +106,8 @@ void pl_pc_pump_media(pl_pc *pc, int64_t now_us)
 {
     pc->now_us = now_us;
     for (int i = 0; i < pc->n_t; i++) {
-        if (pc->t[i]->outbox)
-            pump(pc, pc->t[i]);
+        pump_sender(pc, pc->t[i]);
+        pump_receiver(pc, pc->t[i]);
     }
 }
 
@@ -216,7 +225,7 @@ static void share_rate(pl_pc *pc, int64_t rate_bps)
             continue;
         pl_media_msg msg = { .kind = PL_MEDIA_BITRATE };
         msg.u.rate_bps = left_bps / n_video > VIDEO_MIN_BPS ? left_bps / n_video : VIDEO_MIN_BPS;
-        if (msg.u.rate_bps != t->rate_told_bps && pc_post(pc, t, &msg))
+        if (msg.u.rate_bps != t->rate_told_bps && pc_post(pc, t->rings.send_in, &msg))
             t->rate_told_bps = msg.u.rate_bps;
     }
 }

@@ -1,12 +1,13 @@
 /* pc.h - one peer connection as a sans-I/O core: JSEP, ICE, DTLS, SRTP, SCTP, RTP joined.
  * Source   W3C webrtc-pc, RFC 9429, RFC 8834, RFC 8835, RFC 7983.
  * Shape    the eight verbs. Datagrams, calls and the time come in; datagrams, events and the next deadline
- * come out. One transport: every section is bundled onto it (RFC 9143, "max-bundle"). After any input, call
- * or tick: drain pl_pc_poll_output, then pl_pc_poll_event, then set the timer. Media    engines meet the core
- * at two rings of pl_media_msg per transceiver (pl_pc_attach_media): received payloads are copied once, from
- * the decrypted packet into the inbox slot. Units    microseconds of one monotonic clock. Errors   the peer's
- * are counters and rate-limited lines; a caller's are returned, with pl_pc_error_text. Thread   belongs to
- * one loop. */
+ *          come out. One transport: every section is bundled onto it (RFC 9143, "max-bundle").
+ *          After any input, call or tick: drain pl_pc_poll_output, then pl_pc_poll_event, then set the timer.
+ * Media    engines meet the core at rings of pl_media_msg (pl_pc_attach_media): received payloads are copied
+ *          once, from the decrypted packet into a slot of the ring.
+ * Units    microseconds of one monotonic clock.
+ * Errors   the peer's are counters and rate-limited lines; a caller's are returned, with pl_pc_error_text.
+ * Thread   belongs to one loop. */
 #ifndef PL_PC_PC_H
 #define PL_PC_PC_H
 
@@ -141,11 +142,19 @@ typedef struct pl_pc_media_info {
 } pl_pc_media_info;
 void pl_pc_media_info_get(const pl_pc *pc, int index, pl_pc_media_info *out);
 uint32_t pl_pc_media_version(const pl_pc *pc);
-/* inbox: messages for the engine; outbox: from it. Lent until detached (NULL, NULL). */
-void pl_pc_attach_media(pl_pc *pc, int index, pl_ring *inbox, pl_ring *outbox);
-/* Takes what engines have put into their outboxes. */
+/* The four rings of pl_media_msg between a connection and the two engines of a transceiver; any may be NULL.
+ * Sender and receiver are engines of their own (threads of their own, with video), so each has its pair. */
+typedef struct pl_pc_rings {
+    pl_ring *recv_in;  /* to the receiving engine: PACKET, RTT */
+    pl_ring *recv_out; /* from it: WANT_KEY, STATS */
+    pl_ring *send_in;  /* to the sending engine: BITRATE, WANT_KEY, LOSS */
+    pl_ring *send_out; /* from it: PACKET, STATS */
+} pl_pc_rings;
+/* Lent until detached (rings NULL). */
+void pl_pc_attach_media(pl_pc *pc, int index, const pl_pc_rings *rings);
+/* Takes what engines have put into recv_out and send_out. */
 void pl_pc_pump_media(pl_pc *pc, int64_t now_us);
-/* Bit i: the inbox of transceiver i was written to since the last call. */
+/* Bit i: recv_in of transceiver i was written to since the last call. */
 uint64_t pl_pc_take_posted(pl_pc *pc);
 
 /* ---- data ---- */

@@ -49,7 +49,7 @@ typedef struct pc_transceiver {
     pl_jsep_transceiver *j; /* NULL once it is gone for good */
     pl_media_type kind;
     uint32_t ssrc; /* ours, as jsep made it */
-    pl_ring *inbox, *outbox;
+    pl_pc_rings rings;
     pl_pc_media_info info;
     bool track_told;
 
@@ -73,7 +73,7 @@ typedef struct pc_transceiver {
     pc_stream *streams;
     uint32_t n_streams;
 
-    pl_media_stats engine;
+    pl_media_stats recv_stats, send_stats; /* as the engines told them last */
 } pc_transceiver;
 
 /* A packet between engine and pacer. */
@@ -177,7 +177,8 @@ void pc_media_refresh(pl_pc *pc); /* after the transport or SRTP came up or went
 /* media_in.c */
 void pc_media_rtp(pl_pc *pc, uint8_t *pkt, size_t len);
 void pc_stream_free(pc_stream *s);
-bool pc_post(pl_pc *pc, pc_transceiver *t, const pl_media_msg *msg); /* a small message to the engine */
+bool pc_post(pl_pc *pc, pl_ring *ring,
+             const pl_media_msg *msg); /* a small message to an engine; NULL: nobody */
 /* media_out.c */
 bool pc_media_poll(pl_pc *pc, uint8_t *out, size_t cap, size_t *len, uint8_t *dscp);
 void pc_media_resend(pl_pc *pc, pc_transceiver *t, uint16_t seq);

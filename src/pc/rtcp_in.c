@@ -34,7 +34,7 @@ static void on_rtt(pl_pc *pc, int64_t rtt_us)
         for (pc_stream *s = t->streams; s; s = s->next)
             pl_nack_rtt(&s->nack, m->rtt_us);
         pl_media_msg msg = { .kind = PL_MEDIA_RTT, .u.rtt_us = m->rtt_us };
-        (void)pc_post(pc, t, &msg);
+        (void)pc_post(pc, t->rings.recv_in, &msg);
     }
 }
 
@@ -56,7 +56,7 @@ static void on_report(pl_pc *pc, const pl_rtcp *one)
             on_rtt(pc, t->sender.rtt_us);
         pl_cc_report(&pc->media->cc, pc->now_us, r.block[i].fraction_lost, 0);
         pl_media_msg msg = { .kind = PL_MEDIA_LOSS, .u.loss = r.block[i].fraction_lost / 256.0 };
-        (void)pc_post(pc, t, &msg);
+        (void)pc_post(pc, t->rings.send_in, &msg);
     }
 }
 
@@ -98,7 +98,7 @@ static void on_twcc(pl_pc *pc, pl_rd body)
 static void ask_key(pl_pc *pc, pc_transceiver *t)
 {
     pl_media_msg msg = { .kind = PL_MEDIA_WANT_KEY };
-    (void)pc_post(pc, t, &msg);
+    (void)pc_post(pc, t->rings.send_in, &msg);
 }
 
 static void on_pli(pl_pc *pc, pl_rd body)

@@ -150,7 +150,8 @@ static bool poll_states(pl_pc *pc, pl_pc_event *out)
         pc->told_connection = connection;
         out->kind = PL_PC_EV_CONNECTION;
         out->u.connection = connection;
-        if (connection == PL_CONNECTION_DISCONNECTED && pc->dtls && pl_dtls_get_state(pc->dtls) == PL_DTLS_CLOSED)
+        if (connection == PL_CONNECTION_DISCONNECTED && pc->dtls &&
+            pl_dtls_get_state(pc->dtls) == PL_DTLS_CLOSED)
             out->text = "the peer has closed the connection";
         if (connection == PL_CONNECTION_FAILED)
             out->text = pc->failure[0] ? pc->failure : "no path between the peers answered (ICE failed)";

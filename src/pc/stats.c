@@ -196,7 +196,7 @@ static void add_inbound(const pl_pc *pc, const pc_transceiver *t, const pc_strea
     const char *kind = t->kind == PL_AUDIO ? "audio" : "video";
     const pl_rtp_source *src = &m->source;
     pl_stats *s = add(b, PL_STATS_INBOUND_RTP, "IT%u", m->ssrc);
-    fill_engine(s, &t->engine);
+    fill_engine(s, &t->recv_stats);
     s->u.inbound_rtp.ssrc = m->ssrc;
     text(s->u.inbound_rtp.kind, sizeof s->u.inbound_rtp.kind, kind);
     text(s->u.inbound_rtp.mid, sizeof s->u.inbound_rtp.mid, t->info.mid);
@@ -247,9 +247,9 @@ static void add_outbound(const pc_transceiver *t, builder *b)
     s->u.outbound_rtp.pli_count = t->pli_count;
     s->u.outbound_rtp.fir_count = t->fir_count;
     s->u.outbound_rtp.target_bitrate = (double)t->rate_told_bps;
-    s->u.outbound_rtp.frames_encoded = t->engine.frames_encoded;
-    s->u.outbound_rtp.key_frames_encoded = t->engine.key_frames_encoded;
-    s->u.outbound_rtp.total_encode_time = seconds((int64_t)t->engine.total_encode_us);
+    s->u.outbound_rtp.frames_encoded = t->send_stats.frames_encoded;
+    s->u.outbound_rtp.key_frames_encoded = t->send_stats.key_frames_encoded;
+    s->u.outbound_rtp.total_encode_time = seconds((int64_t)t->send_stats.total_encode_us);
     if (!snd->reported)
         return;
     snprintf(s->u.outbound_rtp.remote_id, PL_STATS_ID_MAX, "RI%u", t->ssrc);

@@ -192,10 +192,9 @@ uint32_t pl_pc_media_version(const pl_pc *pc)
     return pc->media_version;
 }
 
-void pl_pc_attach_media(pl_pc *pc, int index, pl_ring *inbox, pl_ring *outbox)
+void pl_pc_attach_media(pl_pc *pc, int index, const pl_pc_rings *rings)
 {
-    pc->t[index]->inbox = inbox;
-    pc->t[index]->outbox = outbox;
+    pc->t[index]->rings = rings ? *rings : (pl_pc_rings){ 0 };
     pc->t[index]->rate_told_bps = 0;
     if (pc->media)
         pc_media_target(pc);

@@ -1,4 +1,4 @@
-/* media_port.h - where an engine docks at a transceiver: two rings and three calls. The only two places where
+/* media_port.h - where an engine docks at a transceiver: its rings and three calls. The only two places where
  * media threads meet the network loop are these rings (docs/architecture.md, threads).
  * Shape    the port lives in the engine; rings are the engine's too, and must outlive the detaching.
  * Thread   attach, detach and pl_peer_media_kick from any thread; the callbacks come on the network thread
@@ -15,10 +15,9 @@
 PL_SHARED_BEGIN
 
 typedef struct pl_media_port {
-    pl_ring *inbox;  /* of pl_media_msg: the loop pushes, the engine pops */
-    pl_ring *outbox; /* of pl_media_msg: the engine pushes, the loop pops */
+    pl_pc_rings rings;
     void *user;
-    /* The inbox has got something. */
+    /* recv_in has got something. */
     void (*posted)(void *user);
     /* What was negotiated has changed; also called once by attach. */
     void (*changed)(void *user, const pl_pc_media_info *info);
@@ -28,7 +27,7 @@ typedef struct pl_media_port {
 PL_NODISCARD pl_err pl_peer_attach_media(pl_rtp_transceiver *t, const pl_media_port *port);
 /* After it returns the loop touches neither rings nor callbacks. */
 void pl_peer_detach_media(pl_rtp_transceiver *t);
-/* The outbox has got something: the loop will look. Cheap, wait-free while the bell is ringing. */
+/* recv_out or send_out has got something: the loop will look. Cheap, wait-free while the bell is ringing. */
 void pl_peer_media_kick(pl_rtp_transceiver *t);
 
 PL_SHARED_END

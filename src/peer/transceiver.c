@@ -175,7 +175,7 @@ static void do_attach(call *c, pl_pc *core, int64_t now_us)
     pl_pc_media_info info;
     (void)now_us;
     c->t->port = *c->port;
-    pl_pc_attach_media(core, c->t->index, c->port->inbox, c->port->outbox);
+    pl_pc_attach_media(core, c->t->index, &c->port->rings);
     pl_pc_media_info_get(core, c->t->index, &info);
     if (c->port->changed)
         c->port->changed(c->port->user, &info);
@@ -190,7 +190,7 @@ pl_err pl_peer_attach_media(pl_rtp_transceiver *t, const pl_media_port *port)
 static void do_detach(call *c, pl_pc *core, int64_t now_us)
 {
     (void)now_us;
-    pl_pc_attach_media(core, c->t->index, NULL, NULL);
+    pl_pc_attach_media(core, c->t->index, NULL);
     c->t->port = (pl_media_port){ 0 };
 }
 

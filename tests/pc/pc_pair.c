@@ -33,8 +33,10 @@ static void clear_peer(pair_peer *x)
         pl_channel_release(x->channel[i], 0);
     pl_pc_free(x->pc);
     for (int i = 0; i < PAIR_TRANSCEIVERS; i++) {
-        pl_ring_free(x->inbox[i]);
-        pl_ring_free(x->outbox[i]);
+        pl_ring_free(x->rings[i].recv_in);
+        pl_ring_free(x->rings[i].recv_out);
+        pl_ring_free(x->rings[i].send_in);
+        pl_ring_free(x->rings[i].send_out);
     }
 }
 
@@ -203,9 +205,12 @@ bool pair_run(pair *p, int64_t max_us, bool (*until)(const pair *p))
 
 void pair_attach(pair_peer *x, int transceiver)
 {
-    PL_EQ(pl_ring_new(&x->inbox[transceiver], sizeof(pl_media_msg), 512), PL_OK);
-    PL_EQ(pl_ring_new(&x->outbox[transceiver], sizeof(pl_media_msg), 512), PL_OK);
-    pl_pc_attach_media(x->pc, transceiver, x->inbox[transceiver], x->outbox[transceiver]);
+    pl_pc_rings *r = &x->rings[transceiver];
+    PL_EQ(pl_ring_new(&r->recv_in, sizeof(pl_media_msg), 512), PL_OK);
+    PL_EQ(pl_ring_new(&r->recv_out, sizeof(pl_media_msg), 64), PL_OK);
+    PL_EQ(pl_ring_new(&r->send_in, sizeof(pl_media_msg), 64), PL_OK);
+    PL_EQ(pl_ring_new(&r->send_out, sizeof(pl_media_msg), 512), PL_OK);
+    pl_pc_attach_media(x->pc, transceiver, r);
 }
 
 bool pair_connected(const pair *p)

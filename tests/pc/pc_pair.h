@@ -10,7 +10,7 @@ enum { PAIR_CHANNELS = 8, PAIR_TRANSCEIVERS = 4 };
 typedef struct pair_peer {
     pl_pc *pc;
     pl_addr addr;
-    pl_ring *inbox[PAIR_TRANSCEIVERS], *outbox[PAIR_TRANSCEIVERS];
+    pl_pc_rings rings[PAIR_TRANSCEIVERS];
     pl_channel *channel[PAIR_CHANNELS]; /* opened by the peer */
     int n_channels, n_open, n_closed, n_tracks, n_negotiation_needed;
     uint64_t n_messages, message_bytes;

@@ -92,14 +92,14 @@ static void put_packet(pair_peer *x, int t, uint8_t pt, uint32_t rtp_ts, bool ma
     msg.u.packet.audio_level = t == 0 ? 30 : PL_AUDIO_LEVEL_NONE;
     msg.u.packet.len = len;
     memset(msg.u.packet.payload, (int)(rtp_ts & 0xff), len);
-    PL_OKAY(pl_ring_push(x->outbox[t], &msg));
+    PL_OKAY(pl_ring_push(x->rings[t].send_out, &msg));
 }
 
 static unsigned take_packets(pair_peer *x, int t, bool seen[], size_t n_seen)
 {
     pl_media_msg msg;
     unsigned n = 0;
-    while (pl_ring_pop(x->inbox[t], &msg)) {
+    while (pl_ring_pop(x->rings[t].recv_in, &msg)) {
         if (msg.kind != PL_MEDIA_PACKET)
             continue;
         size_t i = msg.u.packet.rtp_ts / 3000;
@@ -214,9 +214,9 @@ PL_TEST(a_key_frame_request_reaches_the_encoder)
     PL_OKAY(pair_run(&p, PL_SEC(5), pair_connected));
     put_packet(&p.a, 1, 96, 0, true, 100);
     PL_OKAY(pair_run(&p, PL_MS(100), NULL));
-    PL_OKAY(pl_ring_push(p.b.outbox[1], &msg));
+    PL_OKAY(pl_ring_push(p.b.rings[1].recv_out, &msg));
     PL_OKAY(pair_run(&p, PL_MS(100), NULL));
-    while (pl_ring_pop(p.a.inbox[1], &msg))
+    while (pl_ring_pop(p.a.rings[1].send_in, &msg))
         asked |= msg.kind == PL_MEDIA_WANT_KEY;
     PL_OKAY(asked);
     pair_clear(&p);
