@@ -401,6 +401,7 @@ pl_err pl_jsep_add_track(pl_jsep *j, pl_media_type kind, const pl_jsep_track *tr
         t->direction = (uint8_t)pl_direction_make(true, pl_direction_receives((pl_direction)t->direction));
         t->by_add_track = true;
         t->slot->known = true;
+        t->slot->refused = false;
         j->changes++;
         *out = t;
         return PL_OK;
@@ -419,6 +420,7 @@ pl_err pl_jsep_remove_track(pl_jsep *j, pl_jsep_transceiver *t)
     if (t->stopping)
         return PL_OK;
     t->slot->has_track = false;
+    t->slot->refused = false;
     t->direction = (uint8_t)pl_direction_make(false, pl_direction_receives((pl_direction)t->direction));
     j->changes++;
     return PL_OK;
@@ -434,6 +436,7 @@ pl_err pl_jsep_set_direction(pl_jsep *j, pl_jsep_transceiver *t, pl_direction di
     if (direction >= PL_STOPPED)
         return PL_EINVAL;
     t->direction = (uint8_t)direction;
+    t->slot->refused = false;
     j->changes++;
     return PL_OK;
 }
@@ -483,11 +486,10 @@ void pl_jsep_want_data(pl_jsep *j)
 
 void pl_jsep_restart_ice(pl_jsep *j)
 {
-    const pl_desc *d = j->current_local;
-    int at = d ? pl_jsep_tagged(d) : -1;
-    if (at < 0 || !d->media.at[at].ufrag)
+    const pl_desc_media *m = pl_jsep_own_transport(j, j->current_local);
+    if (!m)
         return; /* nothing to replace yet */
-    pl_str_copy(pl_str_of(d->media.at[at].ufrag), j->restart_ufrag, sizeof j->restart_ufrag);
+    pl_str_copy(pl_str_of(m->ufrag), j->restart_ufrag, sizeof j->restart_ufrag);
     j->changes++;
 }
 
@@ -551,6 +553,20 @@ int pl_jsep_tagged(const pl_desc *d)
             return pl_bundle_transport_of(d, (int)i);
     }
     return -1;
+}
+
+const pl_desc_media *pl_jsep_own_transport(const pl_jsep *j, const pl_desc *d)
+{
+    const pl_desc *local, *remote, *answer = d;
+    bool we_answered;
+    if (!d)
+        return NULL;
+    if (d == j->current_local)
+        answer = j->answered ? j->current_local : j->current_remote;
+    else if (pl_jsep_pair(j, &local, &remote, &we_answered) && d == local)
+        answer = we_answered ? local : remote;
+    int at = pl_jsep_tagged(answer);
+    return at >= 0 && d->media.at[at].ufrag ? &d->media.at[at] : NULL;
 }
 
 bool pl_jsep_usable(const pl_desc *answer, int i)

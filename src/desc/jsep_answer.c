@@ -44,9 +44,8 @@ static bool acceptable(answering *k, int i)
  * first acceptable of the group of the first acceptable. -1: none. */
 static int choose_leader(answering *k)
 {
-    const pl_desc *current = k->j->current_local;
-    int tagged = current ? pl_jsep_tagged(current) : -1;
-    int kept = tagged < 0 ? -1 : pl_desc_find_mid(k->offer, current->media.at[tagged].mid);
+    const pl_desc_media *current = pl_jsep_own_transport(k->j, k->j->current_local);
+    int kept = current ? pl_desc_find_mid(k->offer, current->mid) : -1;
     if (kept >= 0 && k->accept[kept])
         return kept;
     for (int i = 0; i < k->offer->media.n; i++) {
@@ -78,12 +77,6 @@ static void choose_sections(answering *k, int *leader, const pl_desc_group **gro
 /* --- the transport ----------------------------------------------------------------------------------------
  */
 
-static const pl_desc_media *section_with_transport(const pl_desc *d)
-{
-    int at = d ? pl_jsep_tagged(d) : -1;
-    return at >= 0 && d->media.at[at].ufrag ? &d->media.at[at] : NULL;
-}
-
 static void take_creds(pl_jsep_creds *out, const pl_desc_media *m)
 {
     pl_str_copy(pl_str_of(m->ufrag), out->ufrag, sizeof out->ufrag);
@@ -102,9 +95,9 @@ static const pl_desc_media *their_transport(const pl_jsep *j)
 static void choose_creds(answering *k, const pl_desc_media *theirs)
 {
     const pl_jsep *j = k->j;
-    const pl_desc_media *pending = section_with_transport(j->pending_local);
-    const pl_desc_media *mine = section_with_transport(j->current_local);
-    const pl_desc_media *last = section_with_transport(j->last_answer);
+    const pl_desc_media *pending = pl_jsep_own_transport(j, j->pending_local);
+    const pl_desc_media *mine = pl_jsep_own_transport(j, j->current_local);
+    const pl_desc_media *last = pl_jsep_own_transport(j, j->last_answer);
     const pl_desc_media *before = their_transport(j);
     bool restart = before && before->ufrag && theirs->ufrag &&
                    (strcmp(before->ufrag, theirs->ufrag) != 0 || strcmp(before->pwd, theirs->pwd) != 0);

@@ -90,6 +90,8 @@ static void answer_transceiver(pl_jsep *j, pl_jsep_transceiver *t, const pl_desc
     t->has_current = true;
     t->receiving = pl_direction_receives((pl_direction)t->current);
     t->slot->ever_sent = t->slot->ever_sent || pl_direction_sends((pl_direction)t->current);
+    if (!we_answered)
+        t->slot->refused = pl_direction_sends((pl_direction)l->direction) && !pl_direction_sends(d);
     t->slot->applied++;
 }
 
@@ -145,9 +147,11 @@ static void become_stable(pl_jsep *j, bool we_answered)
     j->state = PL_SIGNALING_STABLE;
     save_stable(j);
     forget_made(j);
-    int at = pl_jsep_tagged(j->current_local);
-    if (at < 0 || strcmp(j->current_local->media.at[at].ufrag, j->restart_ufrag) != 0)
+    const pl_desc_media *transport = pl_jsep_own_transport(j, j->current_local);
+    if (!transport || strcmp(transport->ufrag, j->restart_ufrag) != 0)
         j->restart_ufrag[0] = 0; /* the restart that was asked for is done */
+    if (!transport)
+        pl_jsep_make_creds(j, &j->first); /* no transport is left: a later one is another */
 }
 
 /* Both pending descriptions are there and one of them is the answer. */

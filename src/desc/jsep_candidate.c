@@ -114,10 +114,10 @@ pl_err pl_jsep_add_local_candidate(pl_jsep *j, pl_str text, const char *ufrag)
     text = without_prefix(text);
     pl_desc *const in[] = { j->pending_local, j->current_local, j->spare };
     for (size_t k = 0; k < sizeof in / sizeof *in; k++) {
-        int at = in[k] ? pl_jsep_tagged(in[k]) : -1;
-        if (at < 0 || !in[k]->media.at[at].ufrag || strcmp(in[k]->media.at[at].ufrag, ufrag) != 0)
+        const pl_desc_media *m = pl_jsep_own_transport(j, in[k]);
+        if (!m || strcmp(m->ufrag, ufrag) != 0)
             continue;
-        err = add_to(in[k], at, text);
+        err = add_to(in[k], (int)(m - in[k]->media.at), text);
         if (err)
             return err;
     }
@@ -127,10 +127,10 @@ pl_err pl_jsep_add_local_candidate(pl_jsep *j, pl_str text, const char *ufrag)
 bool pl_jsep_transport_section(const pl_jsep *j, const char **mid, int *mline)
 {
     const pl_desc *d = pl_jsep_local(j, NULL);
-    int at = d ? pl_jsep_tagged(d) : -1;
-    if (at < 0)
+    const pl_desc_media *m = pl_jsep_own_transport(j, d);
+    if (!m)
         return false;
-    *mid = d->media.at[at].mid;
-    *mline = at;
+    *mid = m->mid;
+    *mline = (int)(m - d->media.at);
     return true;
 }

@@ -41,10 +41,9 @@ static bool event_state(pl_jsep *j, pl_jsep_event *out)
 static bool event_gather(pl_jsep *j, pl_jsep_event *out)
 {
     const pl_desc *d = pl_jsep_local(j, NULL);
-    int at = d ? pl_jsep_tagged(d) : -1;
-    if (at < 0 || !d->media.at[at].ufrag)
+    const pl_desc_media *m = pl_jsep_own_transport(j, d);
+    if (!m)
         return false;
-    const pl_desc_media *m = &d->media.at[at];
     uint64_t h = hash_ice(j, m);
     if (h == j->told_gather)
         return false;
@@ -52,7 +51,7 @@ static bool event_gather(pl_jsep *j, pl_jsep_event *out)
     out->u.gather.ufrag = m->ufrag;
     out->u.gather.pwd = m->pwd;
     out->u.gather.mid = m->mid;
-    out->u.gather.mline = at;
+    out->u.gather.mline = (int)(m - d->media.at);
     out->u.gather.restart = j->told_gather != 0;
     j->told_gather = h;
     return true;

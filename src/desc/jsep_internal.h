@@ -27,6 +27,7 @@ typedef struct pl_jsep_slot {
     int offer_index; /* its section in last_offer when it has no mid yet, else -1 */
     bool has_track;  /* a sender with a track: addTrack may not take it */
     bool ever_sent;  /* was negotiated to send once */
+    bool refused;    /* we offered to send and the peer did not want it: asked once, not for ever */
     bool known;      /* the owner has heard of it, so its end must be told */
     bool told_receiving;
     bool told_gone;
@@ -101,6 +102,9 @@ bool pl_jsep_in_offer(const pl_jsep *j, const pl_jsep_transceiver *t); /* last_o
 bool pl_jsep_pair(const pl_jsep *j, const pl_desc **local, const pl_desc **remote, bool *we_answered);
 /* The section that carries the transport of d (of an answer: of the session); -1 when all are rejected. */
 int pl_jsep_tagged(const pl_desc *d);
+/* The section of one of our own descriptions (d may be NULL) that carries the transport: of a pair that is
+ * answered the answer decides, since it may reject what the offer put first. NULL: none. */
+const pl_desc_media *pl_jsep_own_transport(const pl_jsep *j, const pl_desc *d);
 /* The section i of an answer is accepted and on that transport. */
 bool pl_jsep_usable(const pl_desc *answer, int i);
 /* The section that describes the transport of section i: itself when it is complete (credentials and

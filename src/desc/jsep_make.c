@@ -275,14 +275,14 @@ void pl_jsep_put_candidates(const pl_jsep *j, pl_desc *d)
     pl_desc_media *m = at < 0 ? NULL : &d->media.at[at];
     const pl_desc *const source[] = { j->pending_local, j->current_local, j->spare };
     for (size_t i = 0; m && m->ufrag && i < sizeof source / sizeof *source; i++) {
-        int from = source[i] ? pl_jsep_tagged(source[i]) : -1;
-        const pl_desc_media *s = from < 0 ? NULL : &source[i]->media.at[from];
-        if (!s || !s->ufrag || strcmp(s->ufrag, m->ufrag) != 0)
-            continue;
-        for (size_t k = 0; k < s->candidates.n; k++)
-            pl_desc_add_candidate(d, m, pl_str_of(s->candidates.at[k]));
-        m->end_of_candidates = s->end_of_candidates;
-        return;
+        for (size_t k = 0; source[i] && k < source[i]->media.n; k++) {
+            const pl_desc_media *s = &source[i]->media.at[k];
+            if (!s->ufrag || strcmp(s->ufrag, m->ufrag) != 0)
+                continue;
+            for (size_t n = 0; n < s->candidates.n; n++)
+                pl_desc_add_candidate(d, m, pl_str_of(s->candidates.at[n]));
+            m->end_of_candidates = m->end_of_candidates || s->end_of_candidates;
+        }
     }
 }
 

@@ -129,10 +129,9 @@ static void put_bundle(making *k)
     pl_desc_group *g = any ? pl_desc_add_group(k->d, "BUNDLE") : NULL;
     if (!g)
         return;
-    const pl_desc *d = k->j->current_local;
-    int tagged = d ? pl_jsep_tagged(d) : -1;
-    if (tagged >= 0)
-        put_group_member(k->d, g, d->media.at[tagged].mid);
+    const pl_desc_media *tagged = pl_jsep_own_transport(k->j, k->j->current_local);
+    if (tagged)
+        put_group_member(k->d, g, tagged->mid);
     for (size_t i = 0; i < k->d->media.n; i++)
         put_group_member(k->d, g, k->d->media.at[i].mid);
 }
@@ -144,11 +143,11 @@ static void choose_creds(making *k, bool ice_restart)
     k->creds = j->first;
     const pl_desc *const in_use[] = { j->pending_local, j->current_local };
     for (size_t i = 0; i < 2; i++) {
-        int at = in_use[i] ? pl_jsep_tagged(in_use[i]) : -1;
-        if (at < 0 || !in_use[i]->media.at[at].ufrag)
+        const pl_desc_media *m = pl_jsep_own_transport(j, in_use[i]);
+        if (!m)
             continue;
-        pl_str_copy(pl_str_of(in_use[i]->media.at[at].ufrag), k->creds.ufrag, sizeof k->creds.ufrag);
-        pl_str_copy(pl_str_of(in_use[i]->media.at[at].pwd), k->creds.pwd, sizeof k->creds.pwd);
+        pl_str_copy(pl_str_of(m->ufrag), k->creds.ufrag, sizeof k->creds.ufrag);
+        pl_str_copy(pl_str_of(m->pwd), k->creds.pwd, sizeof k->creds.pwd);
         break;
     }
     if (ice_restart || strcmp(k->creds.ufrag, j->restart_ufrag) == 0)
@@ -234,7 +233,10 @@ static bool transceiver_needs(const pl_jsep *j, const pl_jsep_transceiver *t)
         return true;
     pl_direction wanted = (pl_direction)t->direction, mine = (pl_direction)local->direction;
     pl_direction theirs = pl_direction_reverse((pl_direction)remote->direction);
-    if (pl_direction_sends(wanted) && !msids_match(local, t))
+    /* Two sides that only want to send would offer in turn without end by the letter of W3C 4.7.3: what the
+     * peer has refused is not asked again until the application or the peer changes something. */
+    bool refused = j->answered && t->slot->refused && !pl_direction_sends(theirs);
+    if (pl_direction_sends(wanted) && !msids_match(local, t) && !refused)
         return true;
     if (j->answered)
         return mine != pl_direction_and(wanted, theirs); /* what was offered allowed no more */
