@@ -61,7 +61,8 @@ void sim_media_send(sim_media *m, int64_t now_us, const pl_media_packet *p)
     m->n_sent++;
     while (lost && tries-- > 0) {
         at_us += m->conf.retransmit_us;
-        lost = at_us < m->dark_until_us || chance(m, m->conf.loss);
+        lost =
+            at_us < m->dark_until_us || (chance(m, m->conf.loss) && !(tries == 0 && m->conf.last_one_comes));
     }
     if (lost)
         m->n_lost++;

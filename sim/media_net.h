@@ -19,6 +19,7 @@ typedef struct sim_media_conf {
     int64_t jitter_us;     /* added, uniform in [0, jitter]; packets may overtake */
     int64_t retransmit_us; /* a lost packet comes this much later, if that is not lost too; 0: never */
     int retransmits;       /* how often that is tried */
+    bool last_one_comes;   /* the last retransmission is never lost */
 } sim_media_conf;
 
 typedef struct sim_media sim_media;

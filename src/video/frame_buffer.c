@@ -293,13 +293,13 @@ static bool cross_gap(pl_frame_buffer *b, int64_t now_us, int64_t gap)
     return key != SEQ_NONE || over;
 }
 
-/* The rest of a frame whose beginning is gone; but when the stream begins, the beginning may only be late.
- * True: the left edge has moved on. */
-static bool cross_headless(pl_frame_buffer *b, int64_t now_us, const slot *s)
+/* What stands at the left edge needs what came before it: it is dropped, unless the stream only begins and what
+ * came before may just be late. True: the left edge has moved on. */
+static bool drop_orphan(pl_frame_buffer *b, int64_t now_us, const slot *s, int64_t to_seq)
 {
     if (b->begun || now_us - s->arrival_us >= b->patience_us) {
         b->needs_key = true;
-        skip_to(b, b->next_seq + 1);
+        skip_to(b, to_seq);
         return true;
     }
     int64_t key = find_whole(b, b->next_seq, is_key);
@@ -310,12 +310,11 @@ static bool cross_headless(pl_frame_buffer *b, int64_t now_us, const slot *s)
     return key != SEQ_NONE;
 }
 
-/* A frame stands whole at the left edge but what it needs was lost. */
-static void drop_frame(pl_frame_buffer *b, const slot *s, int64_t end_seq)
+/* A frame above the base layer without what it builds on: nothing else needs it. */
+static bool drop_upper(pl_frame_buffer *b, int64_t to_seq)
 {
-    if (s->temporal_id == 0)
-        b->needs_key = true;
-    skip_to(b, end_seq + 1);
+    skip_to(b, to_seq);
+    return true;
 }
 
 /* Works at the left edge until a usable frame stands there whole. Every turn moves the edge or ends. */
@@ -334,18 +333,21 @@ static bool advance(pl_frame_buffer *b, int64_t now_us, extent *frame)
             continue;
         }
         if (!s->first) {
-            if (!cross_headless(b, now_us, s))
+            if (!drop_orphan(b, now_us, s, b->next_seq + 1))
                 return false;
             continue;
         }
         *frame = measure(b, b->next_seq);
         if (frame->whole && usable(b, s))
             return true;
-        if (frame->whole)
-            drop_frame(b, s, frame->end_seq);
-        else if (b->needs_key && !s->key)
-            skip_to(b, frame->end_seq);
-        else if (!cross_gap(b, now_us, frame->end_seq))
+        bool moved;
+        if (b->needs_key && !s->key)
+            moved = drop_orphan(b, now_us, s, frame->end_seq + frame->whole);
+        else if (frame->whole)
+            moved = drop_upper(b, frame->end_seq + 1);
+        else
+            moved = cross_gap(b, now_us, frame->end_seq);
+        if (!moved)
             return false;
     }
     return false;

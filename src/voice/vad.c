@@ -6,7 +6,7 @@ static const float SPEECH_MIN_DB = -60; /* below this nobody speaks to us */
 static const float FLOOR_START_DB = -70;
 static const float FLOOR_MAX_DB = -35; /* louder steady sound is taken for speech after all */
 static const float FALL = 0.2f;        /* the floor follows quieter parts at once... */
-static const float RISE_DB = 0.03f;    /* ...and louder ones at 3 dB a second */
+static const float RISE_DB = 0.05f;    /* ...and louder ones at 5 dB a second */
 
 void pl_vad_init(pl_vad *v)
 {

@@ -131,7 +131,7 @@ PL_TEST(freezes_as_w3c_counts_them)
     now_us += 150000;
     pl_freeze_shown(&f, now_us);
     PL_EQ(f.n_freezes, 0);
-    now_us += 610000;
+    now_us += 620000;
     pl_freeze_shown(&f, now_us);
     PL_EQ(f.n_freezes, 1);
 }
