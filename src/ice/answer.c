@@ -94,7 +94,7 @@ static ice_session *addressed_session(const pl_ice *ice, const pl_stun_msg *m)
 static bool authenticate(pl_ice *ice, request *r)
 {
     r->base = pl_ice_base_find(ice, &r->path->local);
-    if (!r->base) {
+    if (!r->base || r->base->addr.family != r->path->remote.family) {
         ice->count.unknown_base++;
         return false;
     }
@@ -175,7 +175,7 @@ static void learn_nomination(pl_ice *ice, ice_pair *p)
  * since it may have met a closed NAT. */
 static void check_in_return(pl_ice *ice, ice_pair *p, bool wanted)
 {
-    if (p->valid || p->session->lost || (pl_ice_nominated(p->session) && !wanted))
+    if (p->valid || (pl_ice_nominated(p->session) && !wanted))
         return;
     if (p->state == PL_ICE_PAIR_IN_PROGRESS || p->state == PL_ICE_PAIR_FAILED ||
         p->state == PL_ICE_PAIR_SUCCEEDED)
@@ -185,6 +185,8 @@ static void check_in_return(pl_ice *ice, ice_pair *p, bool wanted)
 
 static void learn(pl_ice *ice, const request *r)
 {
+    if (r->session->lost)
+        return; /* answered, but only a restart makes a session of it again */
     ice_remote *remote = learn_remote(ice, r);
     ice_pair *p = remote ? pl_ice_pair_find(r->session, r->base, remote) : NULL;
     if (!p && remote)

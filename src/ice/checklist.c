@@ -180,7 +180,7 @@ static void pair_up(pl_ice *ice, ice_session *s, ice_base *base, ice_remote *r)
     if (pl_ice_pair_find(s, base, r))
         return;
     ice_pair *p = pl_ice_pair_new(ice, s, base, r);
-    if (p && ice->conf.lite && s->remote_lite)
+    if (p && ice->conf.lite && s->remote_lite && !s->lost)
         settle_without_checks(ice, p);
 }
 
