@@ -70,9 +70,25 @@ static pl_err open_stun(pl_server *s)
 
 /* ---- what the HTTP server asks us ---- */
 
+/* What the page has to know of this server: where STUN is. Its own address the page knows better. */
+static bool make_config(const pl_server *s, pl_http_file *out)
+{
+    pl_buf json = pl_buf_init(256);
+    pl_buf_addf(&json, "{");
+    if (s->n_stun)
+        pl_buf_addf(&json, "\"stunPort\":%u", pl_udp_addr(s->stun[0].udp)->port);
+    pl_buf_addf(&json, "}\n");
+    size_t len = json.n;
+    char *text = pl_buf_take(&json);
+    *out = (pl_http_file){ .type = "application/json", .data = (uint8_t *)text, .len = len, .release = text };
+    return text != NULL;
+}
+
 static bool on_file(void *user, pl_str path, pl_http_file *out)
 {
     pl_server *s = user;
+    if (pl_str_is(path, "/config.json"))
+        return make_config(s, out);
     return pl_web_get(s->conf.web_dir, path, out);
 }
 

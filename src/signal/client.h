@@ -49,8 +49,8 @@ typedef struct pl_room_client pl_room_client;
 PL_NODISCARD pl_err pl_room_client_new(pl_room_client **out, pl_loop *loop, const pl_room_client_conf *conf);
 /* No callback comes after it. Without a sign-out before, the server notices by itself. NULL is fine. */
 void pl_room_client_free(pl_room_client *c);
-/* Queues a text for a peer; order is kept. Errors: PL_ESTATE (not signed in), PL_ENOSPC (queue full or
- * text over PL_ROOMS_MESSAGE_MAX), PL_ENOMEM. */
+/* Queues UTF-8 text for a peer; order is kept. Errors: PL_ESTATE (not signed in), PL_EINVAL (not UTF-8),
+ * PL_ENOSPC (queue full or text over PL_ROOMS_MESSAGE_MAX), PL_ENOMEM. */
 PL_NODISCARD pl_err pl_room_client_send(pl_room_client *c, pl_peer_id to, const char *text, size_t len);
 /* Sends what is queued, signs out, then tells `closed` with PL_OK. */
 void pl_room_client_sign_out(pl_room_client *c);
