@@ -26,19 +26,23 @@ static void on_stun(pl_pc *pc, const pl_path *path, const uint8_t *pkt, size_t l
         pc->count.early++;
 }
 
-static void on_dtls(pl_pc *pc, const uint8_t *pkt, size_t len)
+static void take_records(pl_pc *pc)
 {
     uint8_t record[PL_DTLS_DATA_MAX];
     size_t n;
-    if (!need_dtls(pc))
-        return;
-    pl_dtls_input(pc->dtls, pc->now_us, pkt, len);
     while (pl_dtls_poll_data(pc->dtls, record, sizeof record, &n)) {
         if (pc->data)
             pl_data_input(pc->data, pc->now_us, record, n);
         else
             pc->count.early++;
     }
+}
+
+static void on_dtls(pl_pc *pc, const uint8_t *pkt, size_t len)
+{
+    if (!need_dtls(pc))
+        return;
+    pl_dtls_input(pc->dtls, pc->now_us, pkt, len);
 }
 
 static void on_srtp(pl_pc *pc, pl_demux_kind kind, uint8_t *pkt, size_t len)
@@ -195,6 +199,8 @@ void pc_settle(pl_pc *pc)
     while (pc->ice && pl_ice_poll_event(pc->ice, &ev))
         on_ice_event(pc, &ev);
     start_dtls(pc);
-    if (pc->dtls)
+    if (pc->dtls) {
         on_dtls_state(pc);
+        take_records(pc); /* after the state: a late fingerprint may just have released them */
+    }
 }
