@@ -65,6 +65,7 @@ pl_err pl_pacer_push(pl_pacer *p, int64_t now_us, pl_pacer_pkt *pkt, pl_pacer_cl
     if (p->n >= PL_PACER_PACKETS_MAX)
         return PL_ENOSPC;
     pay(p, now_us); /* before the queue counts as longer */
+    p->padding_asked = false;
     pkt->len = (uint32_t)len;
     pkt->prio = (uint8_t)prio;
     pkt->probe = 0;
@@ -140,15 +141,30 @@ pl_pacer_pkt *pl_pacer_poll(pl_pacer *p, int64_t now_us)
     return pkt;
 }
 
+/* Padding was asked for and none came: the caller has none. A burst is given up, holding a rate waits. */
+static void padding_unanswered(pl_pacer *p)
+{
+    p->padding_asked = false;
+    p->probe.cluster = 0;
+    p->padding_debt = p->padding_bps * DEBT_MAX_US;
+}
+
 size_t pl_pacer_padding(pl_pacer *p, int64_t now_us)
 {
     pay(p, now_us);
     drop_late_probe(p, now_us);
     if (p->n > 0)
         return 0;
-    if (now_us >= probe_next_us(p))
-        return PAD_LEN;
-    return p->padding_bps > 0 && p->padding_debt <= 0 && p->debt <= 0 ? PAD_HOLD_LEN : 0;
+    bool for_probe = now_us >= probe_next_us(p);
+    bool to_hold = p->padding_bps > 0 && p->padding_debt <= 0 && p->debt <= 0;
+    if (!for_probe && !to_hold)
+        return 0;
+    if (p->padding_asked) {
+        padding_unanswered(p);
+        return 0;
+    }
+    p->padding_asked = true;
+    return for_probe ? PAD_LEN : PAD_HOLD_LEN;
 }
 
 void pl_pacer_probe(pl_pacer *p, int64_t now_us, const pl_cc_probe_ask *ask)

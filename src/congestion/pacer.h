@@ -51,6 +51,7 @@ typedef struct pl_pacer {
     int64_t rate_bps, padding_bps;
     int64_t debt, padding_debt; /* bits times 10^6, so that no rounding is lost; above 0: wait */
     int64_t paid_us;            /* until when they are paid off */
+    bool padding_asked;         /* and nothing pushed since */
     pl_cc_probe_ask probe;
     uint32_t probe_sent;
     int64_t probe_start_us; /* PL_NEVER: waits for the first packet */
@@ -64,7 +65,8 @@ PL_NODISCARD pl_err pl_pacer_push(pl_pacer *p, int64_t now_us, pl_pacer_pkt *pkt
                                   size_t len);
 /* The next packet that may leave now, or NULL. */
 pl_pacer_pkt *pl_pacer_poll(pl_pacer *p, int64_t now_us);
-/* Bytes of padding wanted now, for a probe or to hold padding_bps; 0 mostly. Asked after poll gave NULL. */
+/* Bytes of padding wanted now, for a probe or to hold padding_bps; 0 mostly. Asked after poll gave NULL; who
+ * has none pushes nothing, and is not asked again for this burst. */
 size_t pl_pacer_padding(pl_pacer *p, int64_t now_us);
 /* A burst of ask->bytes at ask->rate_bps begins with the next packet. */
 void pl_pacer_probe(pl_pacer *p, int64_t now_us, const pl_cc_probe_ask *ask);

@@ -184,8 +184,16 @@ PL_TEST(a_probe_has_its_own_timetable)
     PL_EQ(pl_pacer_push(&p, PL_SEC(3), &pkt[0], PL_PACE_VIDEO, 1000), PL_OK);
     PL_OKAY(pl_pacer_poll(&p, PL_SEC(3)) == &pkt[0]);
     PL_EQ(pl_pacer_padding(&p, PL_SEC(3) + PL_MS(10)), 1000);
-    PL_EQ(pl_pacer_padding(&p, PL_SEC(4)), 0);
+    PL_EQ(pl_pacer_padding(&p, PL_SEC(3) + PL_MS(10)), 0); /* at once, so that nobody turns in circles */
     PL_EQ(pl_pacer_next_us(&p), PL_NEVER);
+
+    /* and so is one that takes too long */
+    pl_pacer_probe(&p, PL_SEC(4), &(pl_cc_probe_ask){ .cluster = 9, .rate_bps = 2000000, .bytes = 5000 });
+    PL_EQ(pl_pacer_push(&p, PL_SEC(4), &pkt[0], PL_PACE_VIDEO, 1000), PL_OK);
+    PL_OKAY(pl_pacer_poll(&p, PL_SEC(4)) == &pkt[0]);
+    PL_EQ(pl_pacer_push(&p, PL_SEC(5), &pkt[0], PL_PACE_VIDEO, 1000), PL_OK);
+    PL_OKAY(pl_pacer_poll(&p, PL_SEC(5)) == &pkt[0]);
+    PL_EQ(pkt[0].probe, 0);
 }
 
 PL_TEST(padding_holds_a_rate)
@@ -206,6 +214,14 @@ PL_TEST(padding_holds_a_rate)
         now_us = next_us;
     }
     PL_LE(llabs(bytes - 125000), 500);
+    /* without padding to give, it is asked for ten times a second */
+    int asked = 0, wakes = 0;
+    for (int64_t until_us = now_us + PL_SEC(10); now_us < until_us; wakes++) {
+        asked += pl_pacer_padding(&p, now_us) > 0;
+        now_us = pl_max_us(now_us, pl_pacer_next_us(&p));
+    }
+    PL_LE(asked, 101);
+    PL_LE(wakes, 203);
     pl_pacer_rate(&p, now_us, 1000000, 0);
     PL_EQ(pl_pacer_padding(&p, now_us + PL_SEC(1)), 0);
     PL_EQ(pl_pacer_next_us(&p), PL_NEVER);
