@@ -107,10 +107,12 @@ void pl_ice_input(pl_ice *ice, int64_t now_us, const pl_path *path, const uint8_
         ice->count.not_stun++;
         return;
     }
+    pl_path plain = *path;
+    plain.remote.scope = 0; /* see pl_ice_path */
     switch (m.cls) {
-    case PL_STUN_REQUEST: pl_ice_on_request(ice, path, &m); break;
+    case PL_STUN_REQUEST: pl_ice_on_request(ice, &plain, &m); break;
     case PL_STUN_SUCCESS:
-    case PL_STUN_ERROR: pl_ice_on_response(ice, path, &m); break;
+    case PL_STUN_ERROR: pl_ice_on_response(ice, &plain, &m); break;
     default: break; /* an indication keeps a NAT open and says no more (RFC 8445 11) */
     }
     pl_ice_update_state(ice);

@@ -130,6 +130,15 @@ struct pl_ice {
     pl_ice_counters count;
 };
 
+/* The way between a base and a remote address. Remote addresses are kept without scope, since signaled ones have none;
+ * a link-local one is reached through the base's interface. */
+static inline pl_path pl_ice_path(const pl_addr *base, const pl_addr *remote)
+{
+    pl_path path = { .local = *base, .remote = *remote };
+    path.remote.scope = remote->family == PL_AF_IP6 && pl_addr_is_link_local(remote) ? base->scope : 0;
+    return path;
+}
+
 /* ---- session.c: what the descriptions said ---- */
 ice_session *pl_ice_session_new(pl_ice *ice, const char *ufrag, const char *pwd);
 void pl_ice_session_free(pl_ice *ice, ice_session *s);

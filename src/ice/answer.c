@@ -42,7 +42,7 @@ static void answer(pl_ice *ice, const request *r, uint16_t code)
     ice_answer *a = calloc(1, sizeof *a);
     if (!a)
         return; /* the peer will ask again */
-    a->path = (pl_path){ .local = r->path->local, .remote = r->path->remote, .proto = r->path->proto };
+    a->path = pl_ice_path(&r->path->local, &r->path->remote);
     a->code = code;
     a->n_unknown = r->m->n_unknown;
     memcpy(a->unknown, r->m->unknown, sizeof a->unknown);

@@ -144,7 +144,7 @@ static size_t build_question(const ice_tx *tx, uint8_t *out, size_t cap)
 static bool transmit(pl_ice *ice, ice_tx *tx, pl_dgram *out)
 {
     bool gather = tx->kind == ICE_TX_GATHER;
-    out->path = (pl_path){ .local = tx->base->addr, .remote = gather ? tx->server : tx->pair->remote->addr };
+    out->path = pl_ice_path(&tx->base->addr, gather ? &tx->server : &tx->pair->remote->addr);
     out->segment = 0;
     out->len = gather ? build_question(tx, out->data, out->cap) : build_check(ice, tx, out->data, out->cap);
     pl_stun_tx_sent(&tx->tx, ice->now_us);

@@ -28,8 +28,8 @@ ice_local *pl_ice_local_find(const pl_ice *ice, const ice_base *base, const pl_a
 {
     PL_EACH (n, &ice->locals) {
         ice_local *l = pl_of(n, ice_local, in_locals);
-        if (l->base == base && pl_addr_eq(&l->addr, addr))
-            return l;
+        if (l->base == base && pl_addr_ip_eq(&l->addr, addr) && l->addr.port == addr->port)
+            return l; /* a mapped address has no scope */
     }
     return NULL;
 }
@@ -211,13 +211,14 @@ pl_err pl_ice_add_stun_server(pl_ice *ice, int64_t now_us, const pl_addr *server
 {
     ice->now_us = now_us;
     for (uint32_t i = 0; i < ice->n_servers; i++)
-        if (pl_addr_eq(&ice->server[i], server))
+        if (pl_addr_ip_eq(&ice->server[i], server) && ice->server[i].port == server->port)
             return PL_OK;
     if (ice->n_servers == PL_ICE_SERVERS_MAX)
         return PL_ENOSPC;
     if (ice->closed)
         return PL_ESTATE;
-    ice->server[ice->n_servers++] = *server;
+    ice->server[ice->n_servers] = *server;
+    ice->server[ice->n_servers++].scope = 0;
     PL_EACH (n, &ice->bases)
         start_gathering(ice, pl_of(n, ice_base, in_bases), server);
     pl_ice_gather_update(ice);

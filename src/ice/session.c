@@ -97,6 +97,7 @@ ice_remote *pl_ice_remote_new(pl_ice *ice, ice_session *s, const pl_addr *addr)
     if (!r)
         return NULL;
     r->addr = *addr;
+    r->addr.scope = 0;
     r->id = ice->next_id++;
     s->n_remotes++;
     pl_list_push_back(&s->remotes, &r->in_remotes);

@@ -90,7 +90,7 @@ static const ice_pair *data_pair(const pl_ice *ice)
 
 static pl_path path_of(const ice_pair *p)
 {
-    return (pl_path){ .local = p->base->addr, .remote = p->remote->addr };
+    return pl_ice_path(&p->base->addr, &p->remote->addr);
 }
 
 bool pl_ice_selected(const pl_ice *ice, pl_path *out)

@@ -477,6 +477,35 @@ PL_TEST(a_refused_check_fails_its_pair)
     down();
 }
 
+/* Signaled link-local addresses carry no interface; datagrams from them do. */
+PL_TEST(link_local_addresses)
+{
+    pl_ice_conf conf = { .controlling = true, .rand = pl_rand_seed(&state, 1) };
+    pl_ice_base b = { .addr = addr("[fe80::1%3]:1000") };
+    pl_stun_msg m;
+    now_us = 0;
+    base = b.addr;
+    PL_EQ(pl_ice_new(&ice, &conf, now_us), PL_OK);
+    PL_EQ(pl_ice_add_base(ice, now_us, &b), PL_OK);
+    set_remote();
+    add_remote("[fe80::2]:7", 100, "1");
+    add_remote("[2001:db8::2]:7", 200, "2"); /* no pair: RFC 8445 6.1.2.2 */
+    PL_EQ(pl_ice_get_pairs(ice, NULL, 0), 1);
+    pl_dgram d = next_out(&m);
+    PL_EQ(d.path.remote.scope, 3);
+    answer_it(&m, "[fe80::2%3]:7", 0, their_pwd);
+    pl_path path;
+    PL_OKAY(pl_ice_selected(ice, &path));
+    PL_EQ(path.remote.scope, 3);
+    check_from("[fe80::2%3]:7", (check){ .controlled = 1 });
+    d = next_out(&m);
+    PL_EQ(m.cls, PL_STUN_SUCCESS);
+    PL_EQ(d.path.remote.scope, 3);
+    pl_ice_cand_info info[8];
+    PL_EQ(pl_ice_get_candidates(ice, info, 8), 3); /* nobody was met twice */
+    down();
+}
+
 /* ---- order and pacing ---- */
 
 PL_TEST(pacing_after_the_first_burst)
@@ -824,7 +853,7 @@ PL_TESTS(t(events_come_in_order), t(bases_and_servers_have_limits), t(the_policy
          t(own_credentials), t(outsiders_get_silence), t(a_flood_of_checks_is_bounded),
          t(a_check_is_answered_and_checked_in_return), t(bad_requests_of_the_peer_itself),
          t(checks_before_the_answer), t(conflict_by_request), t(conflict_by_answer),
-         t(answers_must_come_from_whom_was_asked), t(a_refused_check_fails_its_pair),
+         t(answers_must_come_from_whom_was_asked), t(a_refused_check_fails_its_pair), t(link_local_addresses),
          t(pacing_after_the_first_burst), t(frozen_until_their_foundation_works),
          t(the_best_pairs_stay_at_the_limit), t(regular_nomination), t(grace_for_better_pairs),
          t(a_nomination_that_is_lost_comes_again), t(aggressive_peer),
