@@ -1,6 +1,7 @@
 /* demo - what `make run` runs: a server in this process, two native peers in processes of their own, a call
  * between them with real speech and pictures, and their reports. On a terminal it goes on serving. */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -141,8 +142,9 @@ static void run_child(const child *c, int out, const char *callee)
                            seconds,
                            callee,
                            NULL };
+    int nothing = open("/dev/null", O_RDONLY);
+    dup2(nothing, STDIN_FILENO);
     dup2(out, STDOUT_FILENO);
-    close(STDIN_FILENO);
     execv(me.self, (char *const *)args);
     _exit(127);
 }

@@ -125,17 +125,15 @@ static void on_ice_event(pl_pc *pc, const pl_ice_event *ev)
                 pc->times.gathering_complete_us = pc->now_us - pc->start_us;
         }
         break;
-    case PL_ICE_EV_STATE:
-        pl_log_debug(&pc->log, "ICE is %s", pl_ice_state_str(ev->u.state));
-        if ((ev->u.state == PL_ICE_CONNECTED || ev->u.state == PL_ICE_COMPLETED) &&
-            pc->times.ice_connected_us < 0)
-            pc->times.ice_connected_us = pc->now_us - pc->start_us;
-        break;
+    case PL_ICE_EV_STATE: pl_log_debug(&pc->log, "ICE is %s", pl_ice_state_str(ev->u.state)); break;
     case PL_ICE_EV_RESOLVE:
         memcpy(e.u.name, ev->u.name, sizeof e.u.name);
         pc_note_add(pc, &e);
         break;
-    case PL_ICE_EV_SELECTED:
+    case PL_ICE_EV_SELECTED: /* data may flow from now on, even while better pairs are still tried */
+        if (pc->times.ice_connected_us < 0)
+            pc->times.ice_connected_us = pc->now_us - pc->start_us;
+        break;
     case PL_ICE_EV_ROLE: break;
     }
 }
@@ -166,6 +164,7 @@ static void start_srtp(pl_pc *pc)
     err = pl_srtp_new(&pc->srtp_in, keys.profile, &keys.remote, PL_SRTP_RECV, &pc->conf.rand);
     if (!err)
         err = pl_srtp_new(&pc->srtp_out, keys.profile, &keys.local, PL_SRTP_SEND, &pc->conf.rand);
+    pc->srtp_profile = keys.profile;
     pl_wipe(&keys, sizeof keys);
     if (err)
         pc_fail(pc, "no memory for SRTP");

@@ -118,6 +118,7 @@ struct pl_pc {
     pl_ice *ice;
     pl_dtls *dtls;
     pl_srtp *srtp_in, *srtp_out;
+    pl_srtp_profile srtp_profile;
     pl_data *data;
     pc_media *media;
     pc_transceiver *t[PL_TRANSCEIVERS_MAX];

@@ -66,7 +66,8 @@ static void add_transport(const pl_pc *pc, builder *b)
          : pc->role == PL_DTLS_CLIENT ? "client"
                                       : "server");
     text(s->u.transport.dtls_cipher, sizeof s->u.transport.dtls_cipher, info.cipher);
-    text(s->u.transport.srtp_cipher, sizeof s->u.transport.srtp_cipher, pl_srtp_profile_str(info.profile));
+    text(s->u.transport.srtp_cipher, sizeof s->u.transport.srtp_cipher,
+         pl_srtp_profile_str(pc->srtp_profile));
     if (info.version)
         snprintf(s->u.transport.tls_version, sizeof s->u.transport.tls_version, "%04X", info.version);
     text(s->u.transport.ice_state, sizeof s->u.transport.ice_state,
