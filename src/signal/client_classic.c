@@ -276,7 +276,7 @@ static void deliver(client_carrier *k, const transfer *t)
     pl_str body = { t->body.p ? t->body.p : "", t->body.n };
     if (t->pragma != k->client->id)
         client_message(k->client, t->pragma, body.p, body.n);
-    else if (parse_entry(body, &peer, name, &connected))
+    else if (parse_entry(pl_str_cut(&body, '\n'), &peer, name, &connected)) /* a notification is one line */
         client_presence(k->client, connected, peer.id, peer.name);
 }
 
