@@ -37,7 +37,7 @@ PL_TEST(growing_delay_is_overuse_and_shrinking_is_underuse)
     PL_EQ(t.usage, PL_CC_UNDERUSE);
     /* a clock that drifts by 100 ppm is no queue */
     pl_cc_trendline_init(&t);
-    sent_us = feed(&t, sent_us, 500, 2, &delay_us);
+    feed(&t, sent_us, 500, 2, &delay_us);
     PL_EQ(t.usage, PL_CC_NORMAL);
     PL_GE(t.threshold_ms, 6);
     PL_LE(t.threshold_ms, 600);
@@ -147,7 +147,7 @@ PL_TEST(loss_limits_only_when_there_is_much)
     PL_OKAY(!l.limiting);
     /* a few packets say nothing, and one that comes after all is no loss */
     pl_cc_loss_count(&l, 19, 19);
-    pl_cc_loss_update(&l, now_us += PL_SEC(1), PL_MS(50), 1000000);
+    pl_cc_loss_update(&l, now_us + PL_SEC(1), PL_MS(50), 1000000);
     PL_EQ(l.rate_bps, 1000000);
     for (int i = 0; i < 19; i++)
         pl_cc_loss_late(&l);
