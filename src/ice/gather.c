@@ -28,8 +28,10 @@ ice_local *pl_ice_local_find(const pl_ice *ice, const ice_base *base, const pl_a
 {
     PL_EACH (n, &ice->locals) {
         ice_local *l = pl_of(n, ice_local, in_locals);
-        if (l->base == base && pl_addr_ip_eq(&l->addr, addr) && l->addr.port == addr->port)
-            return l; /* a mapped address has no scope */
+        pl_addr as_mapped = l->addr;
+        as_mapped.scope = addr->scope; /* a mapped address has none */
+        if (l->base == base && pl_addr_eq(&as_mapped, addr))
+            return l;
     }
     return NULL;
 }
@@ -210,24 +212,24 @@ static void start_gathering(pl_ice *ice, ice_base *b, const pl_addr *server)
 pl_err pl_ice_add_stun_server(pl_ice *ice, int64_t now_us, const pl_addr *server)
 {
     ice->now_us = now_us;
+    pl_addr plain = *server;
+    plain.scope = 0; /* see pl_ice_path */
     for (uint32_t i = 0; i < ice->n_servers; i++)
-        if (pl_addr_ip_eq(&ice->server[i], server) && ice->server[i].port == server->port)
+        if (pl_addr_eq(&ice->server[i], &plain))
             return PL_OK;
     if (ice->n_servers == PL_ICE_SERVERS_MAX)
         return PL_ENOSPC;
     if (ice->closed)
         return PL_ESTATE;
-    ice->server[ice->n_servers] = *server;
-    ice->server[ice->n_servers++].scope = 0;
+    ice->server[ice->n_servers++] = plain;
     PL_EACH (n, &ice->bases)
-        start_gathering(ice, pl_of(n, ice_base, in_bases), server);
+        start_gathering(ice, pl_of(n, ice_base, in_bases), &plain);
     pl_ice_gather_update(ice);
     pl_ice_update_state(ice);
     return PL_OK;
 }
 
-/* RFC 8445 5.1.3: an address we have already from that base is redundant; without a NAT it is the base's own.
- */
+/* RFC 8445 5.1.3: an address this base has already is redundant; without a NAT it is the base's own. */
 void pl_ice_gather_answer(pl_ice *ice, ice_tx *tx, const pl_stun_msg *m)
 {
     pl_addr mapped;

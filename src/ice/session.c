@@ -21,6 +21,15 @@ static bool credentials_ok(const char *ufrag, const char *pwd, size_t ufrag_max)
 
 /* ---- sessions ---- */
 
+static char *copy_text(const char *text)
+{
+    size_t n = strlen(text) + 1;
+    char *copy = malloc(n);
+    if (copy)
+        memcpy(copy, text, n);
+    return copy;
+}
+
 static void wipe_free(char *secret)
 {
     if (secret)
@@ -44,8 +53,8 @@ ice_session *pl_ice_session_new(pl_ice *ice, const char *ufrag, const char *pwd)
     pl_list_init(&s->pairs);
     pl_list_init(&s->triggered);
     s->started_us = s->grace_at_us = s->consent_at_us = s->asked_us = PL_NEVER;
-    s->ufrag = strdup(ufrag);
-    s->pwd = strdup(pwd);
+    s->ufrag = copy_text(ufrag);
+    s->pwd = copy_text(pwd);
     if (!s->ufrag || !s->pwd) {
         pl_ice_session_free(ice, s);
         return NULL;
@@ -229,7 +238,7 @@ pl_err pl_ice_set_remote(pl_ice *ice, int64_t now_us, const char *ufrag, const c
         bool same = strcmp(s->remote_ufrag, ufrag) == 0 && strcmp(s->remote_pwd, pwd) == 0;
         return same ? PL_OK : PL_ESTATE;
     }
-    char *u = strdup(ufrag), *p = strdup(pwd);
+    char *u = copy_text(ufrag), *p = copy_text(pwd);
     if (!u || !p) {
         free(u);
         free(p);
