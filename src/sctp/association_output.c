@@ -152,9 +152,9 @@ static size_t write_lost(pl_sctp *s, pl_wr *w)
 {
     size_t last = 0;
     uint32_t tsn;
-    bool free_packet = s->free_packet; /* counts for the whole packet */
+    bool free_packet = s->free_packet;
     for (pl_sctp_sent *e; (e = next_lost(s, &tsn)) && e->size <= pl_wr_left(w);) {
-        if (!free_packet && !window_open(s))
+        if (last == 0 && !free_packet && !window_open(s))
             break;
         pl_sctp_outstanding_resent(&s->sent, e, s->now_us);
         last = pl_wr_mark(w);
@@ -182,9 +182,10 @@ static uint8_t fragment_flags(const pl_sctp_out_msg *m, uint32_t n)
                      (m->unordered ? PL_SCTP_DATA_U : 0));
 }
 
+/* A packet that has been begun is filled: 6.1 B lets it overshoot the window by less than one packet. */
 static size_t write_new(pl_sctp *s, pl_wr *w, size_t last)
 {
-    for (pl_sctp_out_stream *st; window_open(s) && (st = next_stream(s));) {
+    for (pl_sctp_out_stream *st; (last > 0 || window_open(s)) && (st = next_stream(s));) {
         pl_sctp_out_msg *m = st->head;
         uint32_t n = fragment_len(m, pl_wr_left(w), last > 0);
         if (n == 0 || !peer_has_room(s, PL_SCTP_DATA_HEADER + pl_sctp_pad4(n)))
