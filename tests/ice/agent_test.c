@@ -539,6 +539,79 @@ PL_TEST(pacing_after_the_first_burst)
     down();
 }
 
+/* What the peer has asked for goes before everything that merely waits, and does not wait for Ta. */
+PL_TEST(triggered_checks_come_first)
+{
+    pl_stun_msg m;
+    up(false);
+    set_remote();
+    for (int i = 0; i < 10; i++) {
+        char at[32], foundation[8];
+        snprintf(at, sizeof at, "192.0.2.%d:7", i + 1);
+        snprintf(foundation, sizeof foundation, "%d", i);
+        add_remote(at, 2000 - (uint32_t)i, foundation);
+    }
+    for (int i = 0; i < 4; i++)
+        next_out(&m);
+    PL_OKAY(!anything_out()); /* the burst is spent */
+    now_us += PL_MS(5);
+    check_from("192.0.2.10:7", (check){ .controlling = 1 }); /* the last in the list */
+    next_out(&m);
+    PL_EQ(m.cls, PL_STUN_SUCCESS);
+    pl_dgram d = next_out(&m);
+    PL_EQ(m.cls, PL_STUN_REQUEST);
+    PL_EQ(d.path.remote.ip[3], 10);
+    PL_OKAY(!anything_out());
+    check_from("192.0.2.1:7",
+               (check){ .controlling = 1 }); /* in progress: asked again, as a NAT may be open now */
+    next_out(&m);
+    PL_OKAY(!anything_out());
+    PL_EQ(pl_ice_next_us(ice), now_us + PL_MS(5));
+    now_us += PL_MS(5);
+    d = next_out(&m);
+    PL_EQ(d.path.remote.ip[3], 1);
+    down();
+}
+
+/* Met by a check first, signaled later: the pair takes the signaled candidate's place in the order. */
+PL_TEST(a_signaled_candidate_replaces_the_discovered_one)
+{
+    pl_ice_pair_info pair[2];
+    pl_ice_cand_info info[4];
+    up(true);
+    set_remote();
+    check_from("192.0.2.1:7", (check){ .controlled = 1, .priority = 10 });
+    add_remote("192.0.2.2:7", 20, "2");
+    PL_EQ(pl_ice_get_pairs(ice, pair, 2), 2);
+    uint32_t discovered = pair[1].remote_id;
+    PL_EQ(pair[1].priority >> 32, 10);
+    add_remote("192.0.2.1:7", 30, "1");
+    PL_EQ(pl_ice_get_pairs(ice, pair, 2), 2);
+    PL_EQ(pair[0].remote_id, discovered);
+    PL_EQ(pair[0].priority >> 32, 30);
+    PL_EQ(pl_ice_get_candidates(ice, info, 4), 3);
+    PL_EQ(info[1].type, PL_ICE_HOST);
+    PL_STREQ(info[1].foundation, "1");
+    down();
+}
+
+PL_TEST(a_restart_ends_the_checks_before_it)
+{
+    pl_stun_msg m;
+    up(true);
+    set_remote();
+    add_remote("192.0.2.1:7", 10, "1");
+    next_out(&m);
+    PL_EQ(pl_ice_restart(ice, now_us, NULL, NULL), PL_OK);
+    for (int i = 0; i < 40; i++) {
+        now_us += PL_MS(500);
+        pl_ice_tick(ice, now_us);
+        PL_OKAY(!anything_out());
+    }
+    PL_EQ(pl_ice_get_state(ice), PL_ICE_CHECKING);
+    down();
+}
+
 PL_TEST(frozen_until_their_foundation_works)
 {
     pl_stun_msg m;
@@ -854,9 +927,10 @@ PL_TESTS(t(events_come_in_order), t(bases_and_servers_have_limits), t(the_policy
          t(a_check_is_answered_and_checked_in_return), t(bad_requests_of_the_peer_itself),
          t(checks_before_the_answer), t(conflict_by_request), t(conflict_by_answer),
          t(answers_must_come_from_whom_was_asked), t(a_refused_check_fails_its_pair), t(link_local_addresses),
-         t(pacing_after_the_first_burst), t(frozen_until_their_foundation_works),
-         t(the_best_pairs_stay_at_the_limit), t(regular_nomination), t(grace_for_better_pairs),
-         t(a_nomination_that_is_lost_comes_again), t(aggressive_peer),
+         t(pacing_after_the_first_burst), t(triggered_checks_come_first),
+         t(a_signaled_candidate_replaces_the_discovered_one), t(a_restart_ends_the_checks_before_it),
+         t(frozen_until_their_foundation_works), t(the_best_pairs_stay_at_the_limit), t(regular_nomination),
+         t(grace_for_better_pairs), t(a_nomination_that_is_lost_comes_again), t(aggressive_peer),
          t(media_is_a_sign_of_life_but_no_consent), t(credentials_change_only_with_a_restart),
          t(candidates_of_other_generations_are_ignored), t(names_are_resolved_by_the_driver),
          t(closed_is_closed), t(statistics))
