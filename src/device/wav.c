@@ -3,6 +3,7 @@
  *     "fmt ": tag 16 | channels 16 | rate 32 | bytes/s 32 | block 16 | bits 16 [| extension] */
 #include "device/wav.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -115,6 +116,7 @@ static int32_t sample_of(const uint8_t *p, const pl_wav_format *f)
 
 static void to_mono(wav_source *s, size_t n)
 {
+    assert(s->format.channels > 0);
     const uint8_t *p = s->raw;
     for (size_t i = 0; i < n; i++) {
         int32_t sum = 0;

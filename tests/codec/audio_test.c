@@ -56,7 +56,7 @@ static void round_trip_g711(const char *name)
     PL_EQ(pl_audio_encoder_new(&e, codec, &(pl_audio_conf){ 0 }), PL_OK);
     PL_EQ(pl_audio_decoder_new(&d, codec), PL_OK);
     /* ITU-T G.712: over 30 dB of levels a companded sine keeps at least 33 dB of distance to its noise. */
-    for (double amplitude = 16000; amplitude > 500; amplitude /= 2) {
+    for (int amplitude = 16000; amplitude > 500; amplitude /= 2) {
         sine(in, 8000, 8000, 1020, amplitude);
         for (int at = 0; at < 8000; at += 160) {
             PL_EQ(pl_audio_encode(e, in + at, 160, wire + at, 160), 160);

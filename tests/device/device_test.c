@@ -131,18 +131,23 @@ static size_t put(uint8_t *at, uint64_t v, int bytes)
     return (size_t)bytes;
 }
 
+static size_t put_text(uint8_t *at, const char *text)
+{
+    size_t n = strlen(text);
+    for (size_t i = 0; i < n; i++)
+        at[i] = (uint8_t)text[i];
+    return n;
+}
+
 /* A file of one second with a 500 Hz tone at -12 dBov in every channel. */
 static size_t make_wav(uint8_t *out, uint32_t rate, unsigned channels, unsigned bits, bool is_float,
                        bool extensible)
 {
     size_t n = 0;
     unsigned bytes = bits / 8, block = channels * bytes;
-    memcpy(out, "RIFF....WAVE", 12);
-    n = 12;
-    memcpy(out + n, "LIST\5\0\0\0junk!\0", 14); /* an odd chunk and its pad byte */
-    n += 14;
-    memcpy(out + n, "fmt ", 4);
-    n += 4;
+    n += put_text(out, "RIFF....WAVELIST");
+    n += put(out + n, 5, 4); /* an odd chunk and its pad byte */
+    n += put_text(out + n, "junk!.fmt ");
     n += put(out + n, extensible ? 40 : 16, 4);
     n += put(out + n, extensible ? 0xfffe : is_float ? 3 : 1, 2);
     n += put(out + n, channels, 2);
@@ -158,8 +163,7 @@ static size_t make_wav(uint8_t *out, uint32_t rate, unsigned channels, unsigned 
         n += put(out + n, 0, 7);
         n += put(out + n, 0, 7);
     }
-    memcpy(out + n, "data", 4);
-    n += 4;
+    n += put_text(out + n, "data");
     n += put(out + n, rate * block, 4);
     double amplitude = sqrt(2) * pow(10, -12 / 20.0);
     for (uint32_t i = 0; i < rate; i++)

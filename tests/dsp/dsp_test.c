@@ -127,7 +127,7 @@ PL_TEST(stretching_takes_and_gives_whole_periods)
 {
     static const uint32_t rate[] = { 8000, 16000, 48000 };
     for (int i = 0; i < 3; i++)
-        for (double pitch = 80; pitch < 380; pitch += 15)
+        for (int pitch = 80; pitch < 380; pitch += 15)
             check_stretch(rate[i], pitch);
 }
 
