@@ -30,7 +30,8 @@ enum {
 };
 
 /* What we can do for one kind of media. A table that is constant for the program and lent for the life of
- * every connection that uses it. Codecs name their usual payload type and feedback; rtx codecs their apt. */
+ * every connection that uses it. Codecs name their usual payload type and feedback; rtx codecs their apt and
+ * stand behind the codec they repeat. */
 typedef struct pl_jsep_kind_conf {
     const pl_desc_codec *codec; /* in order of preference */
     size_t n_codecs;

@@ -1,4 +1,5 @@
 /* createOffer (RFC 9429 5.2) and the question whether one is needed (W3C 4.7.3). */
+#include <assert.h>
 #include <stdio.h>
 
 #include "desc/jsep_internal.h"
@@ -99,6 +100,7 @@ static void put_existing(making *k, size_t i)
     const pl_desc_media *like = local ? local : remote;
     pl_jsep_transceiver *t = pl_jsep_transceiver_of_mline(k->j, (int)i);
     size_t at;
+    assert(like); /* i is below the longer of the two */
     if (t && t->stopping)
         pl_jsep_put_rejected(k->d, like, t->mid);
     else if (t)

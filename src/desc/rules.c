@@ -1,5 +1,7 @@
 #include "desc/rules.h"
 
+#include <assert.h>
+
 /* --- direction --------------------------------------------------------------------------------------------
  */
 
@@ -146,6 +148,7 @@ static void add_agreed(pl_desc *d, pl_desc_media *answer, const agreement *a, si
 {
     const pl_desc_codec *offered = &a->offer->codecs.at[i], *ours = a->match[i];
     pl_desc_codec *c = pl_desc_add_codec(d, answer);
+    assert(ours);
     if (!c)
         return;
     *c = *offered;

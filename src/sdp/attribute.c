@@ -280,9 +280,9 @@ static pl_err on_rtcp_fb(pl_sdp_reader *r, pl_str v)
 
 static bool direction_of(pl_str v, uint8_t *out)
 {
-    for (uint8_t d = PL_SENDRECV; d < PL_STOPPED; d++) {
-        if (pl_str_is(v, pl_desc_direction_str(d))) {
-            *out = d;
+    for (int d = PL_SENDRECV; d < PL_STOPPED; d++) {
+        if (pl_str_is(v, pl_desc_direction_str((uint8_t)d))) {
+            *out = (uint8_t)d;
             return true;
         }
     }

@@ -23,7 +23,7 @@ static uint64_t run_seed;
     do {                                                                                                     \
         if (!(x)) {                                                                                          \
             print_error("PL_SEED=%llu\n", (unsigned long long)run_seed);                                     \
-            PL_OKAY(x);                                                                                      \
+            fail_msg("%s", #x);                                                                              \
         }                                                                                                    \
     } while (0)
 
@@ -253,7 +253,7 @@ static void check_agreement(side *a, side *b)
         OK(strcmp(l->media.at[i].mid, r->media.at[i].mid) == 0);
         if (!x)
             continue;
-        pl_jsep_media m, n;
+        pl_jsep_media m = { 0 }, n = { 0 };
         OK(x->kind == y->kind && x->mline == i && y->mline == i);
         OK(x->current == pl_direction_reverse((pl_direction)y->current));
         OK(pl_jsep_negotiated(a->j, x, &m) && pl_jsep_negotiated(b->j, y, &n));
