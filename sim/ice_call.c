@@ -91,8 +91,8 @@ static void send_credentials(sim_ice_call *c, int from)
 {
     sim_ice_note *n = post(c, !from, some_delay(c));
     n->kind = NOTE_CREDENTIALS;
-    strcpy(n->ufrag, pl_ice_ufrag(c->peer[from].ice));
-    strcpy(n->pwd, pl_ice_pwd(c->peer[from].ice));
+    snprintf(n->ufrag, sizeof n->ufrag, "%s", pl_ice_ufrag(c->peer[from].ice));
+    snprintf(n->pwd, sizeof n->pwd, "%s", pl_ice_pwd(c->peer[from].ice));
 }
 
 static void send_candidate(sim_ice_call *c, int from, const pl_ice_cand *cand)
@@ -127,7 +127,7 @@ static void take_candidate(sim_ice_call *c, const sim_ice_note *n)
         sim_ice_note *answer = post(c, n->to, PL_MS(20));
         answer->kind = NOTE_RESOLVED;
         answer->addr = n->addr;
-        strcpy(answer->text, cand.name);
+        snprintf(answer->text, sizeof answer->text, "%s", cand.name);
     }
 }
 
@@ -200,7 +200,7 @@ static void send_all_candidates(sim_ice_call *c, int who)
                              .priority = info[i].priority,
                              .component = 1,
                              .type = info[i].type };
-        strcpy(cand.foundation, info[i].foundation);
+        snprintf(cand.foundation, sizeof cand.foundation, "%s", info[i].foundation);
         send_candidate(c, who, &cand);
     }
 }

@@ -113,9 +113,9 @@ static pl_err read_proto(pl_str w, pl_ice_cand *c)
 
 static pl_err read_type(pl_str w, pl_ice_cand *c)
 {
-    for (uint8_t i = 0; i <= PL_ICE_RELAY; i++) {
+    for (int i = 0; i <= PL_ICE_RELAY; i++) {
         if (pl_str_ieq(w, pl_str_of(type_name[i]))) {
-            c->type = i;
+            c->type = (uint8_t)i;
             return PL_OK;
         }
     }
@@ -148,9 +148,9 @@ static pl_err read_fixed(pl_str *rest, pl_ice_cand *c)
 
 static bool read_tcptype(pl_str w, pl_ice_cand *c)
 {
-    for (uint8_t i = PL_ICE_TCPTYPE_ACTIVE; i <= PL_ICE_TCPTYPE_SO; i++)
+    for (int i = PL_ICE_TCPTYPE_ACTIVE; i <= PL_ICE_TCPTYPE_SO; i++)
         if (pl_str_ieq(w, pl_str_of(tcptype_name[i])))
-            c->tcptype = i;
+            c->tcptype = (uint8_t)i;
     return c->tcptype != PL_ICE_TCPTYPE_NONE;
 }
 

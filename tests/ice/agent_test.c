@@ -40,7 +40,7 @@ static void down(void)
 static void add_remote(const char *at, uint32_t priority, const char *foundation)
 {
     pl_ice_cand c = { .addr = addr(at), .priority = priority, .component = 1, .type = PL_ICE_HOST };
-    strcpy(c.foundation, foundation);
+    snprintf(c.foundation, sizeof c.foundation, "%s", foundation);
     PL_EQ(pl_ice_add_remote(ice, now_us, &c), PL_OK);
 }
 
@@ -844,11 +844,11 @@ PL_TEST(candidates_of_other_generations_are_ignored)
         .addr = addr("192.0.2.7:7"), .component = 1, .priority = 5, .foundation = "1", .ufrag = "gone"
     };
     PL_EQ(pl_ice_add_remote(ice, now_us, &c), PL_OK); /* kept: nobody knows the generation yet */
-    strcpy(c.ufrag, their_ufrag);
+    snprintf(c.ufrag, sizeof c.ufrag, "%s", their_ufrag);
     c.addr.port = 8;
     PL_EQ(pl_ice_add_remote(ice, now_us, &c), PL_OK);
     set_remote();
-    strcpy(c.ufrag, "late");
+    snprintf(c.ufrag, sizeof c.ufrag, "%s", "late");
     c.addr.port = 9;
     PL_EQ(pl_ice_add_remote(ice, now_us, &c), PL_OK);
     pl_ice_cand_info info[4];
@@ -866,7 +866,7 @@ PL_TEST(names_are_resolved_by_the_driver)
     pl_addr found = addr("192.0.2.7:0");
     PL_EQ(pl_ice_add_remote(ice, now_us, &c), PL_OK);
     set_remote();
-    strcpy(c.name, "nobody.local");
+    snprintf(c.name, sizeof c.name, "%s", "nobody.local");
     PL_EQ(pl_ice_add_remote(ice, now_us, &c), PL_OK);
     int n = 0;
     for (pl_ice_event ev; pl_ice_poll_event(ice, &ev);)

@@ -161,12 +161,11 @@ PL_TEST(random_lines_do_no_harm)
     pl_rand_seeded state;
     pl_rand r = pl_rand_seed(&state, pl_test_seed(8839));
     for (int round = 0; round < 20000; round++) {
-        char text[512] = "candidate:";
-        for (uint32_t n = pl_rand_below(&r, 20); n > 0; n--) {
-            strcat(text, words[pl_rand_below(&r, 16)]);
-            if (pl_rand_below(&r, 8))
-                strcat(text, " ");
-        }
+        char text[512];
+        int len = snprintf(text, sizeof text, "candidate:");
+        for (uint32_t n = pl_rand_below(&r, 20); n > 0; n--)
+            len += snprintf(text + len, sizeof text - (size_t)len, "%s%s", words[pl_rand_below(&r, 16)],
+                            pl_rand_below(&r, 8) ? " " : "");
         pl_ice_cand c, again;
         char out[PL_ICE_CAND_TEXT_MAX];
         if (pl_ice_cand_parse(&c, text, strlen(text)))

@@ -21,8 +21,6 @@
 
 void *REAL(malloc)(size_t n);
 void *REAL(calloc)(size_t n, size_t size);
-void *malloc(size_t n);
-void *calloc(size_t n, size_t size);
 
 static long countdown = -1; /* allocations until one fails; -1: none does */
 

@@ -404,7 +404,7 @@ PL_TEST(restart_moves_to_a_new_network)
         pl_path old, now;
         PL_OKAY(pl_ice_selected(c->peer[0].ice, &old));
         char ufrag[PL_ICE_UFRAG_MAX + 1];
-        strcpy(ufrag, pl_ice_ufrag(c->peer[0].ice));
+        snprintf(ufrag, sizeof ufrag, "%s", pl_ice_ufrag(c->peer[0].ice));
         uint32_t told = c->peer[0].n_candidates[PL_ICE_HOST];
         for (int k = 0; k < 2; k++) {
             PL_EQ(pl_ice_restart(c->peer[k].ice, c->now_us, NULL, NULL), PL_OK);
@@ -433,7 +433,7 @@ PL_TEST(rollback_returns_to_the_old_session)
     sim_ice_call_start(c);
     connected_and_agreed(c, PL_SEC(2), 10);
     char ufrag[PL_ICE_UFRAG_MAX + 1];
-    strcpy(ufrag, pl_ice_ufrag(c->peer[0].ice));
+    snprintf(ufrag, sizeof ufrag, "%s", pl_ice_ufrag(c->peer[0].ice));
     PL_EQ(pl_ice_rollback(c->peer[0].ice, c->now_us), PL_ESTATE);
     PL_EQ(pl_ice_restart(c->peer[0].ice, c->now_us, NULL, NULL), PL_OK);
     PL_EQ(pl_ice_restart(c->peer[0].ice, c->now_us, "abcd", "0123456789012345678901"), PL_OK);
