@@ -23,7 +23,7 @@ static bool prepare_data(pl_peer_connection *p, peer_event *e)
     }
     if (d->kind == PL_DATA_EVENT_WRITABLE) {
         p->send_stalled = false;
-        p->again = true;
+        (void)pl_wake_up(&p->kick); /* the send queue goes on */
         return false;
     }
     if (!c)
