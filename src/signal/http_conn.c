@@ -79,6 +79,11 @@ void http_conn_free(http_conn *c)
 {
     pl_http_server *s = c->server;
     leave_rooms(c);
+    if (c->pinned) {
+        c->doomed = true;
+        c->mode = HTTP_CLOSING;
+        return;
+    }
     drop_reader(c);
     pl_timer_cancel(s->loop, &c->timer);
     pl_tcp_close(c->tcp);
@@ -198,28 +203,27 @@ static bool on_text(http_conn *c, pl_buf *out)
     return alive;
 }
 
+/* What a message made happen is carried at once: one read can hold more messages than a queue takes. */
 static void on_frames(http_conn *c, uint8_t *data, size_t len)
 {
-    bool alive = true;
     pl_http_server *s = c->server;
-    while (alive && len > 0 && c->mode == HTTP_SOCKET) {
+    c->pinned = true;
+    while (len > 0 && c->mode == HTTP_SOCKET) {
         size_t used;
         pl_buf out = pl_buf_init(HTTP_OUT_MAX);
         pl_ws_progress p = pl_ws_feed(c->ws, data, len, &used, &out);
+        bool alive = p == PL_WS_MESSAGE ? on_text(c, &out) : http_conn_write(c, &out);
+        pl_buf_clear(&out);
         data += used;
         len -= used;
-        if (p == PL_WS_MESSAGE)
-            alive = on_text(c, &out);
-        else
-            alive = http_conn_write(c, &out);
-        pl_buf_clear(&out);
         s->stats.n_bad += p == PL_WS_FAILED;
-        if (alive && (p == PL_WS_CLOSED || p == PL_WS_FAILED)) {
+        if (alive && (p == PL_WS_CLOSED || p == PL_WS_FAILED))
             http_conn_end(c);
-            return;
-        }
+        http_server_pump(s);
     }
-    http_server_pump(s);
+    c->pinned = false;
+    if (c->doomed)
+        http_conn_free(c);
 }
 
 /* Every ping_us of silence a ping; when that stays unanswered as long again, the peer is gone. Who has not
