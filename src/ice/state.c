@@ -47,6 +47,8 @@ static bool hope_is_gone(const pl_ice *ice, const ice_session *s)
     if (s->selected || s->failed || s->started_us == PL_NEVER ||
         ice->now_us < s->started_us + ice->conf.patience_us)
         return false;
+    if (s->n_pairs == 0 && !s->remote_done)
+        return false; /* the peer's candidates have yet to come, perhaps by hand */
     if (ice->conf.lite)
         return true; /* nothing of ours is under way */
     PL_EACH (n, &s->pairs)

@@ -883,6 +883,26 @@ PL_TEST(names_are_resolved_by_the_driver)
     down();
 }
 
+/* Candidates may be carried by hand: without any, only their end makes a failure. */
+PL_TEST(no_candidate_is_no_failure_until_there_will_be_none)
+{
+    up(true);
+    set_remote();
+    pl_ice_bases_done(ice, now_us);
+    now_us += PL_SEC(300);
+    pl_ice_tick(ice, now_us);
+    PL_EQ(last_state(), PL_ICE_NEW);
+    PL_EQ(pl_ice_next_us(ice), PL_NEVER);
+    pl_ice_remote_done(ice, now_us);
+    PL_EQ(last_state(), PL_ICE_FAILED);
+    add_remote("192.0.2.7:7", 100, "1"); /* late, but a reason to try again */
+    PL_EQ(last_state(), PL_ICE_CHECKING);
+    while (answer_all() > 0)
+        continue;
+    PL_EQ(last_state(), PL_ICE_COMPLETED);
+    down();
+}
+
 PL_TEST(closed_is_closed)
 {
     connect_it();
@@ -933,4 +953,4 @@ PL_TESTS(t(events_come_in_order), t(bases_and_servers_have_limits), t(the_policy
          t(grace_for_better_pairs), t(a_nomination_that_is_lost_comes_again), t(aggressive_peer),
          t(media_is_a_sign_of_life_but_no_consent), t(credentials_change_only_with_a_restart),
          t(candidates_of_other_generations_are_ignored), t(names_are_resolved_by_the_driver),
-         t(closed_is_closed), t(statistics))
+         t(no_candidate_is_no_failure_until_there_will_be_none), t(closed_is_closed), t(statistics))
