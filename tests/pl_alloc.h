@@ -1,18 +1,13 @@
-/* pl_alloc.h - counts allocations, to prove that a path makes none. Include in one source of a test only.
+/* pl_alloc.h - counts allocations, to prove that a path makes none, and lets one fail, to prove that it is survived.
+ * The allocator's entry points become ours, for libraries too. Include in one source of a test only.
  *     size_t before = pl_allocs(); ...; PL_EQ(pl_allocs() - before, 0);
- * Under a sanitizer its own hooks count; otherwise the allocator's entry points are ours. */
+ *     for (long n = 0; n == 0 || pl_alloc_has_failed(); n++) { pl_alloc_fail_after(n); ...; } */
 #ifndef PL_TEST_ALLOC_H
 #define PL_TEST_ALLOC_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
-
-static atomic_size_t pl_alloc_count;
-
-static inline size_t pl_allocs(void)
-{
-    return atomic_load(&pl_alloc_count);
-}
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
@@ -22,49 +17,73 @@ static inline size_t pl_allocs(void)
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define PL_ALLOC_SANITIZED 1
 #endif
-
-#ifdef PL_ALLOC_SANITIZED
-int __sanitizer_install_malloc_and_free_hooks(void (*malloc_hook)(const volatile void *, size_t),
-                                              void (*free_hook)(const volatile void *));
-static void pl_alloc_seen(const volatile void *p, size_t n)
-{
-    (void)p;
-    (void)n;
-    atomic_fetch_add(&pl_alloc_count, 1);
-}
-static void pl_alloc_freed(const volatile void *p)
-{
-    (void)p;
-}
-__attribute__((constructor)) static void pl_alloc_install(void)
-{
-    (void)__sanitizer_install_malloc_and_free_hooks(pl_alloc_seen, pl_alloc_freed);
-}
+#ifdef PL_ALLOC_SANITIZED /* which cannot be called before it is ready, as libraries would: only our own code then */
+#define PL_ALLOC_REAL(name) __interceptor_##name
+#define PL_ALLOC_OURS       __attribute__((visibility("hidden")))
 #else
-void *__libc_malloc(size_t n);
-void *__libc_calloc(size_t n, size_t size);
-void *__libc_realloc(void *p, size_t n);
-void *__libc_memalign(size_t align, size_t n);
+#define PL_ALLOC_REAL(name) __libc_##name
+#define PL_ALLOC_OURS       __attribute__((visibility("default")))
+#endif
+
+void *PL_ALLOC_REAL(malloc)(size_t n);
+void *PL_ALLOC_REAL(calloc)(size_t n, size_t size);
+void *PL_ALLOC_REAL(realloc)(void *p, size_t n);
+void *PL_ALLOC_REAL(memalign)(size_t align, size_t n);
+PL_ALLOC_OURS void *malloc(size_t n);
+PL_ALLOC_OURS void *calloc(size_t n, size_t size);
+PL_ALLOC_OURS void *realloc(void *p, size_t n);
+PL_ALLOC_OURS void *aligned_alloc(size_t align, size_t n);
+
+static atomic_size_t pl_alloc_count;
+static atomic_long pl_alloc_countdown = -1; /* allocations until one fails; below 0: none does */
+static atomic_bool pl_alloc_failed;
+
+static inline size_t pl_allocs(void)
+{
+    return atomic_load(&pl_alloc_count);
+}
+
+/* After n more the next one fails, and that one alone. Below 0: none does. */
+static inline void pl_alloc_fail_after(long n)
+{
+    atomic_store(&pl_alloc_failed, false);
+    atomic_store(&pl_alloc_countdown, n);
+}
+
+/* Since the last call of pl_alloc_fail_after; stops the failing. */
+static inline bool pl_alloc_has_failed(void)
+{
+    atomic_store(&pl_alloc_countdown, -1);
+    return atomic_load(&pl_alloc_failed);
+}
+
+static bool pl_alloc_fails_now(void)
+{
+    atomic_fetch_add(&pl_alloc_count, 1);
+    if (atomic_load(&pl_alloc_countdown) < 0 || atomic_fetch_sub(&pl_alloc_countdown, 1) != 0)
+        return false;
+    atomic_store(&pl_alloc_failed, true);
+    return true;
+}
+
 void *malloc(size_t n)
 {
-    atomic_fetch_add(&pl_alloc_count, 1);
-    return __libc_malloc(n);
+    return pl_alloc_fails_now() ? NULL : PL_ALLOC_REAL(malloc)(n);
 }
+
 void *calloc(size_t n, size_t size)
 {
-    atomic_fetch_add(&pl_alloc_count, 1);
-    return __libc_calloc(n, size);
+    return pl_alloc_fails_now() ? NULL : PL_ALLOC_REAL(calloc)(n, size);
 }
+
 void *realloc(void *p, size_t n)
 {
-    atomic_fetch_add(&pl_alloc_count, 1);
-    return __libc_realloc(p, n);
+    return pl_alloc_fails_now() ? NULL : PL_ALLOC_REAL(realloc)(p, n);
 }
+
 void *aligned_alloc(size_t align, size_t n)
 {
-    atomic_fetch_add(&pl_alloc_count, 1);
-    return __libc_memalign(align, n);
+    return pl_alloc_fails_now() ? NULL : PL_ALLOC_REAL(memalign)(align, n);
 }
-#endif
 
 #endif
