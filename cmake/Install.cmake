@@ -7,6 +7,10 @@ install(DIRECTORY ${CMAKE_SOURCE_DIR}/include/peerline DESTINATION ${CMAKE_INSTA
 install(DIRECTORY ${CMAKE_SOURCE_DIR}/share/media DESTINATION ${CMAKE_INSTALL_DATADIR}/peerline)
 install(FILES ${CMAKE_SOURCE_DIR}/LICENSE ${CMAKE_SOURCE_DIR}/CHANGELOG.md DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
+# Where the prefix is from where the .pc files are, so that an installed tree may be moved as a whole.
+file(RELATIVE_PATH PL_PC_UP ${CMAKE_INSTALL_FULL_LIBDIR}/pkgconfig ${CMAKE_INSTALL_PREFIX})
+string(REGEX REPLACE "/$" "" PL_PC_UP "${PL_PC_UP}")
+
 # pl_pc(NAME DESCRIPTION REQUIRES REQUIRES-PRIVATE)
 function(pl_pc name description requires requires_private)
   set(PL_PC_NAME ${name})

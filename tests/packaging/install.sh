@@ -1,6 +1,6 @@
 #!/bin/sh
 # install.sh SOURCE BUILD - installs into an empty place and then is a stranger there: every example is built by
-# pkg-config and by CMake against what was installed, and the program starts from it.
+# pkg-config (and run) and by CMake against what was installed, and the program starts from it.
 set -eu
 source=$1 build=$2
 root=$(mktemp -d)
@@ -10,8 +10,7 @@ DESTDIR=$root/stage cmake --install "$build" --prefix /usr >"$root/install.log"
 stage=$root/stage/usr
 libdir=$(dirname "$(find "$stage" -name libpeerline.so)")
 
-# A staged package: its files still say /usr, so pkg-config is told where that is now.
-export PKG_CONFIG_PATH="$libdir/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$root/stage"
+export PKG_CONFIG_PATH="$libdir/pkgconfig"
 export LD_LIBRARY_PATH="$libdir"
 [ "$(pkg-config --modversion peerline)" = "$(sed -n 's/^project(peerline VERSION \([0-9.]*\).*/\1/p' "$source/CMakeLists.txt")" ]
 modules=peerline
@@ -25,6 +24,7 @@ built=0
 for example in "$source"/examples/*.c; do
     # shellcheck disable=SC2046,SC2086 # words
     cc -std=c11 -Wall -Wextra -Werror "$example" -o "$root/example" $(pkg-config --cflags --libs $modules)
+    timeout 30 "$root/example" >/dev/null
     built=$((built + 1))
 done
 [ "$built" -gt 0 ] || { echo "install: there are no examples"; exit 1; }
@@ -49,7 +49,7 @@ cc "$root/hello.c" -o "$root/hello" $(pkg-config --cflags --libs peerline)
 "$root/hello" >/dev/null
 # shellcheck disable=SC2046
 cc "$root/hello.c" -o "$root/hello_static" $(pkg-config --cflags peerline) "$libdir/libpeerline.a" \
-    $(PKG_CONFIG_SYSROOT_DIR= pkg-config --libs openssl libuv) -pthread -lm
+    $(pkg-config --libs openssl libuv) -pthread -lm
 LD_LIBRARY_PATH= "$root/hello_static" >/dev/null
 
 mkdir "$root/consumer"
