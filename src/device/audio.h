@@ -7,6 +7,7 @@
 #ifndef PL_DEVICE_AUDIO_H
 #define PL_DEVICE_AUDIO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,7 @@ enum { PL_DEVICE_HZ = 48000, PL_DEVICE_FRAME = 480, PL_DEVICE_WHY_MAX = 160 };
 
 typedef struct pl_audio_source pl_audio_source;
 struct pl_audio_source {
+    bool once; /* may be set before the first read: a file ends instead of beginning again */
     pl_err (*read)(pl_audio_source *s, int16_t out[PL_DEVICE_FRAME]);
     void (*close)(pl_audio_source *s);
 };
@@ -31,8 +33,8 @@ PL_NODISCARD pl_err pl_audio_source_open(pl_audio_source **out, const char *what
 /* "none", or the name of a WAV file to write. */
 PL_NODISCARD pl_err pl_audio_sink_open(pl_audio_sink **out, const char *what, char why[PL_DEVICE_WHY_MAX]);
 
-/* Fills out always: with silence when there is nothing. Returns PL_EIO when the file can no longer be read.
- */
+/* Fills out always: with silence when there is nothing. Returns PL_EIO when the file can no longer be read,
+ * PL_ESTATE when it has ended. */
 static inline pl_err pl_audio_source_read(pl_audio_source *s, int16_t out[PL_DEVICE_FRAME])
 {
     return s->read(s, out);

@@ -89,6 +89,8 @@ static pl_err read_ivf(pl_video_source *base, pl_picture **out)
         uint32_t len = read_frame(s);
         if (len == 0) {
             ends++;
+            if (base->once)
+                return PL_ESTATE;
             if (fseek(s->file, PL_IVF_HEADER, SEEK_SET))
                 return PL_EIO;
             continue;

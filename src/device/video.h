@@ -6,6 +6,7 @@
 #ifndef PL_DEVICE_VIDEO_H
 #define PL_DEVICE_VIDEO_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -18,6 +19,7 @@ typedef struct pl_video_source pl_video_source;
 struct pl_video_source {
     unsigned width, height;
     uint32_t fps_num, fps_den;
+    bool once; /* may be set before the first read: a file ends instead of beginning again */
     pl_err (*read)(pl_video_source *s, pl_picture **out);
     void (*close)(pl_video_source *s);
 };
@@ -36,8 +38,7 @@ PL_NODISCARD pl_err pl_video_source_open(pl_video_source **out, const char *what
 PL_NODISCARD pl_err pl_video_sink_open(pl_video_sink **out, const char *what, char why[PL_DEVICE_WHY_MAX]);
 
 /* The next picture in file order, one reference for the caller; time_us is the caller's to set. The caller
- * paces it: picture i is due i * fps_den / fps_num seconds after the first. Errors: PL_EAGAIN (every picture
- * is still in somebody's hands), PL_EIO. */
+ * paces it: picture i is due i * fps_den / fps_num seconds after the first. Errors: PL_EAGAIN (every picture is still in somebody's hands), PL_EIO, PL_ESTATE (the file has ended). */
 static inline pl_err pl_video_source_read(pl_video_source *s, pl_picture **out)
 {
     return s->read(s, out);

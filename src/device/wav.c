@@ -150,6 +150,8 @@ static pl_err refill(wav_source *s)
             to_mono(s, n);
             return PL_OK;
         }
+        if (s->base.once)
+            return PL_ESTATE;
         if (!rewind_file(s))
             break;
     }
@@ -161,9 +163,10 @@ static pl_err read_wav(pl_audio_source *base, int16_t out[PL_DEVICE_FRAME])
     wav_source *s = (wav_source *)base;
     size_t n = 0;
     while (n < PL_DEVICE_FRAME) {
-        if (s->used == s->n_mono && refill(s)) {
+        pl_err err = s->used == s->n_mono ? refill(s) : PL_OK;
+        if (err) {
             memset(out + n, 0, (PL_DEVICE_FRAME - n) * sizeof *out);
-            return PL_EIO;
+            return n && err == PL_ESTATE ? PL_OK : err; /* the last samples are heard */
         }
         size_t used;
         n += pl_resampler_run(s->resampler, s->mono + s->used, s->n_mono - s->used, &used, out + n,

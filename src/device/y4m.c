@@ -112,13 +112,14 @@ static pl_err read_y4m(pl_video_source *base, pl_picture **out)
     if (!pic)
         return PL_EAGAIN;
     /* At the end, once more from the beginning. */
-    if (!read_frame(s->file, pic) &&
-        (fseek(s->file, s->first_frame, SEEK_SET) || !read_frame(s->file, pic))) {
+    pl_err err = read_frame(s->file, pic) ? PL_OK : base->once ? PL_ESTATE : PL_EIO;
+    if (err == PL_EIO && fseek(s->file, s->first_frame, SEEK_SET) == 0 && read_frame(s->file, pic))
+        err = PL_OK;
+    if (err)
         pl_picture_put(pic);
-        return PL_EIO;
-    }
-    *out = pic;
-    return PL_OK;
+    else
+        *out = pic;
+    return err;
 }
 
 static void close_y4m(pl_video_source *base)

@@ -117,6 +117,16 @@ PL_TEST(what_a_wav_sink_writes_a_wav_source_reads)
     PL_EQ(pl_dsp_level_dbov(pl_dsp_power(in, 48000)), 12);
     PL_GE(pl_tone_share(in, 48000, 48000, 1000) * 100, 99);
     PL_EQ(pl_audio_source_open(&file, path_of("a.wav"), NULL), PL_OK);
+    /* Once, then silence. */
+    file->once = true;
+    for (int i = 0; i < FRAMES; i++) {
+        PL_EQ(pl_audio_source_read(file, out), PL_OK);
+        PL_MEMEQ(out, in + i * PL_DEVICE_FRAME, sizeof out);
+    }
+    PL_EQ(pl_audio_source_read(file, out), PL_ESTATE);
+    PL_EQ(pl_dsp_peak(out, PL_DEVICE_FRAME), 0);
+    pl_audio_source_close(file);
+    PL_EQ(pl_audio_source_open(&file, path_of("a.wav"), NULL), PL_OK);
     for (int i = 0; i < 2 * FRAMES; i++) { /* twice: it begins again */
         PL_EQ(pl_audio_source_read(file, out), PL_OK);
         PL_MEMEQ(out, in + i % FRAMES * PL_DEVICE_FRAME, sizeof out);
@@ -310,6 +320,9 @@ PL_TEST(y4m_round_trip_keeps_time)
         PL_EQ(number, want >= 5 && want < 10 ? 4 : want);
         pl_picture_put(pic);
     }
+    file->once = true;
+    PL_EQ(pl_video_source_read(file, &pic), PL_ESTATE);
+    PL_OKAY(pic == NULL);
     pl_video_source_close(file);
 }
 
@@ -396,6 +409,9 @@ PL_TEST(ivf_round_trip)
         PL_EQ(number, 10 + i % 40);
         pl_picture_put(pic);
     }
+    file->once = true;
+    PL_EQ(pl_video_source_read(file, &pic), PL_ESTATE);
+    PL_OKAY(pic == NULL);
     pl_video_source_close(file);
 }
 
