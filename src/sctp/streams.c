@@ -17,8 +17,9 @@ void pl_sctp_streams_clear(pl_sctp_streams *st)
     for (size_t p = 0; p < st->n_pages; p++) {
         for (size_t i = 0; st->page[p] && i < PL_SCTP_OUT_PAGE; i++)
             pl_sctp_streams_purge(st, &st->page[p][i]);
-        free(st->page[p]);
     }
+    for (size_t p = 0; p < st->n_pages; p++) /* only now: the lists ran from page to page */
+        free(st->page[p]);
     free(st->page);
     pl_sctp_streams_init(st);
 }

@@ -588,6 +588,21 @@ PL_TEST(abort_says_why) /* 9.1 */
     pair_clear(&p);
 }
 
+PL_TEST(an_end_with_messages_on_many_streams)
+{
+    for (int how = 0; how < 2; how++) {
+        pair p;
+        up(&p, NULL);
+        for (uint16_t sid = 0; sid < 600; sid = (uint16_t)(sid + 7))
+            say(&p, 0, sid, "queued");
+        if (how == 0) {
+            pl_sctp_abort(p.end[0], p.now_us, NULL);
+            PL_EQ(pl_sctp_buffered_total(p.end[0]), 0);
+        }
+        pair_clear(&p);
+    }
+}
+
 /* --- RFC 6525, RFC 3758 --- */
 
 PL_TEST(streams_are_reset_when_all_before_is_there) /* RFC 6525 5 */
@@ -733,5 +748,6 @@ PL_TESTS(t(four_packets_and_data_with_the_third), t(handshakes_survive_any_loss)
          t(a_lost_packet_is_sent_again_without_waiting), t(the_last_packet_lost_waits_for_t3),
          t(a_peer_fallen_silent_is_given_up), t(heartbeats_come_back_as_they_were),
          t(shutdown_delivers_everything_first), t(shutdown_in_every_state), t(abort_says_why),
-         t(streams_are_reset_when_all_before_is_there), t(reset_requests_answered),
-         t(expired_messages_cost_nothing), t(a_message_given_up_half_way), t(an_idle_association_is_small))
+         t(an_end_with_messages_on_many_streams), t(streams_are_reset_when_all_before_is_there),
+         t(reset_requests_answered), t(expired_messages_cost_nothing), t(a_message_given_up_half_way),
+         t(an_idle_association_is_small))
