@@ -65,17 +65,19 @@ static void make_playout(pl_media *m, const pl_pc_media_info *info)
 
 static void follow_terms(pl_media *m)
 {
-    pl_pc_media_info info;
     call_audio *a = &m->audio;
-    if (!call_terms_changed(&m->audio_side, &a->engine, &info))
-        return;
-    drop_capture(a);
-    if (info.sending && a->source)
-        make_capture(m, &info);
-    if (!info.receiving)
+    call_change change = call_terms_changed(&m->audio_side, &a->engine);
+    const pl_pc_media_info *info = &a->engine.info;
+    if (change.send) {
+        drop_capture(a);
+        if (info->sending && a->source)
+            make_capture(m, info);
+    }
+    if (change.recv) {
         drop_playout(a);
-    else if (!a->stream)
-        make_playout(m, &info);
+        if (info->receiving)
+            make_playout(m, info);
+    }
 }
 
 static void say(call_audio *a, int64_t now_us)

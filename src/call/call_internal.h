@@ -33,7 +33,8 @@ typedef struct call_engine {
     pl_thread thread;
     pl_sem bell;
     _Atomic bool stop;
-    uint32_t version; /* of the terms it works by */
+    uint32_t version;      /* of the terms it works by, */
+    pl_pc_media_info info; /* which are these */
 } call_engine;
 
 typedef struct call_audio {
@@ -80,8 +81,12 @@ struct pl_media {
 };
 
 /* media.c */
-/* True, and *info filled, when negotiation has changed what the engine works by. */
-bool call_terms_changed(call_side *side, call_engine *engine, pl_pc_media_info *info);
+/* What of the engine's terms negotiation has changed since the last call: engine->info holds the new ones. An
+ * engine goes on undisturbed through a negotiation that is about something else. */
+typedef struct call_change {
+    bool send, recv;
+} call_change;
+call_change call_terms_changed(call_side *side, call_engine *engine);
 /* Lets the network loop look at the rings when there is something in them. */
 void call_kick(call_side *side);
 /* audio.c, video_send.c, video_recv.c: the bodies of the threads. arg: pl_media */

@@ -21,6 +21,10 @@ static pl_err open_devices(pl_media *m, const pl_media_conf *conf, char why[PL_D
         err = pl_video_source_open(&m->video_send.source, conf->video_source, why);
     if (!err && named(conf->record_video))
         err = pl_video_sink_open(&m->video_recv.sink, conf->record_video, why);
+    if (m->audio.source)
+        m->audio.source->once = conf->play_once;
+    if (m->video_send.source)
+        m->video_send.source->once = conf->play_once;
     return err;
 }
 
@@ -51,16 +55,31 @@ pl_err pl_media_new(pl_media **out, const pl_media_conf *conf, char *error, size
 
 /* ---- terms ---- */
 
-bool call_terms_changed(call_side *side, call_engine *engine, pl_pc_media_info *info)
+static bool sends_alike(const pl_pc_media_info *a, const pl_pc_media_info *b)
+{
+    return a->sending == b->sending && a->send_pt == b->send_pt && strcmp(a->send_codec, b->send_codec) == 0;
+}
+
+static bool receives_alike(const pl_pc_media_info *a, const pl_pc_media_info *b)
+{
+    bool alike = a->receiving == b->receiving && a->n_recv == b->n_recv;
+    for (int i = 0; alike && i < a->n_recv; i++)
+        alike = a->recv[i].pt == b->recv[i].pt && strcmp(a->recv[i].name, b->recv[i].name) == 0;
+    return alike;
+}
+
+call_change call_terms_changed(call_side *side, call_engine *engine)
 {
     uint32_t version = atomic_load_explicit(&side->terms.version, memory_order_acquire);
     if (version == engine->version)
-        return false;
+        return (call_change){ false, false };
+    pl_pc_media_info old = engine->info;
     pl_mutex_lock(&side->terms.lock);
-    *info = side->terms.info;
+    engine->info = side->terms.info;
     engine->version = atomic_load(&side->terms.version);
     pl_mutex_unlock(&side->terms.lock);
-    return true;
+    return (call_change){ .send = !sends_alike(&old, &engine->info),
+                          .recv = !receives_alike(&old, &engine->info) };
 }
 
 void call_kick(call_side *side)
@@ -133,6 +152,8 @@ static void stop_engine(call_engine *e)
     pl_sem_post(&e->bell);
     pl_thread_join(&e->thread);
     atomic_store(&e->stop, false);
+    e->version = 0;
+    e->info = (pl_pc_media_info){ 0 };
 }
 
 static void undock(pl_media *m, call_side *side)

@@ -19,23 +19,20 @@ static void drop(call_video_recv *v)
 
 static void follow_terms(pl_media *m)
 {
-    pl_pc_media_info info;
     call_video_recv *v = &m->video_recv;
-    if (!call_terms_changed(&m->video_side, &v->engine, &info))
+    const pl_pc_media_info *info = &v->engine.info;
+    if (!call_terms_changed(&m->video_side, &v->engine).recv)
         return;
-    if (!info.receiving) {
-        drop(v);
-        return;
-    }
-    if (v->receive)
+    drop(v);
+    if (!info->receiving)
         return;
     pl_video_receive_conf conf = { .inbox = m->video_side.rings.recv_in,
                                    .outbox = m->video_side.rings.recv_out,
                                    .clock_us = clock_us };
-    for (int i = 0; i < info.n_recv && conf.n_codecs < PL_VIDEO_PT_MAX; i++) {
-        const pl_video_codec *codec = pl_video_codec_find(info.recv[i].name);
+    for (int i = 0; i < info->n_recv && conf.n_codecs < PL_VIDEO_PT_MAX; i++) {
+        const pl_video_codec *codec = pl_video_codec_find(info->recv[i].name);
         if (codec)
-            conf.codec[conf.n_codecs++] = (pl_video_pt){ info.recv[i].pt, codec };
+            conf.codec[conf.n_codecs++] = (pl_video_pt){ info->recv[i].pt, codec };
     }
     pl_err err = pl_video_receive_new(&v->receive, &conf);
     if (err)

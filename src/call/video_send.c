@@ -21,24 +21,24 @@ static void drop(call_video_send *v)
 
 static void follow_terms(pl_media *m)
 {
-    pl_pc_media_info info;
     call_video_send *v = &m->video_send;
-    if (!call_terms_changed(&m->video_side, &v->engine, &info))
+    const pl_pc_media_info *info = &v->engine.info;
+    if (!call_terms_changed(&m->video_side, &v->engine).send)
         return;
     drop(v);
-    if (!info.sending)
+    if (!info->sending)
         return;
     pl_video_send_conf conf = { .inbox = m->video_side.rings.send_in,
                                 .outbox = m->video_side.rings.send_out,
-                                .codec = pl_video_codec_find(info.send_codec),
-                                .pt = info.send_pt,
+                                .codec = pl_video_codec_find(info->send_codec),
+                                .pt = info->send_pt,
                                 .first_picture_id = (uint16_t)(pl_rand_u32(NULL) & 0x7fff),
                                 .first_ts = pl_rand_u32(NULL),
                                 .bitrate_bps = 500000,
                                 .clock_us = clock_us };
     pl_err err = conf.codec ? pl_video_send_new(&v->send, &conf) : PL_ENOTSUP;
     if (err)
-        pl_log_warn(&m->log, "video cannot be sent as %s: %s", info.send_codec, pl_err_str(err));
+        pl_log_warn(&m->log, "video cannot be sent as %s: %s", info->send_codec, pl_err_str(err));
     v->start_us = pl_clock_us();
     v->n_read = 0;
 }
