@@ -202,7 +202,7 @@ PL_TEST(missing_reports_make_a_loss)
     pl_sctp_outstanding_resent(&o, e, PL_MS(400));
     PL_OKAY(!sack(&o, &st, first, 1, gap[3])
                  .new_loss); /* what was acknowledged is older than the retransmission */
-    e = pl_sctp_outstanding_lost(&o, &tsn);
+    PL_OKAY(pl_sctp_outstanding_lost(&o, &tsn) != NULL);
     PL_OKAY(tsn == first + 2);
     a = sack(&o, &st, first + 19, 0, NULL);
     PL_EQ(pl_sctp_outstanding_n(&o), 0);

@@ -178,4 +178,36 @@ PL_TEST(partially_reliable_messages_over_bad_links)
         travel(seed, true);
 }
 
-PL_TESTS(t(reliable_messages_over_bad_links), t(partially_reliable_messages_over_bad_links))
+static void count_bytes(pair *p, int at, const pl_sctp_msg *m)
+{
+    (void)at;
+    *(uint64_t *)p->user += m->len;
+}
+
+/* A queue of one bandwidth-delay product is what Reno needs to keep a link busy. */
+PL_TEST(a_long_fat_link_is_kept_busy)
+{
+    enum { SECONDS = 6 };
+    static uint8_t data[65536];
+    sim_net net = { .rate_bps = 50000000, .delay_us = 20000, .queue_bytes = 250000 };
+    uint64_t got = 0;
+    pair p;
+    pair_init(&p, NULL, NULL, &net, pl_test_seed(1));
+    p.check = false;
+    p.on_message = count_bytes;
+    p.user = &got;
+    pair_connect(&p);
+    for (int64_t until_us = p.now_us + PL_SEC(SECONDS); p.now_us < until_us;) {
+        while (pl_sctp_send(p.end[0], p.now_us, 0, 53, data, sizeof data, NULL) == PL_OK)
+            ;
+        pair_run(&p, p.now_us + PL_MS(20));
+    }
+    PL_GE(got * 8, (uint64_t)(0.85 * 50000000 * SECONDS));
+    pl_sctp_stats stats;
+    pl_sctp_get_stats(p.end[0], &stats);
+    PL_EQ(stats.timeouts, 0); /* losses are found by SACKs alone */
+    pair_clear(&p);
+}
+
+PL_TESTS(t(a_long_fat_link_is_kept_busy), t(reliable_messages_over_bad_links),
+         t(partially_reliable_messages_over_bad_links))
