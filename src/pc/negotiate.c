@@ -16,10 +16,14 @@ static void on_gather(pl_pc *pc, const pl_jsep_event *ev)
     pc->gather_wanted = true;
     (void)pl_str_copy(pl_str_of(ufrag), pc->gather_ufrag, sizeof pc->gather_ufrag);
     if (!pc->ice) {
+        /* Whoever offers first is controlling (RFC 8445 6.1.1). The answerer's checks may overtake its answer, so
+         * the role must stand from the start. */
+        bool offering = pl_jsep_state(pc->jsep) == PL_SIGNALING_HAVE_LOCAL_OFFER;
         pl_ice_conf conf = { .rand = pc->conf.rand,
                              .log_id = pc->conf.log_id,
                              .ufrag = ufrag,
                              .pwd = pwd,
+                             .controlling = offering,
                              .relay_only = pc->conf.relay_only };
         err = pl_ice_new(&pc->ice, &conf, pc->now_us);
     } else if (strcmp(pl_ice_ufrag(pc->ice), ufrag) != 0) {

@@ -62,6 +62,36 @@ PL_TEST(connects_under_loss)
     PL_LE(slowest_us, PL_SEC(12));
 }
 
+/* The answerer's checks overtake its answer: the offerer must know its role without it, or both sides argue about
+ * it and a nomination is lost until the next consent check. */
+PL_TEST(checks_may_overtake_the_answer)
+{
+    pair p;
+    char *offer, *answer;
+    pair_init(&p, &clean, pl_test_seed(9));
+    pl_channel *c = open_channel(&p, &p.a, "late");
+    PL_EQ(pl_pc_create_offer(p.a.pc, p.now_us, false, &offer), PL_OK);
+    PL_EQ(pl_pc_set_local(p.a.pc, p.now_us, PL_SDP_OFFER, offer), PL_OK);
+    PL_EQ(pl_pc_set_remote(p.b.pc, p.now_us, PL_SDP_OFFER, offer), PL_OK);
+    PL_EQ(pl_pc_create_answer(p.b.pc, p.now_us, &answer), PL_OK);
+    PL_EQ(pl_pc_set_local(p.b.pc, p.now_us, PL_SDP_ANSWER, answer), PL_OK);
+    p.no_trickle = true; /* a's candidate is told below, b's not at all: a learns it as peer-reflexive */
+    PL_OKAY(pair_run(&p, PL_MS(1), NULL));
+    char line[200];
+    snprintf(line, sizeof line, "candidate:1 1 udp 2130706431 10.0.0.1 4000 typ host");
+    pl_ice_candidate a_host = { .candidate = line, .sdp_mid = "0", .sdp_mline_index = 0 };
+    PL_EQ(pl_pc_add_candidate(p.b.pc, p.now_us, &a_host), PL_OK);
+    PL_OKAY(pair_run(&p, PL_MS(100), NULL));
+    PL_EQ(pl_pc_set_remote(p.a.pc, p.now_us, PL_SDP_ANSWER, answer), PL_OK);
+    PL_OKAY(pair_run(&p, PL_SEC(1), pair_connected));
+    PL_EQ(pl_ice_get_counters(pl_pc_ice(p.a.pc))->role_conflicts, 0);
+    PL_OKAY(pl_ice_is_controlling(pl_pc_ice(p.a.pc)) && !pl_ice_is_controlling(pl_pc_ice(p.b.pc)));
+    free(offer);
+    free(answer);
+    pl_channel_release(c, p.now_us);
+    pair_clear(&p);
+}
+
 static bool failed(const pair *p)
 {
     return p->b.state == PL_CONNECTION_FAILED;
@@ -323,7 +353,7 @@ PL_TEST(closing_tells_the_peer)
     pair_clear(&p);
 }
 
-PL_TESTS(t(a_channel_opens_and_carries), t(connects_under_loss), t(a_wrong_fingerprint_fails),
-         t(audio_and_video_flow_both_ways), t(lost_video_packets_come_again),
+PL_TESTS(t(a_channel_opens_and_carries), t(connects_under_loss), t(checks_may_overtake_the_answer),
+         t(a_wrong_fingerprint_fails), t(audio_and_video_flow_both_ways), t(lost_video_packets_come_again),
          t(a_key_frame_request_reaches_the_encoder), t(video_joins_later),
          t(ice_restarts_under_a_running_channel), t(bad_words_change_nothing), t(closing_tells_the_peer))
