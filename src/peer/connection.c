@@ -265,7 +265,9 @@ void pl_peer_connection_free(pl_peer_connection *p)
     if (!p)
         return;
     pl_factory *f = p->factory;
-    if (pl_loop_call(f->sig, do_mute, p) || pl_loop_call(f->net, do_end, p))
+    /* Until the core has ended the loop may ring the bell once more: it is taken down again after that. */
+    if (pl_loop_call(f->sig, do_mute, p) || pl_loop_call(f->net, do_end, p) ||
+        pl_loop_call(f->sig, do_mute, p))
         pl_log_warn(&p->log, "the loops do not answer");
     peer_drop_notes(p);
     atomic_fetch_sub(&f->n_peers, 1);
