@@ -30,6 +30,7 @@ pl_channel *pl_channel_make(pl_data *d, pl_str label, pl_str protocol, const pl_
     c->init.priority = init->priority ? init->priority : PRIORITY_NORMAL;
     pl_list_push_back(&d->all, &c->in_all);
     d->n_channels++;
+    c->stats.number = ++d->n_made;
     return c;
 }
 

@@ -241,6 +241,12 @@ void pl_data_get_stats(const pl_data *d, pl_data_stats *out)
         pl_sctp_get_stats(d->sctp, &out->sctp);
 }
 
+const pl_channel *pl_data_next(const pl_data *d, const pl_channel *c)
+{
+    const pl_node *n = c ? c->in_all.next : d->all.next;
+    return n == &d->all ? NULL : pl_of(n, const pl_channel, in_all);
+}
+
 bool pl_data_connected(const pl_data *d)
 {
     return d->connected;

@@ -54,6 +54,7 @@ typedef struct pl_data_event {
 } pl_data_event;
 
 typedef struct pl_channel_stats {
+    uint32_t number; /* the channels of a connection in order of their making, from 1: ids are used again */
     uint64_t messages_sent, messages_received, bytes_sent, bytes_received;
 } pl_channel_stats;
 
@@ -76,8 +77,8 @@ void pl_data_set_remote(pl_data *d, uint16_t port, uint64_t max_message_size);
 /* DTLS is up: makes the association and connects it. Twice does nothing. Errors: PL_ENOMEM, PL_ESTATE (no
  * role). */
 PL_NODISCARD pl_err pl_data_start(pl_data *d, int64_t now_us);
-/* The connection ends: ABORT is the last packet, every channel becomes closed. Drain output and events after.
- */
+/* The connection ends: ABORT is the last packet, every channel becomes closed. Drain output and
+ * events after. */
 void pl_data_close(pl_data *d, int64_t now_us);
 /* DTLS is gone: as pl_data_close with an error, and no packet. */
 void pl_data_transport_closed(pl_data *d, int64_t now_us);
@@ -92,6 +93,8 @@ bool pl_data_poll_event(pl_data *d, pl_data_event *out);
 void pl_data_event_clear(pl_data_event *e);
 void pl_data_check(const pl_data *d);
 void pl_data_get_stats(const pl_data *d, pl_data_stats *out);
+/* The channels that are not freed, in order of their making: the first for NULL, NULL at the end. */
+const pl_channel *pl_data_next(const pl_data *d, const pl_channel *c);
 /* True between CONNECTED and the end. */
 bool pl_data_connected(const pl_data *d);
 /* W3C RTCSctpTransport: largest message one may send now (SIZE_MAX: any), and channels both ways allow

@@ -3,7 +3,7 @@
  *   inbound.c    what messages and resets of the peer mean
  *   channel.c    one channel: made, opened, sent on, closed
  * Rules    a channel is in `all` until it is freed, in the table while its id is taken. `tells` are the
- * events not yet told; they are told in the order of their bits. */
+ *          events not yet told; they are told in the order of their bits. */
 #ifndef PL_DATA_CHANNELS_INTERNAL_H
 #define PL_DATA_CHANNELS_INTERNAL_H
 
@@ -66,6 +66,7 @@ struct pl_data {
     pl_channel_page **page; /* by id: pages of pointers, made when needed */
     size_t n_pages;
     size_t n_channels;
+    uint32_t n_made;
     uint16_t next_id;
     uint16_t n_ids; /* both sides have streams for ids below it; 0 before CONNECTED */
     unsigned tells;

@@ -184,6 +184,7 @@ void pc_media_rtp(pl_pc *pc, uint8_t *pkt, size_t len)
     }
     if (!pl_rtp_dup_first(&s->dup, ext_seq))
         return;
+    s->pt = h.pt;
     if (t->recv_nack)
         pl_nack_packet(&s->nack, pc->now_us, ext_seq);
     if (h.payload_len) /* padding alone carries nothing, but its number counts */

@@ -36,6 +36,7 @@ typedef struct pc_stream {
     struct pc_stream *next;
     uint32_t ssrc;
     bool is_rtx;
+    uint8_t pt;          /* of the last packet, RTX undone */
     uint32_t media_ssrc; /* of an RTX stream: what it repeats; 0 unknown */
     pl_rtp_source source;
     pl_nack nack;

@@ -38,9 +38,17 @@ static pl_stats *add(builder *b, pl_stats_type type, const char *fmt, ...)
     return s;
 }
 
+/* What is too long is cut, between two characters: the report goes out as JSON, which is UTF-8. */
 static void text(char *out, size_t cap, const char *in)
 {
-    snprintf(out, cap, "%s", in ? in : "");
+    size_t n = in ? strlen(in) : 0;
+    if (n >= cap) {
+        for (n = cap - 1; n > 0 && ((unsigned char)in[n] & 0xc0) == 0x80;)
+            n--;
+    }
+    if (n)
+        memcpy(out, in, n);
+    out[n] = 0;
 }
 
 static double seconds(int64_t us)
@@ -201,8 +209,7 @@ static void add_inbound(const pl_pc *pc, const pc_transceiver *t, const pc_strea
     s->u.inbound_rtp.ssrc = m->ssrc;
     text(s->u.inbound_rtp.kind, sizeof s->u.inbound_rtp.kind, kind);
     text(s->u.inbound_rtp.mid, sizeof s->u.inbound_rtp.mid, t->info.mid);
-    if (t->info.n_recv)
-        snprintf(s->u.inbound_rtp.codec_id, PL_STATS_ID_MAX, "CI%d_%u", t->index, t->info.recv[0].pt);
+    snprintf(s->u.inbound_rtp.codec_id, PL_STATS_ID_MAX, "CI%d_%u", t->index, m->pt);
     s->u.inbound_rtp.packets_received = src->packets_received;
     s->u.inbound_rtp.bytes_received = src->bytes_received;
     s->u.inbound_rtp.header_bytes_received = src->header_bytes_received;
@@ -251,6 +258,9 @@ static void add_outbound(const pc_transceiver *t, builder *b)
     s->u.outbound_rtp.frames_encoded = t->send_stats.frames_encoded;
     s->u.outbound_rtp.key_frames_encoded = t->send_stats.key_frames_encoded;
     s->u.outbound_rtp.total_encode_time = seconds((int64_t)t->send_stats.total_encode_us);
+    s->u.outbound_rtp.frames_per_second = t->send_stats.frames_per_second;
+    s->u.outbound_rtp.frame_width = t->send_stats.frame_width;
+    s->u.outbound_rtp.frame_height = t->send_stats.frame_height;
     if (!snd->reported)
         return;
     snprintf(s->u.outbound_rtp.remote_id, PL_STATS_ID_MAX, "RI%u", t->ssrc);
@@ -280,6 +290,24 @@ static void add_media(const pl_pc *pc, builder *b)
     }
 }
 
+static void add_channels(const pl_pc *pc, builder *b)
+{
+    for (const pl_channel *c = NULL; (c = pl_data_next(pc->data, c));) {
+        pl_channel_stats numbers;
+        pl_channel_get_stats(c, &numbers);
+        pl_stats *s = add(b, PL_STATS_DATA_CHANNEL, "D%u", numbers.number);
+        text(s->u.data_channel.label, sizeof s->u.data_channel.label, pl_channel_label(c, NULL));
+        text(s->u.data_channel.protocol, sizeof s->u.data_channel.protocol, pl_channel_params(c)->protocol);
+        text(s->u.data_channel.state, sizeof s->u.data_channel.state,
+             pl_data_channel_state_str(pl_channel_state(c)));
+        s->u.data_channel.data_channel_identifier = pl_channel_id(c);
+        s->u.data_channel.messages_sent = numbers.messages_sent;
+        s->u.data_channel.bytes_sent = numbers.bytes_sent;
+        s->u.data_channel.messages_received = numbers.messages_received;
+        s->u.data_channel.bytes_received = numbers.bytes_received;
+    }
+}
+
 pl_err pl_pc_get_stats(pl_pc *pc, int64_t now_us, pl_stats_report **out)
 {
     *out = NULL;
@@ -301,6 +329,8 @@ pl_err pl_pc_get_stats(pl_pc *pc, int64_t now_us, pl_stats_report **out)
         add_pairs(pc, &b);
     }
     add_media(pc, &b);
+    if (pc->data)
+        add_channels(pc, &b);
     if (b.bad) {
         pl_stats_report_free(b.report);
         return PL_ENOMEM;

@@ -92,6 +92,38 @@ PL_TEST(checks_may_overtake_the_answer)
     pair_clear(&p);
 }
 
+PL_TEST(statistics_of_channels)
+{
+    static const char label[] =
+        "a label of some length, that reaches its limit within \xe2\x82\xac\xe2\x82\xac\xe2"
+        "\x82\xac\xe2\x82\xac";
+    pair p;
+    pair_init(&p, &clean, pl_test_seed(9));
+    pl_channel *c[2] = { open_channel(&p, &p.a, "chat"), open_channel(&p, &p.a, label) };
+    pair_negotiate(&p);
+    PL_OKAY(pair_run(&p, PL_SEC(5), pair_open));
+    PL_EQ(pl_channel_send(c[0], p.now_us, "hello", 5, false), PL_OK);
+    PL_OKAY(pair_run(&p, PL_SEC(1), NULL));
+    pl_stats_report *r;
+    PL_EQ(pl_pc_get_stats(p.b.pc, p.now_us, &r), PL_OK);
+    const pl_stats *first = pl_stats_find(r, PL_STATS_DATA_CHANNEL, 0);
+    PL_OKAY(first != NULL);
+    const pl_stats *second = pl_stats_find(r, PL_STATS_DATA_CHANNEL, (size_t)(first - r->stats) + 1);
+    PL_OKAY(second != NULL && strcmp(first->id, second->id) != 0);
+    PL_OKAY(strcmp(first->u.data_channel.label, "chat") == 0);
+    PL_OKAY(strcmp(first->u.data_channel.state, "open") == 0);
+    PL_EQ(first->u.data_channel.data_channel_identifier, pl_channel_id(c[0]));
+    PL_EQ(first->u.data_channel.messages_received, 1);
+    PL_EQ(first->u.data_channel.bytes_received, 5);
+    size_t n = strlen(second->u.data_channel.label);
+    PL_OKAY(n >= PL_STATS_TEXT_MAX - 4 && strncmp(second->u.data_channel.label, label, n) == 0);
+    PL_OKAY(pl_utf8_valid(second->u.data_channel.label, n)); /* cut between two characters */
+    pl_stats_report_free(r);
+    for (int i = 0; i < 2; i++)
+        pl_channel_release(c[i], p.now_us);
+    pair_clear(&p);
+}
+
 static bool failed(const pair *p)
 {
     return p->b.state == PL_CONNECTION_FAILED;
@@ -353,7 +385,7 @@ PL_TEST(closing_tells_the_peer)
     pair_clear(&p);
 }
 
-PL_TESTS(t(a_channel_opens_and_carries), t(connects_under_loss), t(checks_may_overtake_the_answer),
-         t(a_wrong_fingerprint_fails), t(audio_and_video_flow_both_ways), t(lost_video_packets_come_again),
-         t(a_key_frame_request_reaches_the_encoder), t(video_joins_later),
+PL_TESTS(t(a_channel_opens_and_carries), t(statistics_of_channels), t(connects_under_loss),
+         t(checks_may_overtake_the_answer), t(a_wrong_fingerprint_fails), t(audio_and_video_flow_both_ways),
+         t(lost_video_packets_come_again), t(a_key_frame_request_reaches_the_encoder), t(video_joins_later),
          t(ice_restarts_under_a_running_channel), t(bad_words_change_nothing), t(closing_tells_the_peer))
