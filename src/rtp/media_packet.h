@@ -47,7 +47,7 @@ typedef enum pl_media_kind {
     PL_MEDIA_WANT_KEY,  /* engine > connection: send PLI; connection > engine: the peer asked for a key frame */
     PL_MEDIA_BITRATE,   /* connection > engine: u.rate_bps, what the encoder should produce */
     PL_MEDIA_RTT,       /* connection > engine: u.rtt_us, smoothed */
-    PL_MEDIA_STATS,     /* engine > connection: u.stats, about once a second and at the end */
+    PL_MEDIA_STATS,     /* engine > connection: u.stats, five times a second and at the end */
     PL_MEDIA_STOP,      /* connection > engine: nothing more will come */
     PL_MEDIA_LOSS       /* connection > engine: u.loss, what the peer's reports say it misses of us */
 } pl_media_kind;

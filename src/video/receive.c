@@ -13,7 +13,7 @@ enum {
     ASK_MIN_US = 300000, /* between two requests for a key frame */
     ASK_MAX_US = 1000000,
     FIRST_PATIENCE_US = 200000, /* a stream that begins usually begins with a key frame by itself */
-    REPORT_US = 1000000,
+    REPORT_US = 200000,
 };
 
 struct pl_video_receive {

@@ -15,7 +15,7 @@ enum {
     RATE_MIN_BPS = 30000, /* below this VP8 makes nothing worth looking at */
     FPS_START = 30,
     FPS_MAX = 60,
-    REPORT_US = 1000000,
+    REPORT_US = 200000,
     PICTURES = 4, /* for scaling */
 };
 

@@ -11,7 +11,7 @@
 #include "voice/playout.h"
 #include "voice/vad.h"
 
-enum { REPORT_TICKS = 100, PACKET_MS_DEFAULT = 20, PACKET_MS_MAX = 60 };
+enum { REPORT_TICKS = 20, PACKET_MS_DEFAULT = 20, PACKET_MS_MAX = 60 };
 
 struct pl_capture {
     pl_capture_conf conf;

@@ -29,7 +29,7 @@ PL_NODISCARD pl_err pl_capture_new(pl_capture **out, const pl_capture_conf *conf
 void pl_capture_free(pl_capture *c); /* NULL is fine */
 /* 10 ms from the microphone, captured at now_us; NULL is silence (a muted track goes on sending it). */
 void pl_capture_10ms(pl_capture *c, int64_t now_us, const int16_t *in);
-/* Counters now; PL_MEDIA_STATS carries the same once a second. */
+/* Counters now; PL_MEDIA_STATS carries the same five times a second. */
 void pl_capture_stats(const pl_capture *c, pl_media_stats *out);
 /* Packets that found the outbox full. */
 uint64_t pl_capture_dropped(const pl_capture *c);

@@ -8,7 +8,7 @@
 #include "dsp/vector.h"
 #include "voice/level.h"
 
-enum { REPORT_TICKS = 100 };
+enum { REPORT_TICKS = 20 };
 
 struct pl_playout_stream {
     pl_playout_stream_conf conf;

@@ -38,7 +38,7 @@ void pl_playout_10ms(pl_playout *po, int64_t now_us, int16_t out[PL_VOICE_FRAME]
 /* What this stream alone gave in the last step, for recording it. */
 const int16_t *pl_playout_stream_frame(const pl_playout_stream *s);
 const pl_jitter *pl_playout_stream_jitter(const pl_playout_stream *s);
-/* Counters now; PL_MEDIA_STATS carries the same once a second. */
+/* Counters now; PL_MEDIA_STATS carries the same five times a second. */
 void pl_playout_stream_stats(const pl_playout_stream *s, pl_media_stats *out);
 
 #endif
