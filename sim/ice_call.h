@@ -1,8 +1,11 @@
 /* ice_call.h - two ICE agents on a simulated net, with a signaling channel between them and a log of what
  * each told. Candidates travel as SDP text. Every step checks both agents' invariants, and that no agent asks
- * to be called again and again at one instant. sim_ice_call *c = sim_ice_call_new(seed); sim_ice_peer_up(c,
- * 0, host, &conf);  sim_ice_peer_base(c, 0, "10.0.0.1");  ... the same for 1 sim_ice_call_start(c);
- * sim_ice_call_run(c, PL_SEC(5)); */
+ * to be called again and again at one instant.
+ *     sim_ice_call *c = sim_ice_call_new(seed);
+ *     sim_ice_peer_up(c, 0, host, &conf);
+ *     sim_ice_peer_base(c, 0, "10.0.0.1");      ... the same for 1
+ *     sim_ice_call_start(c);
+ *     sim_ice_call_run(c, PL_SEC(5)); */
 #ifndef SIM_ICE_CALL_H
 #define SIM_ICE_CALL_H
 

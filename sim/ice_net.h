@@ -1,7 +1,9 @@
 /* ice_net.h - a simulated internet for ICE: hosts with several interfaces, NATs of the usual kinds, a STUN
  * server. Every host has an uplink and a downlink (sim/link.h). Hosts behind one NAT share a private realm
  * and reach each other there; everybody reaches public addresses; nobody reaches another realm's private
- * ones. Shape    hosts are numbers; abort() on misuse. Units as in sim/link.h. */
+ * ones.
+ * Shape    hosts are numbers; abort() on misuse.
+ * Units    as in sim/link.h. */
 #ifndef SIM_ICE_NET_H
 #define SIM_ICE_NET_H
 

@@ -1,7 +1,8 @@
 /* media_net.h - a network between two engines, in virtual time: numbers what is sent, then loses, delays,
- * reorders, duplicates and retransmits it as a connection would. Shape    sim_media_send puts a packet in and
- * gives it its sequence number; sim_media_recv takes what has come. Units    microseconds, probabilities
- * 0..1. */
+ * reorders, duplicates and retransmits it as a connection would.
+ * Shape    sim_media_send puts a packet in and gives it its sequence number; sim_media_recv takes what has
+ *          come.
+ * Units    microseconds, probabilities 0..1. */
 #ifndef SIM_MEDIA_NET_H
 #define SIM_MEDIA_NET_H
 

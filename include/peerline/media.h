@@ -1,8 +1,9 @@
 /* media.h - the engines at a connection: sources that are encoded and sent, received media that is decoded
- * and recorded. Part of libpeerline-media. Threads  one audio thread with a beat of 10 ms, one encoder and
- * one decoder thread for video, started with the first transceiver that needs them. Every function may be
- * called from any thread but a callback of the connection's network loop; free the media before the
- * connection. */
+ * and recorded. Part of libpeerline-media.
+ *
+ * Threads  one audio thread with a beat of 10 ms, one encoder and one decoder thread for video, started with
+ *          the first transceiver that needs them. Every function may be called from any thread but a callback
+ *          of the connection's network loop; free the media before the connection. */
 #ifndef PEERLINE_MEDIA_H
 #define PEERLINE_MEDIA_H
 

@@ -6,7 +6,7 @@
  *          thread, callbacks included: the call is carried to the network thread and its result returned.
  *          With `pl_factory_conf.loop` there are no threads: the application runs the loop, makes every call
  *          on its thread, and callbacks come from inside pl_loop_run_once().
- * Ownership Handles are freed with their own free function. Strings given out (`char **`) are freed with
+ * Owners   Handles are freed with their own free function. Strings given out (`char **`) are freed with
  *          pl_free(). What a callback receives is lent for the call unless it says otherwise. */
 #ifndef PEERLINE_PEER_CONNECTION_H
 #define PEERLINE_PEER_CONNECTION_H
@@ -51,8 +51,7 @@ PL_NODISCARD PL_API pl_err pl_factory_new(pl_factory **out, const pl_factory_con
 /* Ends the threads. Every connection must have been freed. Not from inside a callback. NULL is fine. */
 PL_API void pl_factory_free(pl_factory *factory);
 
-/* --- configuration (W3C RTCConfiguration) ----------------------------------------------------------------
- */
+/* --- configuration (W3C RTCConfiguration) --------------------------------------------------------------- */
 
 typedef struct pl_ice_server {
     const char *url; /* "stun:host[:port]"; RFC 7064. "turn:" and "turns:" are refused with PL_ENOTSUP yet */
@@ -140,8 +139,7 @@ typedef struct pl_peer_connection_observer {
     void (*on_track)(void *user, pl_rtp_transceiver *transceiver);
 } pl_peer_connection_observer;
 
-/* --- connection ------------------------------------------------------------------------------------------
- */
+/* --- connection ----------------------------------------------------------------------------------------- */
 
 /* Makes a connection. conf NULL: the defaults. observer is copied.
  * Errors: PL_EINVAL (a server URL that does not parse), PL_ENOTSUP (turn:, relay policy), PL_ENOMEM. */

@@ -35,8 +35,8 @@ PL_API void pl_rtp_transceiver_mid(pl_rtp_transceiver *transceiver, char *out, s
 PL_API pl_direction pl_rtp_transceiver_direction(pl_rtp_transceiver *transceiver);
 /* What was negotiated; PL_INACTIVE before the first answer. */
 PL_API pl_direction pl_rtp_transceiver_current_direction(pl_rtp_transceiver *transceiver);
-/* Takes effect with the next negotiation; on_negotiation_needed follows. Errors: PL_ESTATE (stopped, closed).
- */
+/* Takes effect with the next negotiation; on_negotiation_needed follows.
+ * Errors: PL_ESTATE (stopped, closed). */
 PL_NODISCARD PL_API pl_err pl_rtp_transceiver_set_direction(pl_rtp_transceiver *transceiver,
                                                             pl_direction direction);
 PL_NODISCARD PL_API pl_err pl_rtp_transceiver_stop(pl_rtp_transceiver *transceiver);

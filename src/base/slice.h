@@ -59,8 +59,8 @@ void pl_buf_add(pl_buf *b, const void *data, size_t n);
 void pl_buf_addf(pl_buf *b, const char *fmt, ...) PL_PRINTF(2, 3);
 /* The text with a final zero that is not counted; "" when empty, NULL when bad. Owned by the buffer. */
 const char *pl_buf_z(pl_buf *b);
-/* Hands the bytes over, zero-terminated, to be freed with free(); NULL when bad. The buffer is empty after.
- */
+/* Hands the bytes over, zero-terminated, to be freed with free(); NULL when bad. The buffer is
+ * empty after. */
 char *pl_buf_take(pl_buf *b);
 
 #endif

@@ -8,7 +8,7 @@
  *      "audio": {"codec", "sent_kbps", "received_kbps", "lost", "lost_percent", "jitter_ms",
  *                "concealed_percent", "level_dbov", "buffer_ms"},
  *      "video": {"codec", "sent_kbps", "received_kbps", "lost", "lost_percent", "jitter_ms", "size",
- * "frames", "key_frames", "fps", "freezes", "freeze_ms", "nacks", "plis", "repeated"}} */
+ *                "frames", "key_frames", "fps", "freezes", "freeze_ms", "nacks", "plis", "repeated"}} */
 #ifndef PL_CLI_REPORT_H
 #define PL_CLI_REPORT_H
 

@@ -57,8 +57,8 @@ const pl_video_codec *const *pl_video_codecs(size_t *n);
 const pl_video_codec *pl_video_codec_find(const char *name);
 const pl_video_codec *pl_video_codec_by_fourcc(const uint8_t fourcc[4]);
 
-/* Errors: PL_EINVAL (a side of 0 or above PL_PICTURE_SIDE_MAX, no rate), PL_ENOMEM, PL_EIO from the library.
- */
+/* Errors: PL_EINVAL (a side of 0 or above PL_PICTURE_SIDE_MAX, no rate), PL_ENOMEM, PL_EIO from
+ * the library. */
 PL_NODISCARD pl_err pl_video_encoder_new(pl_video_encoder **out, const pl_video_codec *codec,
                                          const pl_video_conf *conf);
 void pl_video_encoder_free(pl_video_encoder *e); /* NULL is fine */

@@ -1,5 +1,6 @@
 /* vp8_decode.c - VP8 through libvpx. A frame that fails leaves references nobody can trust, so from then on
- * only a key frame is taken. Source   RFC 6386 9.1 for the header. */
+ * only a key frame is taken.
+ * Source   RFC 6386 9.1 for the header. */
 #include <stdlib.h>
 
 #include <vpx/vp8dx.h>

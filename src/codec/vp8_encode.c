@@ -1,6 +1,6 @@
 /* vp8_encode.c - VP8 through libvpx, tuned for calls: one pass, constant bit rate, no look-ahead, key frames
- * only when asked for (a key frame of its own accord is a burst nobody needs). Source   RFC 6386; libvpx's
- * vpx_encoder.h and vp8cx.h for the settings. */
+ * only when asked for (a key frame of its own accord is a burst nobody needs).
+ * Source   RFC 6386; libvpx's vpx_encoder.h and vp8cx.h for the settings. */
 #include "codec/vp8.h"
 
 #include <stdlib.h>

@@ -1,12 +1,12 @@
 /* pacer.h - sends what encoders hand over in bursts evenly, the urgent first.
  * Source   draft-ietf-rmcat-gcc-02 4 (pacing); leaky bucket with a bounded burst.
  * Shape    links pl_pacer_pkt's that live inside the caller's packets; allocates nothing; zero state illegal:
- *          init first; nothing to free. A
- *          pacer must not be moved: its lists point back at it. Packets still queued at the end are taken out
- * by pl_pacer_take. Units    microseconds, bytes, bits per second. Errors   PL_ENOSPC when the queue holds
- * PL_PACER_PACKETS_MAX packets; the packet stays the caller's.
+ *          init first; nothing to free. A pacer must not be moved: its lists point back at it. Packets still
+ *          queued at the end are taken out by pl_pacer_take.
+ * Units    microseconds, bytes, bits per second.
+ * Errors   PL_ENOSPC when the queue holds PL_PACER_PACKETS_MAX packets; the packet stays the caller's.
  *
- *     pl_pacer_push(&p, now_us, &pkt->paced, PL_PACE_VIDEO, len, false);
+ *     pl_pacer_push(&p, now_us, &pkt->paced, PL_PACE_VIDEO, len);
  *     while ((paced = pl_pacer_poll(&p, now_us))) send(pl_of(paced, struct packet, paced));
  *     if ((n = pl_pacer_padding(&p, now_us))) make padding of about n bytes, push as PL_PACE_PADDING, poll
  *     wake at pl_pacer_next_us(&p)

@@ -1,7 +1,9 @@
 /* dcep.h - the two messages that open a data channel in-band, and the payload types of its messages.
  * Source   RFC 8832 5, 8.2; RFC 8831 8.
  *   OPEN  | 3 | channel type | priority 16 | reliability 32 | label length 16 | protocol length 16 | label |
- * protocol | ACK   | 2 | Shape    plain data; label and protocol are lent. */
+ *         | protocol |
+ *   ACK   | 2 |
+ * Shape    plain data; label and protocol are lent. */
 #ifndef PL_DATA_DCEP_H
 #define PL_DATA_DCEP_H
 

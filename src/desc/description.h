@@ -202,8 +202,7 @@ bool pl_desc_eq_but_candidates(const pl_desc *a, const pl_desc *b);
 /* Bytes the description holds from the allocator. */
 size_t pl_desc_bytes(const pl_desc *d);
 
-/* --- building: every adder returns a zeroed element at the end of its list, or NULL ----------------------
- */
+/* --- building: every adder returns a zeroed element at the end of its list, or NULL --------------------- */
 
 /* Copies a text into d and returns it; equal texts are often shared. NULL (and sticky PL_ENOSPC) when longer
  * than PL_DESC_TEXT_MAX, holding a zero byte, or without memory. */
@@ -227,8 +226,7 @@ bool pl_desc_group_add(pl_desc *d, pl_desc_group *g, const char *mid);
 /* Appends to d a section equal to m, which may belong to another description. */
 pl_desc_media *pl_desc_add_media_copy(pl_desc *d, const pl_desc_media *m);
 
-/* --- looking ----------------------------------------------------------------------------------------------
- */
+/* --- looking -------------------------------------------------------------------------------------------- */
 
 /* Index of the section with this mid, or -1. */
 int pl_desc_find_mid(const pl_desc *d, const char *mid);

@@ -84,8 +84,7 @@ void pl_jsep_check(const pl_jsep *j);
  * fingerprint". "" after a success. */
 const char *pl_jsep_error(const pl_jsep *j);
 
-/* --- transceivers and data --------------------------------------------------------------------------------
- */
+/* --- transceivers and data ------------------------------------------------------------------------------ */
 
 typedef struct pl_jsep_track { /* what a sender says of its track; all texts are copied */
     const char *track_id;      /* NULL: a random one */
@@ -122,8 +121,7 @@ pl_jsep_transceiver *pl_jsep_transceiver_at(const pl_jsep *j, size_t i);
 /* By the mid of its section, or NULL. */
 pl_jsep_transceiver *pl_jsep_transceiver_of_mid(const pl_jsep *j, const char *mid);
 
-/* --- descriptions -----------------------------------------------------------------------------------------
- */
+/* --- descriptions --------------------------------------------------------------------------------------- */
 
 /* *out belongs to the jsep, lent until the next call that is not const. Local candidates known so far for
  * its credentials are in it. Errors: create_offer PL_ESTATE closed; create_answer PL_ESTATE not in
@@ -153,8 +151,7 @@ const pl_desc *pl_jsep_pending_local(const pl_jsep *j);
 const pl_desc *pl_jsep_current_remote(const pl_jsep *j);
 const pl_desc *pl_jsep_pending_remote(const pl_jsep *j);
 
-/* --- candidates -------------------------------------------------------------------------------------------
- */
+/* --- candidates ----------------------------------------------------------------------------------------- */
 
 /* addIceCandidate. text: "candidate:…" (also with "a=" before it), "" for the end of candidates. mid or mline
  * (NULL, -1 when not given; with neither, only the end of candidates is allowed and means all sections) name
@@ -170,8 +167,7 @@ PL_NODISCARD pl_err pl_jsep_add_local_candidate(pl_jsep *j, pl_str text, const c
  * false before set_local. */
 bool pl_jsep_transport_section(const pl_jsep *j, const char **mid, int *mline);
 
-/* --- what a call changed ----------------------------------------------------------------------------------
- */
+/* --- what a call changed -------------------------------------------------------------------------------- */
 
 typedef enum pl_jsep_event_kind {
     PL_JSEP_STATE,       /* signalingState is another: .state */

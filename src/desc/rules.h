@@ -8,16 +8,14 @@
 #include "desc/codec.h"
 #include "desc/description.h"
 
-/* --- direction (pl_direction without PL_STOPPED; PL_STOPPED counts as inactive) ---------------------------
- */
+/* --- direction (pl_direction without PL_STOPPED; PL_STOPPED counts as inactive) ------------------------- */
 bool pl_direction_sends(pl_direction d);
 bool pl_direction_receives(pl_direction d);
 pl_direction pl_direction_make(bool send, bool receive);
 pl_direction pl_direction_reverse(pl_direction d); /* seen from the other side */
 pl_direction pl_direction_and(pl_direction a, pl_direction b);
 
-/* --- DTLS role (pl_desc_role, since pl_dtls_role is the name in dtls/session.h, which pc/ includes too) ----
- */
+/* --- DTLS role (pl_desc_role, since pl_dtls_role is the name in dtls/session.h, which pc/ includes too) --- */
 typedef enum pl_desc_role { PL_DESC_ROLE_NONE, PL_DESC_ROLE_CLIENT, PL_DESC_ROLE_SERVER } pl_desc_role;
 /* What an answer says to an offer. ours: what we would like (ACTPASS or NONE: active). kept: the role of an
  * association that goes on, which has precedence over an actpass offer. NONE when the offer's word is not
@@ -28,16 +26,14 @@ pl_desc_setup pl_setup_answer(pl_desc_setup offer, pl_desc_setup ours, pl_desc_r
  * counts as active (RFC 4145 4). NONE for actpass and holdconn, which no answer may say. */
 pl_desc_role pl_setup_role(pl_desc_setup answer, bool we_answered);
 
-/* --- bundle ----------------------------------------------------------------------------------------------
- */
+/* --- bundle --------------------------------------------------------------------------------------------- */
 /* Index of the section whose transport the section i uses in d: the first of its BUNDLE group that is not
  * rejected, or i itself. */
 int pl_bundle_transport_of(const pl_desc *d, int i);
 /* Every mid in every BUNDLE group is a section's, in one group only. */
 bool pl_bundle_valid(const pl_desc *d);
 
-/* --- what both support -----------------------------------------------------------------------------------
- */
+/* --- what both support ---------------------------------------------------------------------------------- */
 /* Adds to `answer` (a section of d) the codecs of the offer that are also in `ours`, under the offerer's
  * payload types, each with the feedback both have and our format parameters (those that must be equal are).
  * Order: the offer's, or with our_order that of `ours`. rtx goes with its codec, red and other helpers only
@@ -48,8 +44,7 @@ size_t pl_answer_codecs(pl_desc *d, pl_desc_media *answer, const pl_desc_media *
  * only when the offer allows to mix them. */
 void pl_answer_exts(pl_desc *d, pl_desc_media *answer, const pl_desc_media *offer, const pl_desc_media *ours);
 
-/* --- what a section pair means once it is answered -------------------------------------------------------
- */
+/* --- what a section pair means once it is answered ------------------------------------------------------ */
 enum { PL_NEGOTIATED_CODECS_MAX = 32 };
 typedef struct pl_negotiated_codec {
     const pl_desc_codec *codec; /* of the section that names the payload type; lent */

@@ -1,5 +1,5 @@
-/* device_internal.h - the makers behind the words of device/audio.h and device/video.h. Private to device/.
- */
+/* device_internal.h - the makers behind the words of device/audio.h and device/video.h. Private to
+ * device/. */
 #ifndef PL_DEVICE_INTERNAL_H
 #define PL_DEVICE_INTERNAL_H
 

@@ -1,6 +1,7 @@
 /* ivf.c - IVF: encoded frames with their times, little endian.
- *     "DKIF" | version 16 | header length 16 | fourcc | width 16 | height 16 | rate 32 | scale 32 | frames 32
- * | 0 32 then for each frame: length 32 | time 64 | bytes */
+ *     "DKIF" | version 16 | header length 16 | fourcc | width 16 | height 16 | rate 32 | scale 32 |
+ *            | frames 32 | 0 32
+ *     then for each frame: length 32 | time 64 | bytes */
 #include "device/ivf.h"
 
 #include <stdio.h>

@@ -16,8 +16,8 @@ typedef struct pl_tone {
 void pl_tone_init(pl_tone *t, uint32_t rate_hz, double hz, double level_dbov);
 void pl_tone_make(pl_tone *t, int16_t *out, size_t n);
 
-/* Power of the component at hz in the run, in the units of pl_dsp_power: a pure tone gives its whole power.
- */
+/* Power of the component at hz in the run, in the units of pl_dsp_power: a pure tone gives its
+ * whole power. */
 double pl_tone_power(const int16_t *x, size_t n, uint32_t rate_hz, double hz);
 /* The part of the run's whole power that stands at hz: 0..1. Silence gives 0. */
 double pl_tone_share(const int16_t *x, size_t n, uint32_t rate_hz, double hz);

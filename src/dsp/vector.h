@@ -1,6 +1,6 @@
 /* vector.h - small operations on runs of 16-bit samples.
  * Units    levels in dBov (0 is the loudest square wave, RFC 6464); energy is a mean of squares, full
- * scale 1. */
+ *          scale 1. */
 #ifndef PL_DSP_VECTOR_H
 #define PL_DSP_VECTOR_H
 

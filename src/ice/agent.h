@@ -126,8 +126,8 @@ void pl_ice_bases_done(pl_ice *ice, int64_t now_us);
 /* ---- what the session description tells ---- */
 const char *pl_ice_ufrag(const pl_ice *ice); /* of the newest generation; valid until restart or free */
 const char *pl_ice_pwd(const pl_ice *ice);
-/* Makes credentials to be given to conf or pl_ice_restart later: an offer may be created and never applied.
- */
+/* Makes credentials to be given to conf or pl_ice_restart later: an offer may be created and never
+ * applied. */
 void pl_ice_make_credentials(const pl_rand *rand, char ufrag[PL_ICE_UFRAG_MAX + 1],
                              char pwd[PL_ICE_PWD_MAX + 1]);
 /* The peer's credentials; the same ones again change nothing. Other ones are a restart by the peer and need

@@ -50,8 +50,8 @@ typedef struct pl_ice_cand {
 /* Parses "candidate:…", with or without "a=" before it and a line end behind it. Unknown extensions are
  * skipped; an unknown candidate type or transport gives PL_ENOTSUP, to be ignored (RFC 8839 5.1). */
 PL_NODISCARD pl_err pl_ice_cand_parse(pl_ice_cand *out, const char *text, size_t len);
-/* Writes "candidate:…" (no "a=", no line end), zero-terminated; returns its length, 0 when cap is too small.
- */
+/* Writes "candidate:…" (no "a=", no line end), zero-terminated; returns its length, 0 when cap is
+ * too small. */
 size_t pl_ice_cand_print(const pl_ice_cand *c, char *out, size_t cap);
 /* Whether this agent can pair it: UDP, component 1, a usable unicast address and port or a .local name. */
 bool pl_ice_cand_usable(const pl_ice_cand *c);

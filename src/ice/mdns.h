@@ -24,8 +24,8 @@ size_t pl_mdns_query(const char *name, bool unicast, uint8_t *out, size_t cap);
  * give PL_EPROTO. Names compare without case. */
 PL_NODISCARD pl_err pl_mdns_answer(const uint8_t *pkt, size_t len, const char *name,
                                    pl_addr out[PL_MDNS_ANSWERS_MAX], size_t *n);
-/* The response of one who owns the name: a record of addr with a time to live of 120 s. Returns its length.
- */
+/* The response of one who owns the name: a record of addr with a time to live of 120 s. Returns
+ * its length. */
 size_t pl_mdns_respond(const char *name, const pl_addr *addr, uint8_t *out, size_t cap);
 /* Whether a packet is a query for an address of name; *unicast when it asks for a direct answer. */
 bool pl_mdns_asks_for(const uint8_t *pkt, size_t len, const char *name, bool *unicast);

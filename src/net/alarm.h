@@ -1,7 +1,7 @@
 /* alarm.h - one deadline in microseconds that wakes a libuv loop.
  * Shape    a value inside the loop; start, then close and let the loop run until `closed` was called. On
- * Linux a timerfd in the poll set, so that an application polling the loop's descriptor sees it, too;
- *          elsewhere uv_timer, which rounds up to milliseconds.
+ *          Linux a timerfd in the poll set, so that an application polling the loop's descriptor sees it,
+ *          too; elsewhere uv_timer, which rounds up to milliseconds.
  * Errors   PL_EIO: no more descriptors.
  * Thread   the loop's. */
 #ifndef PL_NET_ALARM_H

@@ -2,7 +2,7 @@
  * media threads meet the network loop are these rings (docs/architecture.md, threads).
  * Shape    the port lives in the engine; rings are the engine's too, and must outlive the detaching.
  * Thread   attach, detach and pl_peer_media_kick from any thread; the callbacks come on the network thread
- * and must not block: they copy, or ring a bell. */
+ *          and must not block: they copy, or ring a bell. */
 #ifndef PL_PEER_MEDIA_PORT_H
 #define PL_PEER_MEDIA_PORT_H
 

@@ -2,9 +2,10 @@
  * when the next compound RTCP packet is due.
  * Source   RFC 3550 6.4.1 (SR, RTT from LSR and DLSR), 6.3 (randomised interval), RFC 4585 3.4 (regular
  *          reports apart from feedback, which is sent at once); webrtc-stats outbound-rtp,
- * remote-inbound-rtp. Shape    plain data, zero state legal, nothing to free. Belongs to its connection's
- * thread. Units    microseconds on the connection's clock; wall_offset_us is what makes it Unix time (Unix
- * minus ours), told by the driver. */
+ *          remote-inbound-rtp.
+ * Shape    plain data, zero state legal, nothing to free. Belongs to its connection's thread.
+ * Units    microseconds on the connection's clock; wall_offset_us is what makes it Unix time (Unix minus
+ *          ours), told by the driver. */
 #ifndef PL_RTP_REPORT_H
 #define PL_RTP_REPORT_H
 

@@ -1,11 +1,12 @@
 /* association.h - one SCTP association as WebRTC uses it: over DTLS, one path, no sockets.
  * Source   RFC 9260 as narrowed by RFC 8261; RFC 3758 and 7496 (partial reliability), RFC 6525 (stream
- * reset), RFC 7053 (immediate SACK). docs/rfc/sctp.md tells what we chose and left out. Shape    the eight
- * verbs. Packets are what DTLS carries: no IP, no UDP, CRC32c inside. poll_output gives one packet at a time,
- * until false. Whole messages come out of pl_sctp_recv. Units    microseconds, bytes. Errors   what the peer
- * does wrong is counted (pl_sctp_stats.bad_packets) or ends the association with an event; calls return
- * PL_ESTATE, PL_EAGAIN, PL_ENOSPC, PL_EINVAL, PL_ENOMEM as said at each. Thread   belongs to its connection's
- * thread. */
+ *          reset), RFC 7053 (immediate SACK). docs/rfc/sctp.md tells what we chose and left out.
+ * Shape    the eight verbs. Packets are what DTLS carries: no IP, no UDP, CRC32c inside. poll_output gives
+ *          one packet at a time, until false. Whole messages come out of pl_sctp_recv.
+ * Units    microseconds, bytes.
+ * Errors   what the peer does wrong is counted (pl_sctp_stats.bad_packets) or ends the association with an
+ *          event; calls return PL_ESTATE, PL_EAGAIN, PL_ENOSPC, PL_EINVAL, PL_ENOMEM as said at each.
+ * Thread   belongs to its connection's thread. */
 #ifndef PL_SCTP_ASSOCIATION_H
 #define PL_SCTP_ASSOCIATION_H
 
@@ -146,8 +147,8 @@ void pl_sctp_msg_free(pl_sctp_msg *m);
 
 /* Bytes of a stream that no packet has carried yet. */
 size_t pl_sctp_buffered(const pl_sctp *s, uint16_t sid);
-/* What send_buffer_max limits: bytes of all streams, queued or unacknowledged, and about 70 for each message.
- */
+/* What send_buffer_max limits: bytes of all streams, queued or unacknowledged, and about 70 for
+ * each message. */
 size_t pl_sctp_buffered_total(const pl_sctp *s);
 /* BUFFERED_LOW comes each time pl_sctp_buffered(sid) falls from above `bytes` to it or below.
  * Errors: PL_ENOMEM. */

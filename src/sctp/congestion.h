@@ -1,9 +1,9 @@
 /* congestion.h - how much may be under way: one controller behind a table of functions.
  * Source   RFC 9260 7.2 for the one that is here (congestion_reno.c); others fill the same table.
  * Shape    plain data inside its association, nothing to free. The association reports facts (acknowledged,
- * lost, timed out, idle) and asks for the window; when a packet counts as lost is not the controller's
- * matter. Units    bytes of user data with chunk headers left out, as RFC 9260 counts flight size;
- * microseconds. */
+ *          lost, timed out, idle) and asks for the window; when a packet counts as lost is not the
+ *          controller's matter.
+ * Units    bytes of user data with chunk headers left out, as RFC 9260 counts flight size; microseconds. */
 #ifndef PL_SCTP_CONGESTION_H
 #define PL_SCTP_CONGESTION_H
 

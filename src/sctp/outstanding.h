@@ -1,9 +1,9 @@
 /* outstanding.h - every TSN that was sent and is not cumulatively acknowledged, and what SACKs say about it.
  * Source   RFC 9260 6.2.1 (SACK), 6.3.3 (T3), 7.2.4 (missing reports); RFC 3758 3.5 (abandoning).
- * Shape    a ring indexed by TSN: finding one is an addition and a mask. init/clear inside an association. A
- * TSN points into its message, so sending it again copies nothing but the packet. Units    bytes: a TSN
- * counts its DATA chunk with header and padding, which is what a packet spends on it. Errors   PL_ENOSPC at
- * PL_SCTP_OUTSTANDING_MAX, PL_ENOMEM, PL_EPROTO for a SACK of what was never sent. */
+ * Shape    a ring indexed by TSN: finding one is an addition and a mask. init/clear inside an association.
+ *          A TSN points into its message, so sending it again copies nothing but the packet.
+ * Units    bytes: a TSN counts its DATA chunk with header and padding, which is what a packet spends on it.
+ * Errors   PL_ENOSPC at PL_SCTP_OUTSTANDING_MAX, PL_ENOMEM, PL_EPROTO for a SACK of what was never sent. */
 #ifndef PL_SCTP_OUTSTANDING_H
 #define PL_SCTP_OUTSTANDING_H
 

@@ -1,11 +1,13 @@
 /* reassembly.h - from DATA chunks to whole messages in their order.
  * Source   RFC 9260 6.5, 6.6, 6.9; RFC 3758 3.6 (skipping); RFC 6525 5.2.2 (incoming streams start anew).
  * Shape    init/clear inside an association. A chunk that comes in TSN order goes straight into the buffer
- * that the application will get. One that comes early is kept aside in a ring indexed by TSN, where
- * neighbours know the ends of their run, so that a message which is whole before a gap is filled is found in
- * O(1). Ordered messages whose turn has not come wait in a heap by SSN, one for each stream. Units    bytes.
- * `held` counts data and headers of everything kept, also of messages not yet taken. Errors   PL_ENOMEM
- * leaves all as it was; PL_ENOSPC: a message outgrew max_message; PL_EPROTO only counts. */
+ *          that the application will get. One that comes early is kept aside in a ring indexed by TSN, where
+ *          neighbours know the ends of their run, so that a message which is whole before a gap is filled is
+ *          found in O(1). Ordered messages whose turn has not come wait in a heap by SSN, one for each
+ *          stream.
+ * Units    bytes. `held` counts data and headers of everything kept, also of messages not yet taken.
+ * Errors   PL_ENOMEM leaves all as it was; PL_ENOSPC: a message outgrew max_message; PL_EPROTO only
+ *          counts. */
 #ifndef PL_SCTP_REASSEMBLY_H
 #define PL_SCTP_REASSEMBLY_H
 

@@ -1,8 +1,8 @@
 /* reset.h - resetting streams, and answering the peer who resets or adds his.
  * Source   RFC 6525 5.1, 5.2.
  * Shape    plain data inside an association; the functions work on the association, whose streams, TSNs and
- * timers they need. One request of ours is under way at a time; one of the peer's may wait for its last TSN.
- */
+ *          timers they need. One request of ours is under way at a time; one of the peer's may wait for its
+ *          last TSN. */
 #ifndef PL_SCTP_RESET_H
 #define PL_SCTP_RESET_H
 

@@ -3,7 +3,7 @@
  * Shape    plain data, zero state legal until used, nothing to free.
  * Units    microseconds.
  * Errors   none: a sample that is negative or above rto_max_us is ignored, because one wrong sample would
- * take minutes to forget. */
+ *          take minutes to forget. */
 #ifndef PL_SCTP_RTO_H
 #define PL_SCTP_RTO_H
 

@@ -1,8 +1,9 @@
 /* sack.h - which TSNs have arrived, and when and how to say so.
- * Source   RFC 9260 6.2 (every second packet, or a delay), 6.2.1, 6.7 (gaps at once), 3.3.4; RFC 7053 (I
- * bit). Shape    init/clear inside an association. A cumulative point and a ring of bits for what lies beyond
- * it; without losses no bit is touched. Gap blocks are read off the bits a word at a time. Errors   PL_ENOMEM
- * from reserve. */
+ * Source   RFC 9260 6.2 (every second packet, or a delay), 6.2.1, 6.7 (gaps at once), 3.3.4; RFC 7053
+ *          (I bit).
+ * Shape    init/clear inside an association. A cumulative point and a ring of bits for what lies beyond it;
+ *          without losses no bit is touched. Gap blocks are read off the bits a word at a time.
+ * Errors   PL_ENOMEM from reserve. */
 #ifndef PL_SCTP_SACK_H
 #define PL_SCTP_SACK_H
 
@@ -43,8 +44,8 @@ void pl_sctp_sack_renege(pl_sctp_sack *s, uint32_t tsn);
 void pl_sctp_sack_forward(pl_sctp_sack *s, uint32_t tsn);
 bool pl_sctp_sack_has(const pl_sctp_sack *s, uint32_t tsn);
 
-/* A packet with DATA (or FORWARD TSN) has been worked through. at_once: I bit, duplicate, or shutting down.
- */
+/* A packet with DATA (or FORWARD TSN) has been worked through. at_once: I bit, duplicate, or
+ * shutting down. */
 void pl_sctp_sack_packet(pl_sctp_sack *s, int64_t now_us, bool at_once);
 static inline void pl_sctp_sack_at_once(pl_sctp_sack *s, int64_t now_us)
 {

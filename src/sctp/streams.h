@@ -2,8 +2,8 @@
  * Source   RFC 9260 6.5, 6.6 (order), RFC 8260 3 (schedulers; round robin by message is the one here),
  *          RFC 6525 5.1.2 (a stream being reset carries nothing new).
  * Shape    init/clear inside an association. A message is one block: header and the only copy of its bytes.
- * It lives while it is queued or while TSNs refer to it. Streams are made on first use, in pages. Units bytes
- * of user data; `total` charges a message's header too, so that small ones are not free. */
+ *          It lives while it is queued or while TSNs refer to it. Streams are made on first use, in pages.
+ * Units    bytes of user data; `total` charges a message's header too, so that small ones are not free. */
 #ifndef PL_SCTP_STREAMS_H
 #define PL_SCTP_STREAMS_H
 

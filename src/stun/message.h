@@ -167,8 +167,8 @@ typedef struct pl_stun_icmp {
     uint32_t data;
 } pl_stun_icmp;
 PL_NODISCARD pl_err pl_stun_get_icmp(const pl_stun_msg *m, pl_stun_icmp *out);
-/* PASSWORD-ALGORITHM and PASSWORD-ALGORITHMS: bit 1 << n is set for each algorithm n < 32 (1 MD5, 2 SHA-256).
- */
+/* PASSWORD-ALGORITHM and PASSWORD-ALGORITHMS: bit 1 << n is set for each algorithm n < 32 (1 MD5,
+ * 2 SHA-256). */
 enum { PL_STUN_ALG_MD5 = 1, PL_STUN_ALG_SHA256 = 2 };
 PL_NODISCARD pl_err pl_stun_get_algorithm(const pl_stun_msg *m, uint16_t *out);
 PL_NODISCARD pl_err pl_stun_get_algorithms(const pl_stun_msg *m, uint32_t *set);

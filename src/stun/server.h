@@ -3,7 +3,7 @@
  * Shape    no state; the caller owns sockets and both buffers. Belongs to no thread.
  * Limits   the answer is never longer than PL_STUN_RESPOND_MAX and, whatever was asked, never more than
  *          1.5 times the request where that leaves room for the bare answer of 44 bytes (an IPv6 mapped
- * address; 32 for IPv4), so that a forged source gains nothing. */
+ *          address; 32 for IPv4), so that a forged source gains nothing. */
 #ifndef PL_STUN_SERVER_H
 #define PL_STUN_SERVER_H
 
