@@ -14,8 +14,10 @@ static const int64_t pause_min_us = PL_MS(500), pause_max_us = PL_SEC(15);
 static bool parse_host(pl_str authority, client_url *out)
 {
     uint64_t port = out->port;
-    pl_str host = authority;
-    if (authority.n && authority.p[0] == '[') {
+    pl_str host;
+    if (!authority.p || authority.n == 0)
+        return false;
+    if (authority.p[0] == '[') {
         host = pl_str_cut(&authority, ']');
         host = (pl_str){ host.p + 1, host.n - 1 };
         if (!authority.p || (authority.n && authority.p[0] != ':'))

@@ -90,7 +90,8 @@ void pl_name_unref(pl_name *n)
 
 static pl_room *find_room(const pl_rooms *r, pl_str name)
 {
-    for (pl_hash_node *n = pl_hash_find(&r->by_name, name.p ? name.p : "", name.n); n; n = pl_hash_next(n)) {
+    name.p = name.p ? name.p : "";
+    for (pl_hash_node *n = pl_hash_find(&r->by_name, name.p, name.n); n; n = pl_hash_next(n)) {
         pl_room *room = pl_of(n, pl_room, by_name);
         if (pl_str_eq(pl_room_name(room), name))
             return room;

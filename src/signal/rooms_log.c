@@ -32,14 +32,18 @@ static bool grow(pl_room *room)
     return true;
 }
 
+/* A free place in the ring; false only where there never was one. */
 static bool make_space(pl_rooms *r, pl_room *room, size_t size)
 {
     while (room->log_start != room->log_end && (room->log_end - room->log_start == PL_ROOMS_LOG_MAX ||
                                                 r->stats.log_bytes + size > r->conf.max_total_bytes))
         drop_oldest(r, room);
-    if (room->log_end - room->log_start < room->log_cap)
+    if (room->log_end - room->log_start < room->log_cap || grow(room))
         return true;
-    return grow(room) || room->log_cap > 0;
+    if (room->log_start == room->log_end)
+        return false;
+    drop_oldest(r, room); /* could not grow */
+    return true;
 }
 
 void pl_room_log_add(pl_rooms *r, pl_room *room, const pl_peer *about, bool joined)
@@ -50,8 +54,6 @@ void pl_room_log_add(pl_rooms *r, pl_room *room, const pl_peer *about, bool join
         room->log_start = ++room->log_end; /* never had a ring: nothing to drop */
         goto wake;
     }
-    if (room->log_end - room->log_start == room->log_cap) /* could not grow */
-        drop_oldest(r, room);
     room->log[room->log_end++ & (room->log_cap - 1)] = note;
     note.name->refs++;
     r->stats.log_bytes += pl_note_size(&note);

@@ -143,8 +143,8 @@ static void talk(const char *scheme_of_ann, const char *scheme_of_bob)
     turn_until(&w, &bob.n_messages, N);
     turn_until(&w, &ann.n_messages, N);
     for (int i = 0; i < N; i++) {
-        PL_EQ(atoi(ann.text[i]), i);
-        PL_EQ(atoi(bob.text[i]), i);
+        PL_EQ(strtol(ann.text[i], NULL, 10), i);
+        PL_EQ(strtol(bob.text[i], NULL, 10), i);
         PL_OKAY(strstr(bob.text[i], " {\"type\":\"offer\"}\r\n"));
     }
     PL_EQ(ann.last_from, bob.id);

@@ -20,7 +20,7 @@ static void write_cert(char name[32])
 {
     pl_cert *cert;
     pl_buf pem = pl_buf_init(1 << 16);
-    strcpy(name, "/tmp/pl-tls-XXXXXX");
+    snprintf(name, 32, "/tmp/pl-tls-XXXXXX");
     int fd = mkstemp(name);
     PL_EQ(pl_cert_new(&cert, &(pl_cert_conf){ .now_s = time(NULL) }), PL_OK);
     PL_EQ(pl_cert_write_pem(cert, &pem), PL_OK);

@@ -104,7 +104,7 @@ int wire_status(pl_loop *loop, const pl_addr *to, const char *request)
     int status = 0;
     wire_send(&w, request, strlen(request));
     if (wire_wait_for(&w, "\r\n\r\n"))
-        (void)sscanf(w.in, "HTTP/1.1 %d", &status);
+        status = strncmp(w.in, "HTTP/1.1 ", 9) == 0 ? (int)strtol(w.in + 9, NULL, 10) : -1;
     wire_close(&w);
     return status;
 }
