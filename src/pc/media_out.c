@@ -16,7 +16,7 @@ static pc_packet *new_packet(pl_pc *pc, pc_transceiver *t)
     }
     p->paced = (pl_pacer_pkt){ 0 };
     p->t = t;
-    p->is_rtx = false;
+    p->is_rtx = p->is_protected = false;
     p->sample_us = pc->now_us;
     p->len = 0;
     return p;
@@ -111,8 +111,6 @@ void pl_pc_pump_media(pl_pc *pc, int64_t now_us)
     }
 }
 
-/* RTX when it was agreed on; a plain repetition would use an SRTP index twice, so without RTX the request
- * stays unanswered and the peer falls back to a key frame. */
 static pc_packet *make_rtx(pl_pc *pc, pc_transceiver *t, const uint8_t *pkt, size_t len)
 {
     if (t->rtx_pt < 0)
@@ -128,11 +126,26 @@ static pc_packet *make_rtx(pl_pc *pc, pc_transceiver *t, const uint8_t *pkt, siz
     return p;
 }
 
+/* Without RTX the very same SRTP packet goes again: protecting it anew would use its index twice
+ * (RFC 3711 3.3.1), so the history then holds protected packets. */
+static pc_packet *repeat_protected(pl_pc *pc, pc_transceiver *t, const uint8_t *pkt, size_t len)
+{
+    pc_packet *p = len <= PC_PACKET_CAP ? new_packet(pc, t) : NULL;
+    if (!p)
+        return NULL;
+    memcpy(p->data, pkt, len);
+    p->len = len;
+    p->is_protected = true;
+    return p;
+}
+
 void pc_media_resend(pl_pc *pc, pc_transceiver *t, uint16_t seq)
 {
     size_t len;
-    const uint8_t *pkt = t->rtx_pt >= 0 ? pl_rtp_history_resend(&t->history, pc->now_us, seq, &len) : NULL;
-    pc_packet *p = pkt ? make_rtx(pc, t, pkt, len) : NULL;
+    const uint8_t *pkt = pl_rtp_history_resend(&t->history, pc->now_us, seq, &len);
+    if (!pkt)
+        return;
+    pc_packet *p = t->rtx_pt >= 0 ? make_rtx(pc, t, pkt, len) : repeat_protected(pc, t, pkt, len);
     if (p)
         push(pc, p, PL_PACE_RETRANSMIT);
 }
@@ -157,6 +170,12 @@ static bool add_padding(pl_pc *pc)
     return false;
 }
 
+static void keep(pl_pc *pc, pc_transceiver *t, const uint8_t *pkt, size_t len)
+{
+    if (pl_rtp_history_put(&t->history, pc->now_us, pkt, len))
+        pc->count.not_kept++; /* no memory: it cannot be sent again, that is all */
+}
+
 /* Stamps, remembers and counts a packet that leaves now. */
 static void depart(pl_pc *pc, pc_packet *p)
 {
@@ -175,9 +194,28 @@ static void depart(pl_pc *pc, pc_packet *p)
         pl_rtp_sender_resent(&t->sender, h.payload_at, h.payload_len);
         return;
     }
-    if (t->rtx_pt >= 0 && pl_rtp_history_put(&t->history, pc->now_us, p->data, p->len))
-        pc->count.not_kept++; /* no memory: it cannot be sent again, that is all */
+    if (t->rtx_pt >= 0)
+        keep(pc, t, p->data, p->len);
     pl_rtp_sender_sent(&t->sender, &h, p->sample_us);
+}
+
+static pl_err protect(pl_pc *pc, pc_packet *p, uint8_t *out, size_t cap, size_t *len)
+{
+    pc_transceiver *t = p->t;
+    assert(p->len + PL_SRTP_TAILROOM <= cap);
+    if (p->is_protected) {
+        memcpy(out, p->data, p->len);
+        *len = p->len;
+        pl_cc_sent(&pc->media->cc, pc->now_us, p->len);
+        pl_rtp_sender_resent(&t->sender, PL_RTP_HEADER_MIN, p->len - PL_RTP_HEADER_MIN);
+        return PL_OK;
+    }
+    depart(pc, p);
+    memcpy(out, p->data, p->len);
+    pl_err err = pl_srtp_protect(pc->srtp_out, out, p->len, cap, len);
+    if (!err && !p->is_rtx && t->rtx_pt < 0 && (t->feedback & PL_FB_NACK))
+        keep(pc, t, out, *len);
+    return err;
 }
 
 bool pc_media_poll(pl_pc *pc, uint8_t *out, size_t cap, size_t *len, uint8_t *dscp)
@@ -189,10 +227,7 @@ bool pc_media_poll(pl_pc *pc, uint8_t *out, size_t cap, size_t *len, uint8_t *ds
     while (paced) {
         pc_packet *p = pl_of(paced, pc_packet, paced);
         *dscp = p->t->kind == PL_AUDIO ? DSCP_AUDIO : DSCP_VIDEO;
-        depart(pc, p);
-        assert(p->len + PL_SRTP_TAILROOM <= cap);
-        memcpy(out, p->data, p->len);
-        pl_err err = pl_srtp_protect(pc->srtp_out, out, p->len, cap, len);
+        pl_err err = protect(pc, p, out, cap, len);
         pl_pool_put(&m->packets, p);
         if (!err)
             return true;

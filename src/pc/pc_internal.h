@@ -42,7 +42,7 @@ typedef struct pc_stream {
     pl_nack nack;
     pl_rtp_dup dup;
     bool pli_wanted;
-    uint64_t pli_count, nack_count, discarded;
+    uint64_t pli_count, fir_count, nack_count, discarded;
 } pc_stream;
 
 typedef struct pc_transceiver {
@@ -71,6 +71,8 @@ typedef struct pc_transceiver {
     int16_t recv_rtx_of[128]; /* rtx payload type to the payload type it repeats, else -1 */
     uint8_t recv_clock_khz[128];
     bool recv_nack;
+    bool recv_fir;    /* the peer takes FIR for key frames, but not PLI */
+    uint8_t fir_sent; /* number of our last command */
     pc_stream *streams;
     uint32_t n_streams;
 
@@ -82,6 +84,7 @@ typedef struct pc_packet {
     pl_pacer_pkt paced;
     pc_transceiver *t;
     bool is_rtx;
+    bool is_protected; /* SRTP already: a repetition without RTX */
     int64_t sample_us;
     size_t len;
     uint8_t data[PC_PACKET_CAP];

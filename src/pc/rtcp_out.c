@@ -71,14 +71,21 @@ static void write_nacks(pl_pc *pc, pl_wr *w, pc_stream *s)
         s->pli_wanted = true;
 }
 
-static void write_pli(pl_pc *pc, pl_wr *w, pc_stream *s)
+/* PLI, or FIR for a peer that knows only that (RFC 5104 3.5.1). */
+static void write_key_request(pl_pc *pc, pl_wr *w, pc_transceiver *t, pc_stream *s)
 {
     if (!s->pli_wanted || pl_wr_left(w) < 100)
         return;
     open_feedback(pc, w);
-    pl_rtcp_pli_write(w, reporter(pc), s->ssrc);
     s->pli_wanted = false;
-    s->pli_count++;
+    if (t->recv_fir) {
+        pl_rtcp_fir_item item = { .ssrc = s->ssrc, .seq_nr = ++t->fir_sent };
+        pl_rtcp_fir_write(w, reporter(pc), &item, 1);
+        s->fir_count++;
+    } else {
+        pl_rtcp_pli_write(w, reporter(pc), s->ssrc);
+        s->pli_count++;
+    }
 }
 
 static void write_feedback(pl_pc *pc, pl_wr *w)
@@ -89,7 +96,7 @@ static void write_feedback(pl_pc *pc, pl_wr *w)
                 continue;
             if (pc->t[i]->recv_nack)
                 write_nacks(pc, w, s);
-            write_pli(pc, w, s);
+            write_key_request(pc, w, pc->t[i], s);
         }
     }
     if (pl_twcc_rx_next_us(&pc->media->twcc_rx) <= pc->now_us) {

@@ -220,6 +220,7 @@ static void add_inbound(const pl_pc *pc, const pc_transceiver *t, const pc_strea
     s->u.inbound_rtp.jitter = pl_rtp_source_jitter_s(src);
     s->u.inbound_rtp.nack_count = m->nack_count;
     s->u.inbound_rtp.pli_count = m->pli_count;
+    s->u.inbound_rtp.fir_count = m->fir_count;
     if (src->last_packet_received_us)
         s->u.inbound_rtp.last_packet_received_timestamp =
             (double)(src->last_packet_received_us + pc->conf.wall_offset_us) / 1000.0;

@@ -113,7 +113,7 @@ static void apply_recv(pl_pc *pc, pc_transceiver *t, const pl_jsep_media *m)
     for (int i = 0; i < 128; i++)
         t->recv_rtx_of[i] = -1;
     memset(t->recv_clock_khz, 0, sizeof t->recv_clock_khz);
-    t->recv_nack = false;
+    t->recv_nack = t->recv_fir = false;
     for (size_t i = 0; i < m->n_recv; i++) {
         const pl_negotiated_codec *c = &m->recv_codec[i];
         t->recv_clock_khz[c->pt & 127] = (uint8_t)(c->codec->clock_hz / 1000);
@@ -123,6 +123,7 @@ static void apply_recv(pl_pc *pc, pc_transceiver *t, const pl_jsep_media *m)
             continue;
         if (c->codec->feedback & PL_FB_NACK)
             t->recv_nack = true;
+        t->recv_fir = (c->codec->feedback & (PL_FB_NACK_PLI | PL_FB_CCM_FIR)) == PL_FB_CCM_FIR;
         info->recv[info->n_recv].pt = c->pt;
         info->recv[info->n_recv].clock_hz = c->codec->clock_hz;
         info->recv[info->n_recv].channels = c->codec->channels;

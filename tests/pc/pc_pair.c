@@ -70,10 +70,14 @@ void pair_offer_from(pair *p, pair_peer *from)
         fail_msg("%s\n%s", pl_pc_error_text(from->pc), sdp);
     if (p->corrupt_fingerprint)
         spoil(sdp);
+    if (p->edit)
+        p->edit(sdp);
     PL_EQ(pl_pc_set_remote(to->pc, p->now_us, PL_SDP_OFFER, sdp), PL_OK);
     free(sdp);
     PL_EQ(pl_pc_create_answer(to->pc, p->now_us, &sdp), PL_OK);
     PL_EQ(pl_pc_set_local(to->pc, p->now_us, PL_SDP_ANSWER, sdp), PL_OK);
+    if (p->edit)
+        p->edit(sdp);
     PL_EQ(pl_pc_set_remote(from->pc, p->now_us, PL_SDP_ANSWER, sdp), PL_OK);
     free(sdp);
 }

@@ -29,6 +29,7 @@ typedef struct pair {
     pl_rand_seeded rand_a, rand_b;
     bool corrupt_fingerprint; /* of a's offer, on its way */
     bool no_trickle;
+    void (*edit)(char *sdp); /* changes descriptions on their way, in place; or NULL */
 } pair;
 
 void pair_init(pair *p, const sim_net *net, uint64_t seed);
