@@ -2,6 +2,7 @@
 
 #include <ifaddrs.h>
 #include <net/if.h>
+#include <netpacket/packet.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,18 +23,6 @@ static bool sys_has(const char *name, const char *what)
     return access(path, F_OK) == 0;
 }
 
-static long sys_arp_type(const char *name)
-{
-    char path[64 + PL_IFADDR_NAME_MAX], line[32];
-    snprintf(path, sizeof path, "/sys/class/net/%s/type", name);
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return -1;
-    bool got = fgets(line, sizeof line, f) != NULL;
-    fclose(f);
-    return got ? strtol(line, NULL, 10) : -1;
-}
-
 static bool starts_with_one_of(const char *name, const char *const *prefix)
 {
     for (; *prefix; prefix++) {
@@ -43,7 +32,7 @@ static bool starts_with_one_of(const char *name, const char *const *prefix)
     return false;
 }
 
-static pl_if_type guess_type(const char *name, unsigned flags)
+static pl_if_type guess_type(const char *name, unsigned flags, int arp)
 {
     static const char *const vpn[] = { "tun", "tap", "wg", "ppp", "ipsec", "utun", "tailscale", "zt", NULL };
     static const char *const wifi[] = { "wl", "ath", "ra", NULL };
@@ -55,7 +44,6 @@ static pl_if_type guess_type(const char *name, unsigned flags)
         return PL_IF_WIFI;
     if (starts_with_one_of(name, cellular))
         return PL_IF_CELLULAR;
-    long arp = sys_arp_type(name);
     if (sys_has(name, "tun_flags") || starts_with_one_of(name, vpn) || arp == ARP_PPP || arp == ARP_NONE)
         return PL_IF_VPN;
     if (arp == ARP_ETHERNET || starts_with_one_of(name, ethernet))
@@ -148,16 +136,45 @@ static bool is_wanted(const pl_ifaddr *a, unsigned flags, unsigned state)
     return !pl_addr_is_link_local(&a->addr) || flags & PL_IFADDR_LINK_LOCAL;
 }
 
-static bool read_one(pl_ifaddr *out, const struct ifaddrs *ifa)
+/* Index and hardware type stand in the link-level entry that getifaddrs gives for the interface: asking the system
+ * once more for every address cost more than the list itself. */
+static int read_link(pl_ifaddr *out, const struct ifaddrs *all)
+{
+    for (; all; all = all->ifa_next) {
+        if (all->ifa_addr && all->ifa_addr->sa_family == AF_PACKET && strcmp(all->ifa_name, out->name) == 0) {
+            struct sockaddr_ll link;
+            memcpy(&link, all->ifa_addr, sizeof link);
+            out->index = (uint32_t)link.sll_ifindex;
+            return link.sll_hatype;
+        }
+    }
+    out->index = if_nametoindex(out->name);
+    return -1;
+}
+
+/* What the interface is, asked once for all its addresses: `list` holds those found so far. */
+static void read_interface(pl_ifaddr *out, const struct ifaddrs *ifa, const struct ifaddrs *all,
+                           const pl_ifaddr *list, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (strcmp(list[i].name, out->name) == 0) {
+            out->index = list[i].index;
+            out->type = list[i].type;
+            return;
+        }
+    }
+    int arp = read_link(out, all);
+    out->type = (uint8_t)guess_type(out->name, ifa->ifa_flags, arp);
+}
+
+static bool read_address(pl_ifaddr *out, const struct ifaddrs *ifa)
 {
     *out = (pl_ifaddr){ 0 };
     if (!ifa->ifa_addr || !(ifa->ifa_flags & IFF_UP) || !pl_sockaddr_to(&out->addr, ifa->ifa_addr))
         return false;
     out->addr.port = 0;
     snprintf(out->name, sizeof out->name, "%s", ifa->ifa_name);
-    out->index = if_nametoindex(ifa->ifa_name);
     out->prefix = prefix_bits(ifa->ifa_netmask, ifa->ifa_addr->sa_family);
-    out->type = (uint8_t)guess_type(ifa->ifa_name, ifa->ifa_flags);
     out->multicast = ifa->ifa_flags & IFF_MULTICAST;
     return true;
 }
@@ -204,8 +221,9 @@ size_t pl_ifaddr_list(pl_ifaddr *out, size_t cap, unsigned flags)
         return 0;
     for (struct ifaddrs *ifa = all; ifa && n < cap; ifa = ifa->ifa_next) {
         pl_ifaddr a;
-        if (!read_one(&a, ifa))
+        if (!read_address(&a, ifa))
             continue;
+        read_interface(&a, ifa, all, out, n);
         unsigned v6 = a.addr.family == PL_AF_IP6 ? v6_flags(state, n_states, &a) : 0;
         a.temporary = v6 & V6_TEMPORARY;
         if (is_wanted(&a, flags, v6) && !is_listed(out, n, &a.addr))
