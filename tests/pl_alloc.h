@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
@@ -29,10 +30,6 @@ void *PL_ALLOC_REAL(malloc)(size_t n);
 void *PL_ALLOC_REAL(calloc)(size_t n, size_t size);
 void *PL_ALLOC_REAL(realloc)(void *p, size_t n);
 void *PL_ALLOC_REAL(memalign)(size_t align, size_t n);
-PL_ALLOC_OURS void *malloc(size_t n);
-PL_ALLOC_OURS void *calloc(size_t n, size_t size);
-PL_ALLOC_OURS void *realloc(void *p, size_t n);
-PL_ALLOC_OURS void *aligned_alloc(size_t align, size_t n);
 
 static atomic_size_t pl_alloc_count;
 static atomic_long pl_alloc_countdown = -1; /* allocations until one fails; below 0: none does */
@@ -66,22 +63,22 @@ static bool pl_alloc_fails_now(void)
     return true;
 }
 
-void *malloc(size_t n)
+PL_ALLOC_OURS void *malloc(size_t n)
 {
     return pl_alloc_fails_now() ? NULL : PL_ALLOC_REAL(malloc)(n);
 }
 
-void *calloc(size_t n, size_t size)
+PL_ALLOC_OURS void *calloc(size_t n, size_t size)
 {
     return pl_alloc_fails_now() ? NULL : PL_ALLOC_REAL(calloc)(n, size);
 }
 
-void *realloc(void *p, size_t n)
+PL_ALLOC_OURS void *realloc(void *p, size_t n)
 {
     return pl_alloc_fails_now() ? NULL : PL_ALLOC_REAL(realloc)(p, n);
 }
 
-void *aligned_alloc(size_t align, size_t n)
+PL_ALLOC_OURS void *aligned_alloc(size_t align, size_t n)
 {
     return pl_alloc_fails_now() ? NULL : PL_ALLOC_REAL(memalign)(align, n);
 }

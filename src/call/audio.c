@@ -138,7 +138,7 @@ void call_audio_run(void *arg)
 static double strongest_hz(const int16_t *x, size_t n)
 {
     double best_hz = 0, best = 0;
-    for (double hz = 100; hz <= 4000; hz += 4) {
+    for (int hz = 100; hz <= 4000; hz += 4) {
         double power = pl_tone_power(x, n, PL_VOICE_HZ, hz);
         if (power > best) {
             best = power;
