@@ -3,7 +3,8 @@
 #   <folder>.<name>     tests/<folder>/<name>.test.mjs (node --test) and <name>.test.sh, given the built program in
 #                       PEERLINE; one at a time
 #   tools.* packaging.* the floors, the exported symbols, what gets installed
-# Labels: unit (C tests), and the folder's name.
+# Labels: unit (C tests), threaded (those among them whose rooms have threads), and the folder's name. The targets
+# tests_unit and tests_threaded build what these labels run.
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 file(GLOB sim_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/sim/*.c)
 add_library(pl_sim STATIC EXCLUDE_FROM_ALL ${sim_sources})
@@ -14,7 +15,15 @@ target_link_libraries(pl_sim PRIVATE pl_flags PUBLIC pl_room_base)
 set(PL_TEST_USES_sctp usrsctp)
 set(PL_TEST_USES_srtp srtp2)
 
+set(PL_THREADED_ROOMS base crypto net peer call signal server)
+add_custom_target(tests_unit)
+add_custom_target(tests_threaded)
+
 foreach(room IN LISTS PL_ROOMS)
+  set(labels unit ${room})
+  if(room IN_LIST PL_THREADED_ROOMS)
+    list(APPEND labels threaded)
+  endif()
   file(GLOB tests CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${room}/*_test.c)
   file(GLOB helpers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/${room}/*.c)
   list(FILTER helpers EXCLUDE REGEX "_test\\.c$")
@@ -28,7 +37,12 @@ foreach(room IN LISTS PL_ROOMS)
     target_compile_definitions(test_${room}_${name} PRIVATE PL_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
     set_property(TARGET test_${room}_${name} PROPERTY RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
     add_test(NAME ${room}.${name} COMMAND test_${room}_${name})
-    set_tests_properties(${room}.${name} PROPERTIES TIMEOUT 300 LABELS "unit;${room}")
+    set_tests_properties(${room}.${name} PROPERTIES TIMEOUT 300 LABELS "${labels}")
+    foreach(label unit threaded)
+      if(label IN_LIST labels)
+        add_dependencies(tests_${label} test_${room}_${name})
+      endif()
+    endforeach()
   endforeach()
 endforeach()
 
