@@ -31,8 +31,5 @@ bool pl_lines_wait(pl_lines *l, pl_loop *loop, int64_t timeout_us);
 
 /* Prints and frees the object. */
 void pl_lines_print(json_t *object);
-/* Base64 (RFC 4648 4) to and from; the result is freed with free(), NULL without memory or when malformed. */
-char *pl_base64_encode(const void *data, size_t len);
-void *pl_base64_decode(const char *text, size_t text_len, size_t *len);
 
 #endif

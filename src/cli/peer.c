@@ -8,6 +8,7 @@
 
 #include "cli/lines.h"
 #include "cli/options.h"
+#include "crypto/base64.h"
 #include "net/loop.h"
 #include "peerline/media.h"
 #include "peerline/peer_connection.h"
@@ -119,7 +120,9 @@ static void on_message(void *user, pl_data_channel *c, const uint8_t *data, size
     (void)user;
     json_t *o = json_pack("{ss ss}", "type", "message", "label", pl_data_channel_label(c));
     if (binary) {
-        char *text = pl_base64_encode(data, len);
+        char *text = malloc(PL_BASE64_LEN(len) + 1);
+        if (text)
+            pl_base64_encode(data, len, text);
         json_object_set_new(o, "base64", json_string(text ? text : ""));
         free(text);
     } else {
@@ -282,6 +285,19 @@ static pl_data_channel *find_channel(const char *label)
     return NULL;
 }
 
+static pl_err send_base64(pl_data_channel *c, const json_t *base64)
+{
+    size_t n = json_string_length(base64), cap = n / 4 * 3 + 3, len;
+    uint8_t *data = malloc(cap);
+    pl_err err = data ? PL_OK : PL_ENOMEM;
+    if (data && !pl_base64_decode(json_string_value(base64), n, data, cap, &len))
+        err = PL_EPROTO;
+    if (!err)
+        err = pl_data_channel_send(c, data, len, true);
+    free(data);
+    return err;
+}
+
 static void take_send(json_t *o)
 {
     const char *label = json_string_value(json_object_get(o, "label"));
@@ -295,14 +311,11 @@ static void take_send(json_t *o)
     if (json_is_string(text)) {
         err = pl_data_channel_send(c, json_string_value(text), json_string_length(text), false);
     } else if (json_is_string(base64)) {
-        size_t len = 0;
-        void *data = pl_base64_decode(json_string_value(base64), json_string_length(base64), &len);
-        if (!data) {
+        err = send_base64(c, base64);
+        if (err == PL_EPROTO) {
             say_error("\"base64\" is malformed");
             return;
         }
-        err = pl_data_channel_send(c, data, len, true);
-        free(data);
     } else {
         say_error("\"send\" wants \"data\" (text) or \"base64\"");
         return;
