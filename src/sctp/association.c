@@ -208,6 +208,11 @@ size_t pl_sctp_rwnd(const pl_sctp *s)
     return s->re.held < s->conf.recv_buffer ? s->conf.recv_buffer - s->re.held : 0;
 }
 
+size_t pl_sctp_hard_limit(const pl_sctp *s)
+{
+    return s->conf.recv_buffer + s->conf.recv_buffer / 10 + s->conf.max_message_size;
+}
+
 bool pl_sctp_count_error(pl_sctp *s, const char *what)
 {
     if (++s->n_errors <= s->conf.max_retransmits)
@@ -400,4 +405,6 @@ void pl_sctp_check(const pl_sctp *s)
     pl_sctp_outstanding_check(&s->sent);
     pl_sctp_sack_check(&s->in);
     pl_sctp_reassembly_check(&s->re);
+    /* One message's own header, and the rounding of the first fragment's buffer, may lie above it. */
+    assert(s->re.held <= pl_sctp_hard_limit(s) + PL_SCTP_LIMIT_SLACK);
 }

@@ -32,9 +32,10 @@ static void invalid_stream(pl_sctp *s, uint16_t sid)
     pl_sctp_reply_chunk(s, &w);
 }
 
-/* Memory for a chunk, within the window and a tenth of it more. The next chunk in order always gets in when
- * the application has nothing left to take: else a window full of later chunks would never drain. For it,
- * later ones are given back, the highest first. */
+/* Memory for a chunk, within the window. The next chunk in order gets in beyond it when the application has nothing
+ * left to take: else a window full of later chunks would never drain. For it, later ones are given back, the highest
+ * first. Whole messages that wait for their turn cannot be: an honest peer's, together with the one message that is
+ * under way, stay below the limit; who makes them wait without a gap stops at it. */
 static bool make_room(pl_sctp *s, const pl_sctp_data *d)
 {
     size_t need = pl_sctp_fragment_cost(d->len);
@@ -47,7 +48,7 @@ static bool make_room(pl_sctp *s, const pl_sctp_data *d)
     while (s->re.held + need > s->conf.recv_buffer + s->conf.recv_buffer / 10 &&
            pl_sctp_reassembly_renege(&s->re, s->in.cumulative_tsn, s->in.highest_tsn, &tsn))
         pl_sctp_sack_renege(&s->in, tsn);
-    return true;
+    return s->re.held + pl_sctp_reassembly_growth(&s->re, d) <= pl_sctp_hard_limit(s);
 }
 
 static pl_err take_in_order(pl_sctp *s, const pl_sctp_data *d)

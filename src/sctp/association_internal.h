@@ -49,7 +49,8 @@ enum {
     PL_SCTP_REPLIES_MAX = 16,
     PL_SCTP_QUOTE_MAX = 256, /* of a chunk in an error cause */
     PL_SCTP_BURST = 4,       /* Max.Burst of RFC 9260 16 */
-    PL_SCTP_HEARTBEAT_INFO = 16
+    PL_SCTP_HEARTBEAT_INFO = 16,
+    PL_SCTP_LIMIT_SLACK = 4096
 };
 
 /* An answer made when its cause was read: a chunk to bundle, or (alone) a whole packet under a tag of its
@@ -121,6 +122,9 @@ bool pl_sctp_count_error(pl_sctp *s, const char *what);
 bool pl_sctp_may_send(const pl_sctp *s);
 bool pl_sctp_may_receive(const pl_sctp *s);
 size_t pl_sctp_rwnd(const pl_sctp *s);
+/* Bytes of received data beyond which nothing is taken, whatever the peer does: the window, a tenth of it, and one
+ * message. */
+size_t pl_sctp_hard_limit(const pl_sctp *s);
 void pl_sctp_restart_heartbeat(pl_sctp *s);
 
 /* association_handshake.c */

@@ -136,16 +136,23 @@ static size_t first_cap(const pl_sctp_reassembly *r, const pl_sctp_data *d)
     if (d->flags & PL_SCTP_DATA_E)
         return d->len;
     size_t cap = r->size_hint > 2 * d->len ? r->size_hint : 2 * d->len;
-    return cap > HINT_LEAST ? cap : HINT_LEAST;
+    cap = cap > HINT_LEAST ? cap : HINT_LEAST;
+    return cap < r->max_message ? cap : r->max_message;
+}
+
+/* Doubled, but never beyond the longest message: len is none. */
+static size_t next_cap(const pl_sctp_reassembly *r, size_t cap, size_t len)
+{
+    while (cap < len)
+        cap *= 2;
+    return cap < r->max_message ? cap : r->max_message;
 }
 
 static pl_err make_room(pl_sctp_reassembly *r, pl_sctp_in_msg **m, size_t len)
 {
-    size_t cap = (*m)->cap;
-    if (len <= cap)
+    if (len <= (*m)->cap)
         return PL_OK;
-    while (cap < len)
-        cap *= 2;
+    size_t cap = next_cap(r, (*m)->cap, len);
     pl_sctp_in_msg *bigger = realloc(*m, sizeof *bigger + cap);
     if (!bigger)
         return PL_ENOMEM;
@@ -188,6 +195,15 @@ static void give_up_current(pl_sctp_reassembly *r)
         r->n_orphans++;
     drop_msg(r, r->current);
     r->current = NULL;
+}
+
+size_t pl_sctp_reassembly_growth(const pl_sctp_reassembly *r, const pl_sctp_data *d)
+{
+    const pl_sctp_in_msg *m = r->current;
+    bool begins = d->flags & PL_SCTP_DATA_B;
+    if (m && !begins && belongs(m, d))
+        return m->msg.len + d->len <= m->cap ? 0 : next_cap(r, m->cap, m->msg.len + d->len) - m->cap;
+    return begins ? sizeof *m + first_cap(r, d) : 0;
 }
 
 pl_err pl_sctp_reassembly_next(pl_sctp_reassembly *r, const pl_sctp_data *d)

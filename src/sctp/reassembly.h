@@ -66,6 +66,8 @@ typedef struct pl_sctp_reassembly {
 void pl_sctp_reassembly_init(pl_sctp_reassembly *r, size_t max_message);
 void pl_sctp_reassembly_clear(pl_sctp_reassembly *r);
 
+/* How much `held` grows when this chunk, the next one, is taken. */
+size_t pl_sctp_reassembly_growth(const pl_sctp_reassembly *r, const pl_sctp_data *d);
 /* The chunk whose TSN is the next one. */
 PL_NODISCARD pl_err pl_sctp_reassembly_next(pl_sctp_reassembly *r, const pl_sctp_data *d);
 /* A chunk beyond a gap. When it makes a message whole, that is delivered at once. */

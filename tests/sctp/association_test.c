@@ -444,6 +444,29 @@ PL_TEST(a_hostile_peer_holds_no_more_than_the_window)
     pair_clear(&p);
 }
 
+/* Whole messages whose turn never comes, without a gap, then a large one: they cannot be given back, so the limit
+ * has to hold against them. */
+PL_TEST(messages_that_wait_for_ever_do_not_grow_beyond_the_limit)
+{
+    static uint8_t part[1000];
+    pair p;
+    pl_sctp_conf conf = { .recv_buffer = 100000, .max_message_size = 50000 };
+    up(&p, &conf);
+    pl_sctp_stats stats;
+    for (uint16_t i = 0; i < 300; i++) /* SSN 0 never comes */
+        feed_data(&p, 1, 0, (uint16_t)(1 + i), 3, part, sizeof part);
+    pl_sctp_get_stats(p.end[1], &stats);
+    PL_GE(stats.receive_buffered, 100000);
+    PL_LE(stats.receive_buffered, 160000);
+    PL_GE(stats.chunks_dropped, 100);
+    for (int i = 0; i < 49; i++) /* one message of 49000 bytes on another stream */
+        feed_data(&p, 1, 1, 0, (uint8_t)(i == 0 ? 2 : 0), part, sizeof part);
+    pl_sctp_get_stats(p.end[1], &stats);
+    PL_LE(stats.receive_buffered, 160000);
+    PL_EQ(pl_sctp_get_state(p.end[1]), PL_SCTP_ESTABLISHED);
+    pair_clear(&p);
+}
+
 PL_TEST(a_lost_packet_is_sent_again_without_waiting) /* 7.2.4 */
 {
     static uint8_t data[20000];
@@ -745,6 +768,7 @@ PL_TESTS(t(four_packets_and_data_with_the_third), t(handshakes_survive_any_loss)
          t(shutdown_ack_out_of_the_blue), t(unknown_chunks_do_as_their_type_says), t(data_that_must_not_be),
          t(every_second_packet_is_acknowledged), t(packets_are_full),
          t(a_closed_window_stops_the_sender_until_it_opens), t(a_hostile_peer_holds_no_more_than_the_window),
+         t(messages_that_wait_for_ever_do_not_grow_beyond_the_limit),
          t(a_lost_packet_is_sent_again_without_waiting), t(the_last_packet_lost_waits_for_t3),
          t(a_peer_fallen_silent_is_given_up), t(heartbeats_come_back_as_they_were),
          t(shutdown_delivers_everything_first), t(shutdown_in_every_state), t(abort_says_why),
