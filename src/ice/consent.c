@@ -3,11 +3,18 @@
  * after a check the state is "disconnected". */
 #include "ice/agent_internal.h"
 
-/* RFC 7675 5.1: each interval is drawn anew from 0.8 to 1.2 times the period. */
-static int64_t interval_us(const pl_ice *ice)
+enum { TOGETHER_US = 250000 };
+
+/* RFC 7675 5.1: each interval is drawn anew from 0.8 to 1.2 times the period. It ends on a quarter of a second of this
+ * machine's clock, so that of many connections those about due are woken for together: the check itself costs less
+ * than waking up for it. */
+static int64_t next_check_us(const pl_ice *ice)
 {
     int64_t fifth = ice->conf.consent_us / 5;
-    return ice->conf.consent_us - fifth + pl_rand_below(&ice->conf.rand, (uint32_t)(2 * fifth + 1));
+    int64_t shortest = ice->conf.consent_us - fifth + TOGETHER_US;
+    int64_t at_us =
+        ice->now_us + shortest + pl_rand_below(&ice->conf.rand, (uint32_t)(2 * fifth - TOGETHER_US + 1));
+    return at_us - at_us % TOGETHER_US;
 }
 
 /* A lite agent asks nothing: the peer's checks are its consent. */
@@ -20,7 +27,7 @@ void pl_ice_consent_start(pl_ice *ice, ice_session *s)
 {
     s->heard_us = ice->now_us;
     s->asked_us = PL_NEVER;
-    s->consent_at_us = only_listens(ice) ? PL_NEVER : ice->now_us + interval_us(ice);
+    s->consent_at_us = only_listens(ice) ? PL_NEVER : next_check_us(ice);
 }
 
 void pl_ice_consent_answered(pl_ice *ice, ice_pair *p)
@@ -86,7 +93,7 @@ void pl_ice_consent_tick(pl_ice *ice, ice_session *s)
     }
     if (ice->now_us < s->consent_at_us)
         return;
-    s->consent_at_us = ice->now_us + interval_us(ice);
+    s->consent_at_us = next_check_us(ice);
     if (pl_ice_start_consent(ice, s->selected) && s->asked_us == PL_NEVER)
         s->asked_us = ice->now_us;
 }
