@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { HELP_COLUMNS = 96, MAN_COLUMNS = 60 };
+
 void pl_complain(const pl_command *cmd, const char *fmt, ...)
 {
     va_list args;
@@ -128,32 +130,22 @@ int pl_command_main(const pl_command *cmd, int argc, char **argv)
     return cmd->run(n_args, argv);
 }
 
-/* Words of `text` from column `at` on, broken before column 96. */
+/* Words of `text` from column `at` on, broken before column HELP_COLUMNS. */
 static void print_wrapped(const char *text, int at, int indent)
 {
     int col = at;
     for (const char *p = text; *p;) {
-        if (*p == '\n') {
-            printf("\n%*s", indent, "");
+        int n = (int)strcspn(p, " \n");
+        bool first = col == indent;
+        if (*p == '\n' || (!first && col + 1 + n > HELP_COLUMNS)) {
+            printf("\n%*s", *p == '\n' && p[1] == '\n' ? 0 : indent, "");
             col = indent;
-            p++;
+            p += *p == '\n';
             continue;
         }
-        int n = (int)strcspn(p, " \n");
-        if (col + n > 96 && col > indent) {
-            printf("\n%*s", indent, "");
-            col = indent;
-        }
-        printf("%.*s", n, p);
-        col += n;
+        col += printf("%s%.*s", first ? "" : " ", n, p);
         p += n;
-        if (*p == ' ') {
-            p++;
-            if (col > indent) {
-                putchar(' ');
-                col++;
-            }
-        }
+        p += *p == ' ';
     }
     putchar('\n');
 }
@@ -181,22 +173,45 @@ void pl_command_help(const pl_command *cmd)
     }
 }
 
-/* roff takes a leading dot or quote and every backslash as its own. */
-static void man_text(const char *text)
+/* One word of running text. roff takes a leading dot or quote and every backslash as its own; new sentences
+ * begin new lines, as mdoc wants them. */
+static int man_word(const char *word, int n, int col)
 {
-    bool start = true;
-    for (const char *p = text; *p; p++) {
-        if (start && (*p == '.' || *p == '\''))
-            printf("\\&");
-        start = *p == '\n';
-        if (*p == '\n' && p[1] == '\n')
-            continue;
-        if (*p == '\n' && p > text && p[-1] == '\n')
-            printf("\n.Pp");
-        if (*p == '\\')
+    if (col && col + 1 + n > MAN_COLUMNS) {
+        putchar('\n');
+        col = 0;
+    }
+    if (col) {
+        putchar(' ');
+        col++;
+    } else if (*word == '.' || *word == '\'') {
+        printf("\\&");
+    }
+    for (int i = 0; i < n; i++) {
+        if (word[i] == '\\')
             printf("\\e");
         else
-            putchar(*p);
+            putchar(word[i]);
+    }
+    return col + n;
+}
+
+static void man_text(const char *text)
+{
+    int col = 0;
+    for (const char *p = text; *p;) {
+        int n = (int)strcspn(p, " \n");
+        if (n)
+            col = man_word(p, n, col);
+        p += n;
+        bool ends_sentence = n && p[-1] == '.' && *p == ' ';
+        int breaks = (int)strspn(p, "\n");
+        if (breaks)
+            printf(breaks > 1 ? "\n.Pp\n" : "\n.br\n"); /* a paragraph, or a line of its own */
+        else if (ends_sentence)
+            putchar('\n');
+        col = breaks || ends_sentence ? 0 : col;
+        p += breaks ? breaks : (int)strspn(p, " ");
     }
     putchar('\n');
 }
@@ -232,7 +247,6 @@ void pl_commands_man(const pl_command *const *cmds, size_t n)
         }
         printf(".El\n");
     }
-    printf(
-        ".Sh EXIT STATUS\n0 when all went well, 1 when the call or the work failed, 2 when the command line "
-        "was wrong.\n");
+    printf(".Sh EXIT STATUS\n0 when all went well, 1 when the call or the work failed,\n2 when the command "
+           "line was wrong.\n");
 }
