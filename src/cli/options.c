@@ -231,8 +231,7 @@ void pl_commands_man(const pl_command *const *cmds, size_t n)
            "The environment variable\n.Ev PEERLINE_LOG\n(debug, info, warn or off) sets what is logged to "
            "standard error.\n");
     for (size_t i = 0; i < n; i++) {
-        printf(".Ss %s: ", cmds[i]->name);
-        man_text(cmds[i]->summary);
+        printf(".Ss %s: %s\n", cmds[i]->name, cmds[i]->summary);
         if (cmds[i]->details)
             man_text(cmds[i]->details);
         if (!cmds[i]->opts)
