@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "cli/options.h"
 #include "peerline/log.h"
@@ -58,6 +59,16 @@ static void catch_signals(void)
     sigaction(SIGINT, &sa, NULL);
     sigaction(SIGTERM, &sa, NULL);
     signal(SIGPIPE, SIG_IGN);
+}
+
+/* Every connection is a descriptor; the soft limit of most systems would end us at a thousand. */
+static void raise_file_limit(void)
+{
+    struct rlimit lim;
+    if (getrlimit(RLIMIT_NOFILE, &lim) == 0 && lim.rlim_cur < lim.rlim_max) {
+        lim.rlim_cur = lim.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &lim);
+    }
 }
 
 /* ---- arguments ---- */
@@ -225,6 +236,7 @@ static int run(int n_args, char **args)
         return PL_EXIT_USAGE;
     pl_log_to(on_log, NULL, verbose ? PL_LOG_DEBUG : quiet ? PL_LOG_WARN : PL_LOG_INFO);
     catch_signals();
+    raise_file_limit();
     pl_err err = pl_loop_new(&sv.loop, NULL);
     if (!err)
         err = start(&sv, &conf);

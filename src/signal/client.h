@@ -5,7 +5,7 @@
  *          new id, telling `closed` and then `signed_in` again.
  * Errors   told to `closed`: PL_EIO (server not reached or lost), PL_EPROTO (no such server there, or it
  *          refused the name), PL_ENOSPC (server full, or we asked too often).
- * Thread   the loop's owner; callbacks never come inside a call of this header, except from none. */
+ * Thread   the loop's owner; callbacks never come inside a call of this header. */
 #ifndef PL_SIGNAL_CLIENT_H
 #define PL_SIGNAL_CLIENT_H
 
