@@ -94,8 +94,9 @@ static pc_stream *new_stream(pl_pc *pc, pc_transceiver *t, const pl_rtp_header *
     s->is_rtx = t->recv_rtx_of[h->pt] >= 0;
     pl_rtp_source_init(&s->source, h->ssrc, t->recv_clock_khz[h->pt] * 1000u);
     pl_nack_init(&s->nack, &conf);
-    if (pc->media->rtt_us)
-        pl_nack_rtt(&s->nack, pc->media->rtt_us);
+    pc_rtt_from_ice(pc);
+    if (pc->media->rtt_us || pc->media->ice_rtt_us)
+        pl_nack_rtt(&s->nack, pc->media->rtt_us ? pc->media->rtt_us : pc->media->ice_rtt_us);
     s->next = t->streams;
     t->streams = s;
     t->n_streams++;

@@ -102,7 +102,8 @@ typedef struct pc_media {
     pl_pool packets;
     pl_rtcp_timer timer;
     char cname[PL_JSEP_ID_MAX + 1];
-    int64_t rtt_us;
+    int64_t rtt_us;     /* by report blocks; 0 unknown */
+    int64_t ice_rtt_us; /* as told last while those are not there */
     int64_t rate_bps;
     bool bye_wanted;
 } pc_media;
@@ -191,6 +192,7 @@ void pc_media_target(pl_pc *pc); /* hands new rates of the controller to pacer a
 void pc_media_drop_queue(pl_pc *pc);
 /* rtcp_in.c */
 void pc_rtcp_input(pl_pc *pc, uint8_t *pkt, size_t len);
+void pc_rtt_from_ice(pl_pc *pc); /* with each regular report */
 /* rtcp_out.c */
 bool pc_rtcp_poll(pl_pc *pc, uint8_t *out, size_t cap, size_t *len);
 int64_t pc_rtcp_next_us(const pl_pc *pc);

@@ -22,20 +22,37 @@ static pc_stream *stream_of(const pl_pc *pc, uint32_t ssrc)
     return NULL;
 }
 
+static void tell_rtt(pl_pc *pc, int64_t rtt_us)
+{
+    for (int i = 0; i < pc->n_t; i++) {
+        pc_transceiver *t = pc->t[i];
+        pl_rtp_history_rtt(&t->history, rtt_us);
+        for (pc_stream *s = t->streams; s; s = s->next)
+            pl_nack_rtt(&s->nack, rtt_us);
+        pl_media_msg msg = { .kind = PL_MEDIA_RTT, .u.rtt_us = rtt_us };
+        (void)pc_post(pc, t->rings.recv_in, &msg);
+    }
+}
+
 /* One round trip for the whole transport: every room that waits by it is told. */
 static void on_rtt(pl_pc *pc, int64_t rtt_us)
 {
     pc_media *m = pc->media;
     m->rtt_us = m->rtt_us ? m->rtt_us + (rtt_us - m->rtt_us) / 8 : rtt_us;
     pl_cc_rtt(&m->cc, pc->now_us, rtt_us);
-    for (int i = 0; i < pc->n_t; i++) {
-        pc_transceiver *t = pc->t[i];
-        pl_rtp_history_rtt(&t->history, m->rtt_us);
-        for (pc_stream *s = t->streams; s; s = s->next)
-            pl_nack_rtt(&s->nack, m->rtt_us);
-        pl_media_msg msg = { .kind = PL_MEDIA_RTT, .u.rtt_us = m->rtt_us };
-        (void)pc_post(pc, t->rings.recv_in, &msg);
-    }
+    tell_rtt(pc, m->rtt_us);
+}
+
+/* Who only receives gets no report blocks; the checks of the selected pair know the round trip too. */
+void pc_rtt_from_ice(pl_pc *pc)
+{
+    pl_ice_pair_info pair;
+    pc_media *m = pc->media;
+    if (m->rtt_us || !pl_ice_get_selected_pair(pc->ice, &pair) || !pair.rtt_us ||
+        pair.rtt_us == m->ice_rtt_us)
+        return;
+    m->ice_rtt_us = pair.rtt_us;
+    tell_rtt(pc, m->ice_rtt_us);
 }
 
 static void on_report(pl_pc *pc, const pl_rtcp *one)

@@ -129,8 +129,10 @@ bool pc_rtcp_poll(pl_pc *pc, uint8_t *out, size_t cap, size_t *len)
         pc->media->bye_wanted = false;
         write_bye(pc, &w);
     } else {
-        if (pl_rtcp_timer_due(&pc->media->timer, pc->now_us, &pc->conf.rand))
+        if (pl_rtcp_timer_due(&pc->media->timer, pc->now_us, &pc->conf.rand)) {
+            pc_rtt_from_ice(pc);
             write_reports(pc, &w);
+        }
         write_feedback(pc, &w);
     }
     if (!pl_wr_len(&w))
