@@ -67,35 +67,35 @@ static pl_err carry(call *c)
 
 /* ---- making ---- */
 
+/* "host", "host:port", "[::1]", "[::1]:port" (RFC 7064 3.1). False when malformed. */
+static bool split_host(pl_str text, pl_str *host, pl_str *port)
+{
+    *port = (pl_str){ NULL, 0 };
+    if (!pl_str_starts(text, "[")) {
+        *host = pl_str_cut(&text, ':');
+        *port = text;
+        return host->n > 0;
+    }
+    text.p++;
+    text.n--;
+    *host = pl_str_cut(&text, ']');
+    if (text.n)
+        *port = (pl_str){ text.p + 1, text.n - 1 };
+    return text.p && host->n > 0 && (!text.n || text.p[0] == ':');
+}
+
 static pl_err read_server(peer_server *out, const char *url)
 {
-    pl_str s = pl_str_of(url), rest;
+    pl_str s = pl_str_of(url), host, digits;
     uint64_t port = 3478;
     if (pl_str_starts(s, "turn:") || pl_str_starts(s, "turns:") || pl_str_starts(s, "stuns:"))
         return PL_ENOTSUP;
-    if (!pl_str_starts(s, "stun:"))
+    if (!pl_str_starts(s, "stun:") || !split_host((pl_str){ s.p + 5, s.n - 5 }, &host, &digits))
         return PL_EINVAL;
-    rest = (pl_str){ s.p + 5, s.n - 5 };
-    pl_str host = rest, tail = { NULL, 0 };
-    if (rest.n && rest.p[0] == '[') { /* an IPv6 address in brackets */
-        rest.p++;
-        rest.n--;
-        host = pl_str_cut(&rest, ']');
-        if (!rest.p)
-            return PL_EINVAL;
-        if (rest.n && rest.p[0] == ':')
-            tail = (pl_str){ rest.p + 1, rest.n - 1 };
-        else if (rest.n)
-            return PL_EINVAL;
-    } else {
-        tail = rest;
-        host = pl_str_cut(&tail, ':');
-    }
-    if ((tail.p && (!pl_str_u64(tail, 65535, &port) || !port)) || !host.n ||
-        !pl_str_copy(host, out->host, sizeof out->host))
+    if (digits.p && (!pl_str_u64(digits, 65535, &port) || !port))
         return PL_EINVAL;
     out->port = (uint16_t)port;
-    return PL_OK;
+    return pl_str_copy(host, out->host, sizeof out->host) ? PL_OK : PL_EINVAL;
 }
 
 static pl_err read_conf(pl_peer_connection *p, const pl_configuration *conf)

@@ -234,9 +234,9 @@ static void messages_both_ways(bool threads)
     open_world(&w, threads);
     w.b.echo = true;
     memset(text, 'x', sizeof text);
-    for (int i = 0; i < N; i++) {
+    for (size_t i = 0; i < N; i++) {
         pl_err err;
-        while ((err = pl_data_channel_send(w.a.channel, text, (size_t)(i * 4), i % 2)) == PL_EAGAIN)
+        while ((err = pl_data_channel_send(w.a.channel, text, 4 * i, i % 2)) == PL_EAGAIN)
             nap();
         PL_EQ(err, PL_OK);
     }
