@@ -10,17 +10,18 @@
 #include <stdint.h>
 
 enum {
-    PL_MEDIA_PAYLOAD_MAX = 1380, /* bytes of payload that reach an engine; larger packets are counted and dropped */
-    PL_MEDIA_SEND_MAX = 1160,    /* bytes of payload an engine may hand over: the rest of a 1200-byte packet */
+    PL_MEDIA_PAYLOAD_MAX =
+        1380, /* bytes of payload that reach an engine; larger packets are counted and dropped */
+    PL_MEDIA_SEND_MAX = 1160, /* bytes of payload an engine may hand over: the rest of a 1200-byte packet */
     PL_AUDIO_LEVEL_NONE = 128
 };
 
 typedef struct pl_media_packet {
-    int64_t arrival_us;  /* inbound: when it came; outbound: when the frame was captured */
-    int64_t ext_seq;     /* inbound: unwrapped sequence number of the media stream (RTX undone) */
-    uint32_t rtp_ts;     /* clock-rate ticks. Outbound: any start, the connection adds no offset */
-    uint32_t ssrc;       /* inbound only */
-    uint8_t pt;          /* negotiated payload type */
+    int64_t arrival_us; /* inbound: when it came; outbound: when the frame was captured */
+    int64_t ext_seq;    /* inbound: unwrapped sequence number of the media stream (RTX undone) */
+    uint32_t rtp_ts;    /* clock-rate ticks. Outbound: any start, the connection adds no offset */
+    uint32_t ssrc;      /* inbound only */
+    uint8_t pt;         /* negotiated payload type */
     bool marker;
     uint8_t audio_level; /* -dBov 0..127 (RFC 6464), or PL_AUDIO_LEVEL_NONE */
     bool voice;          /* RFC 6464 V bit */
@@ -43,13 +44,13 @@ typedef struct pl_media_stats {
 } pl_media_stats;
 
 typedef enum pl_media_kind {
-    PL_MEDIA_PACKET,    /* both ways: u.packet */
-    PL_MEDIA_WANT_KEY,  /* engine > connection: send PLI; connection > engine: the peer asked for a key frame */
-    PL_MEDIA_BITRATE,   /* connection > engine: u.rate_bps, what the encoder should produce */
-    PL_MEDIA_RTT,       /* connection > engine: u.rtt_us, smoothed */
-    PL_MEDIA_STATS,     /* engine > connection: u.stats, five times a second and at the end */
-    PL_MEDIA_STOP,      /* connection > engine: nothing more will come */
-    PL_MEDIA_LOSS       /* connection > engine: u.loss, what the peer's reports say it misses of us */
+    PL_MEDIA_PACKET,   /* both ways: u.packet */
+    PL_MEDIA_WANT_KEY, /* engine > connection: send PLI; connection > engine: the peer asked for a key frame */
+    PL_MEDIA_BITRATE,  /* connection > engine: u.rate_bps, what the encoder should produce */
+    PL_MEDIA_RTT,      /* connection > engine: u.rtt_us, smoothed */
+    PL_MEDIA_STATS,    /* engine > connection: u.stats, five times a second and at the end */
+    PL_MEDIA_STOP,     /* connection > engine: nothing more will come */
+    PL_MEDIA_LOSS      /* connection > engine: u.loss, what the peer's reports say it misses of us */
 } pl_media_kind;
 
 typedef struct pl_media_msg {
