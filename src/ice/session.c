@@ -283,6 +283,13 @@ pl_err pl_ice_rollback(pl_ice *ice, int64_t now_us)
     pl_ice_session_free(ice, ice->cur);
     ice->cur = ice->prev;
     ice->prev = NULL;
+    PL_EACH (
+        n, &ice->cur->pairs) { /* the restart stopped a nomination on its way: nobody else would repeat it */
+        ice_pair *p = pl_of(n, ice_pair, in_pairs);
+        if (p->use_candidate)
+            pl_ice_trigger(ice, p);
+    }
+    pl_ice_consider(ice, ice->cur);
     pl_ice_update_state(ice);
     return PL_OK;
 }
