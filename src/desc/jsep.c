@@ -16,6 +16,13 @@ void pl_jsep_make_creds(const pl_jsep *j, pl_jsep_creds *out)
     pl_rand_ice_chars(&j->conf.rand, out->pwd, PL_JSEP_PWD_LEN);
 }
 
+void pl_jsep_next_creds(pl_jsep *j, const char *now, pl_jsep_creds *out)
+{
+    if (!j->next.ufrag[0] || strcmp(j->next.ufrag, now) == 0)
+        pl_jsep_make_creds(j, &j->next);
+    *out = j->next;
+}
+
 static pl_err keep_fingerprints(pl_jsep *j, const pl_jsep_conf *conf)
 {
     pl_desc *d;

@@ -94,7 +94,7 @@ static const pl_desc_media *their_transport(const pl_jsep *j)
 /* An offer with new credentials restarts ICE, and the answer must bring new ones too (RFC 8839 4.4.2). */
 static void choose_creds(answering *k, const pl_desc_media *theirs)
 {
-    const pl_jsep *j = k->j;
+    pl_jsep *j = k->j;
     const pl_desc_media *pending = pl_jsep_own_transport(j, j->pending_local);
     const pl_desc_media *mine = pl_jsep_own_transport(j, j->current_local);
     const pl_desc_media *last = pl_jsep_own_transport(j, j->last_answer);
@@ -110,7 +110,7 @@ static void choose_creds(answering *k, const pl_desc_media *theirs)
     else if (last && strcmp(last->ufrag, mine->ufrag) != 0)
         take_creds(&k->creds, last); /* asked twice for one offer */
     else
-        pl_jsep_make_creds(j, &k->creds);
+        pl_jsep_next_creds(j, mine->ufrag, &k->creds);
 }
 
 static bool same_fingerprints(const pl_desc_media *a, const pl_desc_media *b)

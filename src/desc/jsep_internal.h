@@ -58,6 +58,7 @@ struct pl_jsep {
     uint64_t session_id, version; /* version of the last local description */
     char cname[PL_JSEP_CNAME_LEN + 1];
     pl_jsep_creds first;                       /* of the first local description */
+    pl_jsep_creds next;                        /* of the next restart, once made; pl_jsep_next_creds */
     char restart_ufrag[PL_JSEP_UFRAG_LEN + 1]; /* W3C [[LocalIceCredentialsToReplace]]; "" none */
     bool want_data;
     int data_mline, saved_data_mline; /* index of the data section, or -1 */
@@ -96,6 +97,10 @@ void pl_jsep_append(pl_jsep *j, pl_jsep_transceiver *t); /* after a reserve */
 void pl_jsep_remove(pl_jsep *j, pl_jsep_transceiver *t); /* to the list of those that are gone */
 pl_jsep_transceiver *pl_jsep_transceiver_of_mline(const pl_jsep *j, int mline);
 void pl_jsep_make_creds(const pl_jsep *j, pl_jsep_creds *out);
+/* Those of a restart that replaces `now`. A restart that is rolled back and done again has the same: its candidates
+ * are out already, and a peer that knows an address with one set of credentials may refuse it with another
+ * (Chromium does, within a generation). */
+void pl_jsep_next_creds(pl_jsep *j, const char *now, pl_jsep_creds *out);
 bool pl_jsep_in_offer(const pl_jsep *j, const pl_jsep_transceiver *t); /* last_offer has a place for it */
 
 /* The two answered descriptions: of a pranswer, else the current ones. false: nothing was answered yet. */

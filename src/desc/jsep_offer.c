@@ -141,7 +141,7 @@ static void put_bundle(making *k)
 /* The credentials in use, or new ones for a restart (RFC 8839 4.4.1.1.1). */
 static void choose_creds(making *k, bool ice_restart)
 {
-    const pl_jsep *j = k->j;
+    pl_jsep *j = k->j;
     k->creds = j->first;
     const pl_desc *const in_use[] = { j->pending_local, j->current_local };
     for (size_t i = 0; i < 2; i++) {
@@ -153,7 +153,7 @@ static void choose_creds(making *k, bool ice_restart)
         break;
     }
     if (ice_restart || strcmp(k->creds.ufrag, j->restart_ufrag) == 0)
-        pl_jsep_make_creds(j, &k->creds);
+        pl_jsep_next_creds(j, k->creds.ufrag, &k->creds);
 }
 
 static pl_desc_setup offered_setup(const pl_jsep *j)

@@ -225,15 +225,23 @@ PL_TEST(restart_survives_a_rollback)
     two p = pair();
     negotiate(p.a, p.b);
     peer_drain(p.a, PL_JSEP_STATE);
+    char used[8], offered[8];
+    snprintf(used, sizeof used, "%s", pl_jsep_current_local(p.a)->media.at[0].ufrag);
     pl_jsep_restart_ice(p.a);
     check(p.a, pl_jsep_set_local_implicit(p.a));
     PL_EQ(peer_drain(p.a, PL_JSEP_GATHER), 1);
+    snprintf(offered, sizeof offered, "%s", pl_jsep_pending_local(p.a)->media.at[0].ufrag);
+    PL_OKAY(strcmp(offered, used) != 0);
     check(p.a, pl_jsep_set_local(p.a, PL_SDP_ROLLBACK, NULL));
     PL_EQ(peer_drain(p.a, PL_JSEP_GATHER), 1); /* back to the ones in use */
     PL_OKAY(pl_jsep_negotiation_needed(p.a));
     negotiate(p.a, p.b);
     PL_OKAY(!pl_jsep_negotiation_needed(p.a));
     PL_EQ(peer_drain(p.b, PL_JSEP_TRANSPORT), 1);
+    PL_STREQ(pl_jsep_current_local(p.a)->media.at[0].ufrag, offered); /* its candidates are out already */
+    pl_jsep_restart_ice(p.a);
+    negotiate(p.a, p.b);
+    PL_OKAY(strcmp(pl_jsep_current_local(p.a)->media.at[0].ufrag, offered) != 0);
     free_pair(&p);
 }
 
