@@ -2,7 +2,7 @@
 #   <folder>.<name>     tests/<folder>/<name>_test.c, linked with that room and the simulations of sim/
 #   <folder>.<name>     tests/<folder>/<name>.test.mjs (node --test) and <name>.test.sh, given the built program in
 #                       PEERLINE; one at a time
-#   tools.* packaging.* the floors, the exported symbols, what gets installed
+#   tools.* packaging.* docs.*  the floors, the exported symbols, what gets installed, what documents say
 # Labels: unit (C tests), threaded (those among them whose rooms have threads), and the folder's name. The targets
 # tests_unit and tests_threaded build what these labels run.
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
@@ -19,8 +19,13 @@ set(PL_THREADED_ROOMS base crypto net peer call signal server)
 add_custom_target(tests_unit)
 add_custom_target(tests_threaded)
 
-foreach(room IN LISTS PL_ROOMS)
+# tests/alloc belongs to no room: whole stacks with failing allocations.
+foreach(room IN LISTS PL_ROOMS ITEMS alloc)
   set(labels unit ${room})
+  set(linked ${room})
+  if(room STREQUAL "alloc")
+    set(linked server)
+  endif()
   if(room IN_LIST PL_THREADED_ROOMS)
     list(APPEND labels threaded)
   endif()
@@ -32,7 +37,7 @@ foreach(room IN LISTS PL_ROOMS)
     string(REGEX REPLACE "_test$" "" name ${name})
     add_executable(test_${room}_${name} ${source} ${helpers})
     target_include_directories(test_${room}_${name} PRIVATE ${CMAKE_SOURCE_DIR} ${CMAKE_SOURCE_DIR}/tests)
-    target_link_libraries(test_${room}_${name} PRIVATE pl_flags pl_sim pl_room_${room} PkgConfig::CMOCKA
+    target_link_libraries(test_${room}_${name} PRIVATE pl_flags pl_sim pl_room_${linked} PkgConfig::CMOCKA
                           ${PL_TEST_USES_${room}})
     target_compile_definitions(test_${room}_${name} PRIVATE PL_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
     set_property(TARGET test_${room}_${name} PROPERTY RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
@@ -67,6 +72,8 @@ endif()
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
 add_test(NAME tools.floors COMMAND Python3::Interpreter ${CMAKE_SOURCE_DIR}/tools/floors)
 set_tests_properties(tools.floors PROPERTIES LABELS tools TIMEOUT 300 ENVIRONMENT "CC=${CMAKE_C_COMPILER}")
+add_test(NAME docs.names COMMAND Python3::Interpreter ${CMAKE_SOURCE_DIR}/tests/docs/names.py ${CMAKE_SOURCE_DIR})
+set_tests_properties(docs.names PROPERTIES LABELS tools)
 if(NOT PL_SANITIZE)
   add_test(NAME packaging.symbols COMMAND Python3::Interpreter ${CMAKE_SOURCE_DIR}/tests/packaging/symbols.py
            ${CMAKE_SOURCE_DIR}/include ${CMAKE_BINARY_DIR})

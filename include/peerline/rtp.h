@@ -1,5 +1,5 @@
-/* rtp.h - the W3C's RTCRtpTransceiver in C, and the way for an application to send and receive RTP payloads
- * of its own (a forwarding server, a device with a hardware encoder). Engines attach through media.h.
+/* rtp.h - the W3C's RTCRtpTransceiver in C. Engines attach through media.h; sending and receiving RTP payloads of
+ * an application's own (a forwarding server, a device with a hardware encoder) will be here.
  * Threads and ownership as in peer_connection.h; a transceiver lives as long as its connection. */
 #ifndef PEERLINE_RTP_H
 #define PEERLINE_RTP_H
