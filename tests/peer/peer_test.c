@@ -86,6 +86,11 @@ static void on_message(void *user, pl_data_channel *c, const uint8_t *data, size
     atomic_fetch_add(&s->bytes, len);
     if (s->echo)
         PL_EQ(pl_data_channel_send(c, data, len, binary), PL_OK); /* a call from inside a callback */
+    if (s->free_in_callback) { /* the channel's connection, from one of the channel's callbacks */
+        pl_peer_connection_free(s->pc);
+        s->pc = NULL;
+        atomic_store(&s->ended, true);
+    }
     atomic_fetch_add(&s->n_messages, 1);
 }
 
@@ -143,11 +148,6 @@ static void on_state(void *user, pl_peer_connection_state state, const char *rea
     if (reason[0])
         snprintf(s->reason, sizeof s->reason, "%s", reason);
     atomic_store(&s->state, (int)state);
-    if (s->free_in_callback && state == PL_CONNECTION_CONNECTED) {
-        pl_peer_connection_free(s->pc);
-        s->pc = NULL;
-        atomic_store(&s->ended, true);
-    }
 }
 
 static void on_needed(void *user)
@@ -329,7 +329,9 @@ PL_TEST(a_connection_may_be_freed_in_its_own_callback)
         pl_data_channel_observer o = channel_observer(&a);
         PL_EQ(pl_peer_connection_create_data_channel(a.pc, "x", NULL, &o, &a.channel), PL_OK);
         negotiate(&a, &b);
-        PL_OKAY(reach(&a.state, PL_CONNECTION_CONNECTED));
+        PL_OKAY(reach(&a.n_open, 1) && reach(&b.n_open, 1));
+        PL_EQ(pl_data_channel_send_text(b.channel, "go"), PL_OK);
+        PL_OKAY(reach(&a.n_messages, 1));
         PL_OKAY(reach(&b.state, PL_CONNECTION_DISCONNECTED));
         PL_OKAY(strstr(b.reason, "closed") != NULL);
         pl_data_channel_free(a.channel);
