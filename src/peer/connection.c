@@ -23,19 +23,6 @@ void peer_unref(pl_peer_connection *p)
 
 /* ---- calls carried over ---- */
 
-typedef struct call call;
-struct call {
-    pl_peer_connection *p;
-    pl_err (*fn)(call *c, pl_pc *core, int64_t now_us);
-    pl_err err;
-    int number;
-    pl_sdp_type type;
-    const char *in;
-    char **out;
-    const void *arg;
-    void *result;
-};
-
 static void keep_error(pl_peer_connection *p)
 {
     pl_mutex_lock(&p->lock);
@@ -45,7 +32,7 @@ static void keep_error(pl_peer_connection *p)
 
 static void run_call(void *arg)
 {
-    call *c = arg;
+    peer_call *c = arg;
     pl_peer_connection *p = c->p;
     if (!p->core) {
         c->err = PL_ESTATE;
@@ -59,7 +46,7 @@ static void run_call(void *arg)
     p->in_call--;
 }
 
-static pl_err carry(call *c)
+pl_err peer_carry(peer_call *c)
 {
     pl_err err = pl_loop_call(c->p->factory->net, run_call, c);
     return err ? err : c->err;
@@ -199,7 +186,7 @@ pl_err pl_peer_connection_new(pl_peer_connection **out, pl_factory *factory, con
 
 /* ---- ending ---- */
 
-static pl_err do_close(call *c, pl_pc *core, int64_t now_us)
+static pl_err do_close(peer_call *c, pl_pc *core, int64_t now_us)
 {
     peer_send_queued(c->p);
     pl_pc_close(core, now_us);
@@ -208,8 +195,8 @@ static pl_err do_close(call *c, pl_pc *core, int64_t now_us)
 
 void pl_peer_connection_close(pl_peer_connection *p)
 {
-    call c = { .p = p, .fn = do_close };
-    (void)carry(&c);
+    peer_call c = { .p = p, .fn = do_close };
+    (void)peer_carry(&c);
 }
 
 static void do_mute(void *arg)
@@ -276,42 +263,42 @@ void pl_peer_connection_free(pl_peer_connection *p)
 
 /* ---- negotiation ---- */
 
-static pl_err do_create_offer(call *c, pl_pc *core, int64_t now_us)
+static pl_err do_create_offer(peer_call *c, pl_pc *core, int64_t now_us)
 {
     return pl_pc_create_offer(core, now_us, c->number != 0, c->out);
 }
 
 pl_err pl_peer_connection_create_offer(pl_peer_connection *p, const pl_offer_options *options, char **sdp)
 {
-    call c = { .p = p, .fn = do_create_offer, .out = sdp, .number = options && options->ice_restart };
+    peer_call c = { .p = p, .fn = do_create_offer, .out = sdp, .number = options && options->ice_restart };
     *sdp = NULL;
-    return carry(&c);
+    return peer_carry(&c);
 }
 
-static pl_err do_create_answer(call *c, pl_pc *core, int64_t now_us)
+static pl_err do_create_answer(peer_call *c, pl_pc *core, int64_t now_us)
 {
     return pl_pc_create_answer(core, now_us, c->out);
 }
 
 pl_err pl_peer_connection_create_answer(pl_peer_connection *p, char **sdp)
 {
-    call c = { .p = p, .fn = do_create_answer, .out = sdp };
+    peer_call c = { .p = p, .fn = do_create_answer, .out = sdp };
     *sdp = NULL;
-    return carry(&c);
+    return peer_carry(&c);
 }
 
-static pl_err do_set_local(call *c, pl_pc *core, int64_t now_us)
+static pl_err do_set_local(peer_call *c, pl_pc *core, int64_t now_us)
 {
     return pl_pc_set_local(core, now_us, c->type, c->in);
 }
 
 pl_err pl_peer_connection_set_local_description(pl_peer_connection *p, pl_sdp_type type, const char *sdp)
 {
-    call c = { .p = p, .fn = do_set_local, .type = type, .in = sdp };
-    return carry(&c);
+    peer_call c = { .p = p, .fn = do_set_local, .type = type, .in = sdp };
+    return peer_carry(&c);
 }
 
-static pl_err do_set_remote(call *c, pl_pc *core, int64_t now_us)
+static pl_err do_set_remote(peer_call *c, pl_pc *core, int64_t now_us)
 {
     pl_err err = pl_pc_set_remote(core, now_us, c->type, c->in);
     atomic_store(&c->p->max_message, pl_pc_max_message_size(core));
@@ -320,8 +307,8 @@ static pl_err do_set_remote(call *c, pl_pc *core, int64_t now_us)
 
 pl_err pl_peer_connection_set_remote_description(pl_peer_connection *p, pl_sdp_type type, const char *sdp)
 {
-    call c = { .p = p, .fn = do_set_remote, .type = type, .in = sdp };
-    return carry(&c);
+    peer_call c = { .p = p, .fn = do_set_remote, .type = type, .in = sdp };
+    return peer_carry(&c);
 }
 
 void pl_peer_connection_error_text(pl_peer_connection *p, char *out, size_t cap)
@@ -331,7 +318,7 @@ void pl_peer_connection_error_text(pl_peer_connection *p, char *out, size_t cap)
     pl_mutex_unlock(&p->lock);
 }
 
-static pl_err do_local(call *c, pl_pc *core, int64_t now_us)
+static pl_err do_local(peer_call *c, pl_pc *core, int64_t now_us)
 {
     (void)now_us;
     return pl_pc_local_description(core, c->result, c->out);
@@ -339,12 +326,12 @@ static pl_err do_local(call *c, pl_pc *core, int64_t now_us)
 
 pl_err pl_peer_connection_local_description(pl_peer_connection *p, pl_sdp_type *type, char **sdp)
 {
-    call c = { .p = p, .fn = do_local, .result = type, .out = sdp };
+    peer_call c = { .p = p, .fn = do_local, .result = type, .out = sdp };
     *sdp = NULL;
-    return carry(&c);
+    return peer_carry(&c);
 }
 
-static pl_err do_remote(call *c, pl_pc *core, int64_t now_us)
+static pl_err do_remote(peer_call *c, pl_pc *core, int64_t now_us)
 {
     (void)now_us;
     return pl_pc_remote_description(core, c->result, c->out);
@@ -352,23 +339,23 @@ static pl_err do_remote(call *c, pl_pc *core, int64_t now_us)
 
 pl_err pl_peer_connection_remote_description(pl_peer_connection *p, pl_sdp_type *type, char **sdp)
 {
-    call c = { .p = p, .fn = do_remote, .result = type, .out = sdp };
+    peer_call c = { .p = p, .fn = do_remote, .result = type, .out = sdp };
     *sdp = NULL;
-    return carry(&c);
+    return peer_carry(&c);
 }
 
-static pl_err do_candidate(call *c, pl_pc *core, int64_t now_us)
+static pl_err do_candidate(peer_call *c, pl_pc *core, int64_t now_us)
 {
     return pl_pc_add_candidate(core, now_us, c->arg);
 }
 
 pl_err pl_peer_connection_add_ice_candidate(pl_peer_connection *p, const pl_ice_candidate *candidate)
 {
-    call c = { .p = p, .fn = do_candidate, .arg = candidate };
-    return carry(&c);
+    peer_call c = { .p = p, .fn = do_candidate, .arg = candidate };
+    return peer_carry(&c);
 }
 
-static pl_err do_restart(call *c, pl_pc *core, int64_t now_us)
+static pl_err do_restart(peer_call *c, pl_pc *core, int64_t now_us)
 {
     (void)c;
     pl_pc_restart_ice(core, now_us);
@@ -377,13 +364,13 @@ static pl_err do_restart(call *c, pl_pc *core, int64_t now_us)
 
 void pl_peer_connection_restart_ice(pl_peer_connection *p)
 {
-    call c = { .p = p, .fn = do_restart };
-    (void)carry(&c);
+    peer_call c = { .p = p, .fn = do_restart };
+    (void)peer_carry(&c);
 }
 
 /* ---- states ---- */
 
-static pl_err do_states(call *c, pl_pc *core, int64_t now_us)
+static pl_err do_states(peer_call *c, pl_pc *core, int64_t now_us)
 {
     int *out = c->result;
     (void)now_us;
@@ -397,8 +384,8 @@ static pl_err do_states(call *c, pl_pc *core, int64_t now_us)
 static int state(pl_peer_connection *p, int which, int closed)
 {
     int out[4];
-    call c = { .p = p, .fn = do_states, .result = out };
-    return carry(&c) ? closed : out[which];
+    peer_call c = { .p = p, .fn = do_states, .result = out };
+    return peer_carry(&c) ? closed : out[which];
 }
 
 pl_signaling_state pl_peer_connection_get_signaling_state(pl_peer_connection *p)
@@ -429,7 +416,7 @@ typedef struct channel_make {
     pl_data_channel *handle;
 } channel_make;
 
-static pl_err do_channel(call *c, pl_pc *core, int64_t now_us)
+static pl_err do_channel(peer_call *c, pl_pc *core, int64_t now_us)
 {
     channel_make *m = c->result;
     peer_channel_ref(m->handle); /* the core's */
@@ -451,8 +438,8 @@ pl_err pl_peer_connection_create_data_channel(pl_peer_connection *p, const char 
     channel_make m = { label, init, peer_channel_make(p, label, init ? init->protocol : NULL, observer) };
     if (!m.handle)
         return PL_ENOMEM;
-    call c = { .p = p, .fn = do_channel, .result = &m };
-    pl_err err = carry(&c);
+    peer_call c = { .p = p, .fn = do_channel, .result = &m };
+    pl_err err = peer_carry(&c);
     if (err) {
         peer_channel_unref(m.handle);
         return err;

@@ -126,7 +126,22 @@ struct pl_data_channel {
     bool busy; /* net */
 };
 
+/* A call on its way to the network thread: fn does it on the core, then the pump runs. Each fn says which of
+ * the members it uses. */
+typedef struct peer_call peer_call;
+struct peer_call {
+    pl_peer_connection *p;
+    pl_err (*fn)(peer_call *c, pl_pc *core, int64_t now_us);
+    pl_err err;
+    int number;
+    pl_sdp_type type;
+    const char *in;
+    char **out;
+    const void *arg;
+    void *result;
+};
 /* connection.c */
+pl_err peer_carry(peer_call *c); /* PL_ESTATE when the connection is gone */
 void peer_ref(pl_peer_connection *p);
 void peer_unref(pl_peer_connection *p);
 pl_rtp_transceiver *peer_transceiver(pl_peer_connection *p, int index); /* NULL without memory */

@@ -21,108 +21,87 @@ pl_rtp_transceiver *peer_transceiver(pl_peer_connection *p, int index)
     return t;
 }
 
-typedef struct call {
-    pl_peer_connection *p;
-    pl_rtp_transceiver *t;
-    void (*fn)(struct call *c, pl_pc *core, int64_t now_us);
-    pl_err err;
+typedef struct addition {
     pl_media_type kind;
     bool by_track;
     const pl_transceiver_init *init;
-    const pl_media_port *port;
-    pl_direction direction;
-    pl_pc_media_info info;
-    pl_rtp_transceiver **list;
-    size_t n, cap;
-    pl_stats_report *report;
-    pl_setup_times *times;
-} call;
+} addition;
 
-static void run(void *arg)
+/* arg: addition; result: pl_rtp_transceiver ** */
+static pl_err do_add(peer_call *c, pl_pc *core, int64_t now_us)
 {
-    call *c = arg;
-    pl_peer_connection *p = c->p;
-    if (!p->core) {
-        c->err = PL_ESTATE;
-        return;
-    }
-    p->in_call++;
-    c->fn(c, p->core, pl_loop_now_us(p->factory->net));
-    if (c->err) {
-        pl_mutex_lock(&p->lock);
-        snprintf(p->error, sizeof p->error, "%s", pl_pc_error_text(p->core));
-        pl_mutex_unlock(&p->lock);
-    }
-    peer_pump(p);
-    p->in_call--;
-}
-
-static pl_err carry(call *c)
-{
-    pl_err err = pl_loop_call(c->p->factory->net, run, c);
-    return err ? err : c->err;
-}
-
-static void do_add(call *c, pl_pc *core, int64_t now_us)
-{
+    const addition *a = c->arg;
+    pl_rtp_transceiver **out = c->result;
     int index;
-    c->err = pl_pc_add_transceiver(core, now_us, c->kind, c->by_track, c->init, &index);
-    if (!c->err && !(c->t = peer_transceiver(c->p, index)))
-        c->err = PL_ENOMEM;
+    pl_err err = pl_pc_add_transceiver(core, now_us, a->kind, a->by_track, a->init, &index);
+    if (err)
+        return err;
+    *out = peer_transceiver(c->p, index);
+    return *out ? PL_OK : PL_ENOMEM;
 }
 
-static pl_err add(pl_peer_connection *p, pl_media_type kind, bool by_track, const pl_transceiver_init *init,
-                  pl_rtp_transceiver **out)
+static pl_err add(pl_peer_connection *p, const addition *a, pl_rtp_transceiver **out)
 {
-    call c = { .p = p, .fn = do_add, .kind = kind, .init = init, .by_track = by_track };
+    peer_call c = { .p = p, .fn = do_add, .arg = a, .result = out };
     *out = NULL;
-    if ((kind != PL_AUDIO && kind != PL_VIDEO) || (init && init->direction >= PL_STOPPED))
+    if ((a->kind != PL_AUDIO && a->kind != PL_VIDEO) || (a->init && a->init->direction >= PL_STOPPED))
         return PL_EINVAL;
-    pl_err err = carry(&c);
-    *out = err ? NULL : c.t;
-    return err;
+    return peer_carry(&c);
 }
 
 pl_err pl_peer_connection_add_transceiver(pl_peer_connection *p, pl_media_type kind,
                                           const pl_transceiver_init *init, pl_rtp_transceiver **out)
 {
-    return add(p, kind, false, init, out);
+    const addition a = { .kind = kind, .init = init };
+    return add(p, &a, out);
 }
 
 pl_err pl_peer_connection_add_track(pl_peer_connection *p, pl_media_type kind,
                                     const pl_transceiver_init *init, pl_rtp_transceiver **out)
 {
-    return add(p, kind, true, init, out);
+    const addition a = { .kind = kind, .by_track = true, .init = init };
+    return add(p, &a, out);
 }
 
-static void do_list(call *c, pl_pc *core, int64_t now_us)
+typedef struct listing {
+    pl_rtp_transceiver **out;
+    size_t cap, n;
+} listing;
+
+/* result: listing */
+static pl_err do_list(peer_call *c, pl_pc *core, int64_t now_us)
 {
+    listing *l = c->result;
     (void)now_us;
-    c->n = (size_t)pl_pc_n_transceivers(core);
-    for (size_t i = 0; i < c->n && i < c->cap; i++)
-        c->list[i] = peer_transceiver(c->p, (int)i);
+    l->n = (size_t)pl_pc_n_transceivers(core);
+    for (size_t i = 0; i < l->n && i < l->cap; i++)
+        l->out[i] = peer_transceiver(c->p, (int)i);
+    return PL_OK;
 }
 
 size_t pl_peer_connection_get_transceivers(pl_peer_connection *p, pl_rtp_transceiver **out, size_t cap)
 {
-    call c = { .p = p, .fn = do_list, .list = out, .cap = cap };
-    return carry(&c) ? 0 : c.n;
+    listing l = { .out = out, .cap = cap };
+    peer_call c = { .p = p, .fn = do_list, .result = &l };
+    return peer_carry(&c) ? 0 : l.n;
 }
 
 /* ---- one transceiver ---- */
 
-static void do_info(call *c, pl_pc *core, int64_t now_us)
+/* number: index; result: pl_pc_media_info */
+static pl_err do_info(peer_call *c, pl_pc *core, int64_t now_us)
 {
     (void)now_us;
-    pl_pc_media_info_get(core, c->t->index, &c->info);
+    pl_pc_media_info_get(core, c->number, c->result);
+    return PL_OK;
 }
 
 static pl_pc_media_info info_of(pl_rtp_transceiver *t)
 {
-    call c = { .p = t->peer, .t = t, .fn = do_info };
-    c.info.direction = c.info.current_direction = PL_STOPPED;
-    (void)carry(&c);
-    return c.info;
+    pl_pc_media_info info = { .direction = PL_STOPPED, .current_direction = PL_STOPPED };
+    peer_call c = { .p = t->peer, .fn = do_info, .number = t->index, .result = &info };
+    (void)peer_carry(&c);
+    return info;
 }
 
 pl_media_type pl_rtp_transceiver_kind(const pl_rtp_transceiver *t)
@@ -146,58 +125,57 @@ pl_direction pl_rtp_transceiver_current_direction(pl_rtp_transceiver *t)
     return info_of(t).current_direction;
 }
 
-static void do_direction(call *c, pl_pc *core, int64_t now_us)
+/* number: index; arg: pl_direction */
+static pl_err do_direction(peer_call *c, pl_pc *core, int64_t now_us)
 {
-    c->err = pl_pc_set_direction(core, now_us, c->t->index, c->direction);
+    return pl_pc_set_direction(core, now_us, c->number, *(const pl_direction *)c->arg);
 }
 
 pl_err pl_rtp_transceiver_set_direction(pl_rtp_transceiver *t, pl_direction direction)
 {
-    call c = { .p = t->peer, .t = t, .fn = do_direction, .direction = direction };
-    return direction >= PL_STOPPED ? PL_EINVAL : carry(&c);
+    peer_call c = { .p = t->peer, .fn = do_direction, .number = t->index, .arg = &direction };
+    return direction >= PL_STOPPED ? PL_EINVAL : peer_carry(&c);
 }
 
-static void do_stop(call *c, pl_pc *core, int64_t now_us)
+/* number: index */
+static pl_err do_stop(peer_call *c, pl_pc *core, int64_t now_us)
 {
-    c->err = pl_pc_stop_transceiver(core, now_us, c->t->index);
+    return pl_pc_stop_transceiver(core, now_us, c->number);
 }
 
 pl_err pl_rtp_transceiver_stop(pl_rtp_transceiver *t)
 {
-    call c = { .p = t->peer, .t = t, .fn = do_stop };
-    return carry(&c);
+    peer_call c = { .p = t->peer, .fn = do_stop, .number = t->index };
+    return peer_carry(&c);
 }
 
 /* ---- engines ---- */
 
-static void do_attach(call *c, pl_pc *core, int64_t now_us)
+/* result: pl_rtp_transceiver; arg: pl_media_port, or NULL to detach */
+static pl_err do_attach(peer_call *c, pl_pc *core, int64_t now_us)
 {
+    static const pl_media_port nobody;
+    pl_rtp_transceiver *t = c->result;
     pl_pc_media_info info;
     (void)now_us;
-    c->t->port = *c->port;
-    pl_pc_attach_media(core, c->t->index, &c->port->rings);
-    pl_pc_media_info_get(core, c->t->index, &info);
-    if (c->port->changed)
-        c->port->changed(c->port->user, &info);
+    t->port = c->arg ? *(const pl_media_port *)c->arg : nobody;
+    pl_pc_attach_media(core, t->index, c->arg ? &t->port.rings : NULL);
+    pl_pc_media_info_get(core, t->index, &info);
+    if (t->port.changed)
+        t->port.changed(t->port.user, &info);
+    return PL_OK;
 }
 
 pl_err pl_peer_attach_media(pl_rtp_transceiver *t, const pl_media_port *port)
 {
-    call c = { .p = t->peer, .t = t, .fn = do_attach, .port = port };
-    return carry(&c);
-}
-
-static void do_detach(call *c, pl_pc *core, int64_t now_us)
-{
-    (void)now_us;
-    pl_pc_attach_media(core, c->t->index, NULL);
-    c->t->port = (pl_media_port){ 0 };
+    peer_call c = { .p = t->peer, .fn = do_attach, .result = t, .arg = port };
+    return peer_carry(&c);
 }
 
 void pl_peer_detach_media(pl_rtp_transceiver *t)
 {
-    call c = { .p = t->peer, .t = t, .fn = do_detach };
-    (void)carry(&c); /* a connection that is gone has let go already */
+    peer_call c = { .p = t->peer, .fn = do_attach, .result = t };
+    (void)peer_carry(&c); /* a connection that is gone has let go already */
 }
 
 void pl_peer_media_kick(pl_rtp_transceiver *t)
@@ -240,32 +218,36 @@ static pl_err add_channels(pl_peer_connection *p, pl_stats_report *r)
     return err;
 }
 
-static void do_stats(call *c, pl_pc *core, int64_t now_us)
+/* result: pl_stats_report ** */
+static pl_err do_stats(peer_call *c, pl_pc *core, int64_t now_us)
 {
-    c->err = pl_pc_get_stats(core, now_us, &c->report);
-    if (!c->err && (c->err = add_channels(c->p, c->report))) {
-        pl_stats_report_free(c->report);
-        c->report = NULL;
+    pl_stats_report **out = c->result;
+    pl_err err = pl_pc_get_stats(core, now_us, out);
+    if (!err && (err = add_channels(c->p, *out))) {
+        pl_stats_report_free(*out);
+        *out = NULL;
     }
+    return err;
 }
 
 pl_err pl_peer_connection_get_stats(pl_peer_connection *p, pl_stats_report **out)
 {
-    call c = { .p = p, .fn = do_stats };
-    pl_err err = carry(&c);
-    *out = err ? NULL : c.report;
-    return err;
+    peer_call c = { .p = p, .fn = do_stats, .result = out };
+    *out = NULL;
+    return peer_carry(&c);
 }
 
-static void do_times(call *c, pl_pc *core, int64_t now_us)
+/* result: pl_setup_times */
+static pl_err do_times(peer_call *c, pl_pc *core, int64_t now_us)
 {
     (void)now_us;
-    pl_pc_setup_times(core, c->times);
+    pl_pc_setup_times(core, c->result);
+    return PL_OK;
 }
 
 void pl_peer_connection_get_setup_times(pl_peer_connection *p, pl_setup_times *out)
 {
-    call c = { .p = p, .fn = do_times, .times = out };
+    peer_call c = { .p = p, .fn = do_times, .result = out };
     *out = (pl_setup_times){ -1, -1, -1, -1, -1, -1 };
-    (void)carry(&c);
+    (void)peer_carry(&c);
 }
