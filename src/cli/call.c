@@ -377,8 +377,9 @@ static int run(int n_args, char **args)
 
 static const pl_opt options[] = {
     { "server", PL_OPT_TEXT, &opt.server, "URL",
-      "The signaling server. Default: http://127.0.0.1:8888. http: the classic protocol, ws: WebSocket.", 0,
-      0 },
+      "The signaling server. Default: http://127.0.0.1:8888. http and https: the classic protocol, ws and "
+      "wss: WebSocket.",
+      0, 0 },
     { "name", PL_OPT_TEXT, &opt.name, "NAME", "How others see us. Default: peerline@HOST.", 0, 0 },
     { "audio", PL_OPT_TEXT, &opt.audio, "SOURCE",
       "What to say: a WAV file, tone[:HZ] or none. Default: tone.", 0, 0 },

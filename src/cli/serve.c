@@ -33,7 +33,7 @@ static const pl_opt opts[] = {
       1, 250000 },
     { "json", PL_OPT_FLAG, &json, NULL,
       "Print JSON Lines: {\"type\":\"ready\",\"http\":[...],\"stun\":[...]} first, then "
-      "{\"type\":\"log\",...}." },
+      "{\"type\":\"log\",...}, last {\"type\":\"closed\",...}." },
     { "quiet", PL_OPT_FLAG, &quiet, NULL, "Only warnings." },
     { "verbose", PL_OPT_FLAG, &verbose, NULL, "Every change of state." },
     { NULL },
