@@ -185,49 +185,10 @@ void pl_peer_media_kick(pl_rtp_transceiver *t)
 
 /* ---- statistics ---- */
 
-/* Channels stand in the handles, so their objects are added here. */
-static pl_err add_channels(pl_peer_connection *p, pl_stats_report *r)
-{
-    pl_err err = PL_OK;
-    pl_mutex_lock(&p->lock);
-    PL_EACH (n, &p->channels) {
-        pl_data_channel *c = pl_of(n, pl_data_channel, in_peer);
-        pl_channel_stats s = { 0 };
-        pl_stats *more = realloc(r->stats, (r->n + 1) * sizeof *more);
-        if (!more) {
-            err = PL_ENOMEM;
-            break;
-        }
-        r->stats = more;
-        pl_stats *out = &r->stats[r->n++];
-        *out = (pl_stats){ .type = PL_STATS_DATA_CHANNEL, .timestamp = r->stats[0].timestamp };
-        if (c->core)
-            pl_channel_get_stats(c->core, &s);
-        snprintf(out->id, sizeof out->id, "D%d", atomic_load(&c->id));
-        snprintf(out->u.data_channel.label, PL_STATS_TEXT_MAX, "%s", c->label);
-        snprintf(out->u.data_channel.protocol, PL_STATS_TEXT_MAX, "%s", c->protocol);
-        snprintf(out->u.data_channel.state, sizeof out->u.data_channel.state, "%s",
-                 pl_data_channel_state_str(pl_data_channel_get_state(c)));
-        out->u.data_channel.data_channel_identifier = atomic_load(&c->id);
-        out->u.data_channel.messages_sent = s.messages_sent;
-        out->u.data_channel.bytes_sent = s.bytes_sent;
-        out->u.data_channel.messages_received = s.messages_received;
-        out->u.data_channel.bytes_received = s.bytes_received;
-    }
-    pl_mutex_unlock(&p->lock);
-    return err;
-}
-
 /* result: pl_stats_report ** */
 static pl_err do_stats(peer_call *c, pl_pc *core, int64_t now_us)
 {
-    pl_stats_report **out = c->result;
-    pl_err err = pl_pc_get_stats(core, now_us, out);
-    if (!err && (err = add_channels(c->p, *out))) {
-        pl_stats_report_free(*out);
-        *out = NULL;
-    }
-    return err;
+    return pl_pc_get_stats(core, now_us, c->result);
 }
 
 pl_err pl_peer_connection_get_stats(pl_peer_connection *p, pl_stats_report **out)
