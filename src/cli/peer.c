@@ -36,7 +36,7 @@ static struct {
     pl_data_channel *channel[CHANNELS_MAX];
     size_t n_channels;
     pl_lines in;
-    bool connected, making_offer, done, failed, description_due, ready;
+    bool connected, ignore_offer, done, failed, description_due, ready;
     int64_t end_us, stats_us;
 } me;
 
@@ -240,8 +240,9 @@ static void take_description(json_t *o, pl_sdp_type type)
         return;
     }
     /* Perfect negotiation: the answerer is the polite one. */
-    if (type == PL_SDP_OFFER && opt.offer &&
-        pl_peer_connection_get_signaling_state(me.pc) == PL_SIGNALING_HAVE_LOCAL_OFFER) {
+    me.ignore_offer = type == PL_SDP_OFFER && opt.offer &&
+                      pl_peer_connection_get_signaling_state(me.pc) == PL_SIGNALING_HAVE_LOCAL_OFFER;
+    if (me.ignore_offer) {
         say_error("an offer came while ours is open: it is ignored");
         return;
     }
@@ -272,7 +273,7 @@ static void take_candidate(json_t *o)
         return;
     }
     pl_err err = pl_peer_connection_add_ice_candidate(me.pc, &c);
-    if (err)
+    if (err && !me.ignore_offer) /* those of an offer that was ignored fit nowhere */
         say_call_error("candidate", err);
 }
 
