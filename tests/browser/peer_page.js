@@ -31,6 +31,7 @@ class Call {
   tracks = [];
   #makingOffer = false;
   #ignoring = false;
+  #answerPending = false; // an offer right behind an answer collides with nothing
 
   /** offers: this side makes the first offer. polite: it gives way when both offer. trickle: candidates travel on
    * their own. */
@@ -75,10 +76,13 @@ class Call {
       await pc.addIceCandidate(line).catch((error) => { if (!this.#ignoring) throw error; });
       return;
     }
-    const collides = line.type === 'offer' && (this.#makingOffer || pc.signalingState !== 'stable');
+    const free = !this.#makingOffer && (pc.signalingState === 'stable' || this.#answerPending);
+    const collides = line.type === 'offer' && !free;
     this.#ignoring = collides && !this.polite;
     if (this.#ignoring) return;
+    this.#answerPending = line.type === 'answer';
     await pc.setRemoteDescription(line);
+    this.#answerPending = false;
     if (line.type === 'offer') await this.describe();
   }
 
@@ -197,6 +201,22 @@ class Call {
     const ctx = canvas.getContext('2d');
     ctx.drawImage(this.video, 0, 0, 16, 9);
     return [...ctx.getImageData(0, 0, 16, 9).data].filter((_, i) => i % 4 !== 3);
+  }
+
+  /** Puts a worker between receiver and decoder of `kind`, which lets all frames pass and can ask for a key frame. */
+  interpose(kind) {
+    const body = `onrtctransform = ({ transformer }) => {
+      transformer.readable.pipeTo(transformer.writable);
+      onmessage = () => transformer.sendKeyFrameRequest();
+    };`;
+    this.worker = new Worker(URL.createObjectURL(new Blob([body], { type: 'text/javascript' })));
+    this.pc.addEventListener('track', ({ track, receiver }) => {
+      if (track.kind === kind) receiver.transform = new RTCRtpScriptTransform(this.worker);
+    });
+  }
+
+  askKeyFrame() {
+    this.worker.postMessage('');
   }
 
   // ---- statistics ----
