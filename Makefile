@@ -6,7 +6,7 @@ DESTDIR ?=
 PREFIX ?= /usr/local
 BUILD  := build/$(PRESET)
 
-.PHONY: help deps deps-test build run test bench fuzz lint format install clean
+.PHONY: help deps deps-test deps-bench build run test bench fuzz lint format install clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -17,6 +17,9 @@ deps: ## install what building needs (Debian packages, only what is missing)
 
 deps-test: ## and what the tests need: cmocka, clang, Chromium, playwright-core ...
 	@tools/deps build test
+
+deps-bench: ## and the peers that the benchmarks stand beside; what cannot be had is left out
+	@tools/deps bench || echo "bench: goes on with the peers that are here"
 
 build: deps ## build/release/peerline, the libraries, tests and benchmarks
 	@cmake --preset $(PRESET) -DCMAKE_INSTALL_PREFIX=$(PREFIX) -DPL_TESTS=OFF >build/cmake.log 2>&1 || { cat build/cmake.log; exit 1; }
@@ -30,7 +33,7 @@ test: deps-test ## build and pass every test, browser tests included
 	@cmake --build $(BUILD) -j $(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
 
-bench: build ## every benchmark, beside the peers that are installed
+bench: deps-bench build ## every benchmark beside the peers of Debian and npm, 5 minutes; BENCH_QUICK=1: 90 s
 	@tools/bench $(BUILD)
 
 fuzz: deps-test ## every fuzz target for SECONDS (20) each, two at a time

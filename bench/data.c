@@ -26,6 +26,7 @@ typedef struct side {
 
 typedef struct pair {
     side a, b;
+    double offered_s; /* when createOffer was called */
 } pair;
 
 static pl_loop *loop;
@@ -119,6 +120,7 @@ static void open_pair(pair *p)
     make_side(&p->a, &p->b);
     make_side(&p->b, &p->a);
     check(pl_peer_connection_create_data_channel(p->a.pc, "bench", NULL, &o, &p->a.channel), "channel");
+    p->offered_s = clock_s(CLOCK_MONOTONIC);
     negotiate(p);
 }
 
@@ -188,10 +190,10 @@ static void setup(int n)
         die("out of memory");
     for (int i = 0; i < n; i++) {
         pair p;
-        double wall = clock_s(CLOCK_MONOTONIC), cpu = clock_s(CLOCK_PROCESS_CPUTIME_ID);
+        double cpu = clock_s(CLOCK_PROCESS_CPUTIME_ID);
         open_pair(&p);
         wait_open(&p);
-        ms[i] = (clock_s(CLOCK_MONOTONIC) - wall) * 1e3;
+        ms[i] = (clock_s(CLOCK_MONOTONIC) - p.offered_s) * 1e3;
         printf("{\"bench\":\"setup\",\"lib\":\"peerline\",\"from_offer_ms\":%.3f,\"cpu_ms\":%.3f}\n", ms[i],
                (clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu) * 1e3);
         close_pair(&p);
