@@ -29,16 +29,20 @@ typedef struct pl_transceiver_init {
     const char *preferred_codec; /* "opus", "PCMU", "PCMA", "VP8": alone offered; NULL: all */
 } pl_transceiver_init;
 
+/* Constant for the transceiver's life. */
 PL_API pl_media_type pl_rtp_transceiver_kind(const pl_rtp_transceiver *transceiver);
-/* Copies the mid, "" before negotiation. */
+/* W3C mid: copied into out (cap bytes), always zero-terminated; "" before negotiation. */
 PL_API void pl_rtp_transceiver_mid(pl_rtp_transceiver *transceiver, char *out, size_t cap);
+/* W3C direction: what we wish; PL_STOPPED once it is stopped, or its connection is gone. */
 PL_API pl_direction pl_rtp_transceiver_direction(pl_rtp_transceiver *transceiver);
-/* What was negotiated; PL_INACTIVE before the first answer. */
+/* W3C currentDirection: what was negotiated, as we see it; PL_INACTIVE before the first answer. */
 PL_API pl_direction pl_rtp_transceiver_current_direction(pl_rtp_transceiver *transceiver);
 /* Takes effect with the next negotiation; on_negotiation_needed follows.
- * Errors: PL_ESTATE (stopped, closed). */
+ * Errors: PL_ESTATE (stopped, closed), PL_EINVAL (PL_STOPPED: that is pl_rtp_transceiver_stop). */
 PL_NODISCARD PL_API pl_err pl_rtp_transceiver_set_direction(pl_rtp_transceiver *transceiver,
                                                             pl_direction direction);
+/* W3C stop(): neither sends nor receives any more; the section is rejected with the next negotiation, and
+ * on_negotiation_needed follows. Cannot be undone. Errors: PL_ESTATE (stopped already, closed). */
 PL_NODISCARD PL_API pl_err pl_rtp_transceiver_stop(pl_rtp_transceiver *transceiver);
 PL_API const char *pl_direction_str(pl_direction direction); /* "sendrecv" … */
 
