@@ -354,7 +354,8 @@ static bool step(duo *d, int64_t end_us)
         return false;
     }
     d->now_us = pl_max_us(at, d->now_us + 1);
-    d->stuck = ++d->n_steps > DUO_STEPS_MAX;
+    if (++d->n_steps > DUO_STEPS_MAX)
+        d->stuck = true;
     for (int i = 0; i < 2; i++) {
         if (d->end[i].pc && pl_pc_next_us(d->end[i].pc) <= d->now_us)
             pl_pc_tick(d->end[i].pc, d->now_us);

@@ -33,7 +33,9 @@ void *PL_ALLOC_REAL(memalign)(size_t align, size_t n);
 
 static atomic_size_t pl_alloc_count;
 static atomic_long pl_alloc_countdown = -1; /* allocations until one fails; below 0: none does */
+static atomic_long pl_alloc_run = 1;        /* so many in a row do */
 static atomic_bool pl_alloc_failed;
+static atomic_long pl_alloc_live; /* made and not freed; not under a sanitizer, which finds leaks itself */
 
 static inline size_t pl_allocs(void)
 {
@@ -44,7 +46,15 @@ static inline size_t pl_allocs(void)
 static inline void pl_alloc_fail_after(long n)
 {
     atomic_store(&pl_alloc_failed, false);
+    atomic_store(&pl_alloc_run, 1);
     atomic_store(&pl_alloc_countdown, n);
+}
+
+/* The same, but `run` of them in a row. */
+static inline void pl_alloc_fail_run(long n, long run)
+{
+    pl_alloc_fail_after(n);
+    atomic_store(&pl_alloc_run, run);
 }
 
 /* Since the last call of pl_alloc_fail_after; stops the failing. */
@@ -59,28 +69,50 @@ static bool pl_alloc_fails_now(void)
     atomic_fetch_add(&pl_alloc_count, 1);
     if (atomic_load(&pl_alloc_countdown) < 0 || atomic_fetch_sub(&pl_alloc_countdown, 1) != 0)
         return false;
+    if (atomic_fetch_sub(&pl_alloc_run, 1) > 1)
+        atomic_store(&pl_alloc_countdown, 0);
     atomic_store(&pl_alloc_failed, true);
     return true;
 }
 
+static void *pl_alloc_made(void *p)
+{
+    if (p)
+        atomic_fetch_add(&pl_alloc_live, 1);
+    return p;
+}
+
 PL_ALLOC_OURS void *malloc(size_t n)
 {
-    return pl_alloc_fails_now() ? NULL : PL_ALLOC_REAL(malloc)(n);
+    return pl_alloc_fails_now() ? NULL : pl_alloc_made(PL_ALLOC_REAL(malloc)(n));
 }
 
 PL_ALLOC_OURS void *calloc(size_t n, size_t size)
 {
-    return pl_alloc_fails_now() ? NULL : PL_ALLOC_REAL(calloc)(n, size);
+    return pl_alloc_fails_now() ? NULL : pl_alloc_made(PL_ALLOC_REAL(calloc)(n, size));
 }
 
 PL_ALLOC_OURS void *realloc(void *p, size_t n)
 {
-    return pl_alloc_fails_now() ? NULL : PL_ALLOC_REAL(realloc)(p, n);
+    if (pl_alloc_fails_now())
+        return NULL;
+    return p ? PL_ALLOC_REAL(realloc)(p, n) : pl_alloc_made(PL_ALLOC_REAL(realloc)(p, n));
 }
 
 PL_ALLOC_OURS void *aligned_alloc(size_t align, size_t n)
 {
-    return pl_alloc_fails_now() ? NULL : PL_ALLOC_REAL(memalign)(align, n);
+    return pl_alloc_fails_now() ? NULL : pl_alloc_made(PL_ALLOC_REAL(memalign)(align, n));
 }
+
+#ifndef PL_ALLOC_SANITIZED
+void __libc_free(void *p);
+
+PL_ALLOC_OURS void free(void *p)
+{
+    if (p)
+        atomic_fetch_sub(&pl_alloc_live, 1);
+    __libc_free(p);
+}
+#endif
 
 #endif

@@ -68,13 +68,13 @@ const char *pl_desc_arena_text(pl_desc_arena *a, pl_str text)
     if (!a->err && (text.n > PL_DESC_TEXT_MAX || (text.n && memchr(text.p, 0, text.n))))
         a->err = PL_ENOSPC;
     if (a->err)
-        return NULL;
+        return "";
     size_t slot = hash(text);
     if (a->recent[slot] && pl_str_is(text, a->recent[slot]))
         return a->recent[slot];
     char *copy = get(a, text.n + 1, 1);
     if (!copy)
-        return NULL;
+        return "";
     if (text.n)
         memcpy(copy, text.p, text.n);
     copy[text.n] = 0;

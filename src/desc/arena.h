@@ -26,7 +26,8 @@ typedef struct pl_desc_arena {
 
 /* n zeroed bytes, aligned to 8, or NULL with a sticky error. */
 void *pl_desc_arena_get(pl_desc_arena *a, size_t n);
-/* A copy of the text with a final zero, shared with a recent equal one. */
+/* A copy of the text with a final zero, shared with a recent equal one; "" with a sticky error, so that what is built
+ * on can still be looked at. */
 const char *pl_desc_arena_text(pl_desc_arena *a, pl_str text);
 /* Frees every block but the first. */
 void pl_desc_arena_clear(pl_desc_arena *a);

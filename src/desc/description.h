@@ -204,8 +204,8 @@ size_t pl_desc_bytes(const pl_desc *d);
 
 /* --- building: every adder returns a zeroed element at the end of its list, or NULL --------------------- */
 
-/* Copies a text into d and returns it; equal texts are often shared. NULL (and sticky PL_ENOSPC) when longer
- * than PL_DESC_TEXT_MAX, holding a zero byte, or without memory. */
+/* Copies a text into d and returns it; equal texts are often shared. "" with a sticky error when longer than
+ * PL_DESC_TEXT_MAX, holding a zero byte, or without memory: what is built on can still be looked at. */
 const char *pl_desc_text(pl_desc *d, pl_str text);
 const char *pl_desc_textz(pl_desc *d, const char *text); /* NULL gives NULL */
 /* The section stays where it is only until the next pl_desc_add_media. kind: pl_desc_kind; proto and

@@ -223,7 +223,8 @@ static bool set_up(pl_dtls_hs *h)
     BIO_set_data(bio, h);
     BIO_set_init(bio, 1);
     SSL_set_bio(h->ssl, bio, bio);
-    SSL_set_app_data(h->ssl, h);
+    if (!SSL_set_app_data(h->ssl, h)) /* the verifier finds us by it */
+        return false;
     SSL_set_mtu(h->ssl, (long)h->conf.mtu);
     DTLS_set_timer_cb(h->ssl, no_timer);
     if (h->conf.role == PL_DTLS_CLIENT)

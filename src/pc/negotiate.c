@@ -48,6 +48,8 @@ static size_t read_fingerprints(const pl_desc_fingerprint *in, size_t n, pl_fing
 
 static void on_transport(pl_pc *pc, const pl_jsep_event *ev)
 {
+    if (!pc->ice)
+        return; /* there was no memory for it, and the connection has failed */
     pl_fingerprint fp[PL_DTLS_FINGERPRINT_MAX];
     size_t n = read_fingerprints(ev->u.transport.fingerprints, ev->u.transport.n_fingerprints, fp,
                                  PL_DTLS_FINGERPRINT_MAX);

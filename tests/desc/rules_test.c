@@ -227,7 +227,7 @@ PL_TEST(limits_stick)
     PL_EQ(pl_desc_err(d), PL_OK);
     PL_OKAY(!pl_desc_add_media(d, PL_DESC_VIDEO));
     PL_EQ(pl_desc_err(d), PL_ENOSPC);
-    PL_OKAY(!pl_desc_add_codec(d, d->media.at) && !pl_desc_textz(d, "x"));
+    PL_OKAY(!pl_desc_add_codec(d, d->media.at) && pl_desc_textz(d, "x")[0] == 0);
     PL_EQ(pl_desc_copy(&copy, d), PL_ENOSPC);
     PL_OKAY(!copy);
     pl_desc_free(d);

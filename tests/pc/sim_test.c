@@ -292,10 +292,21 @@ PL_TEST(a_dark_minute_ends_in_failure_and_a_restart_heals_it)
     uint64_t first = pl_test_seed(40000), n = getenv("PL_SEED") ? 1 : 30;
     for (uint64_t s = first; s < first + n; s++) {
         call_running(s);
-        go_dark(PL_SEC(60));
-        (void)duo_run(&d, PL_SEC(5), NULL);
+        int t = duo_add(&d, 0, PL_VIDEO, PL_SENDRECV);
+        (void)duo_run(&d, PL_SEC(1), NULL);
+        for (uint32_t k = 0; k < 50; k++) { /* losses, reports and feedback are under way when it gets dark */
+            if (k == 45)
+                go_dark(PL_SEC(60));
+            duo_send_packet(&d, 0, t, k * 3000, 500);
+            (void)duo_run(&d, PL_MS(20), NULL);
+        }
+        (void)duo_run(&d, PL_SEC(4), NULL);
         PL_EQ(pl_channel_send(d.end[0].channel[0], d.now_us, "in the dark", 11, false), PL_OK);
         until(failed, PL_SEC(56), "not failed");
+        uint64_t steps = d.n_steps;
+        (void)duo_run(&d, PL_SEC(5), NULL);
+        if (d.n_steps - steps > 500)
+            fail_seed("a dead path keeps the processor busy");
         (void)duo_run(&d, PL_SEC(61) - (d.now_us % PL_SEC(60)), NULL);
         pl_pc_restart_ice(d.end[s % 2].pc, d.now_us);
         until(duo_connected, PL_SEC(20), "the restart does not connect");
