@@ -260,9 +260,9 @@ pl_err pl_loop_run_once(pl_loop *loop, int64_t timeout_us)
     own(loop);
     loop->inside = true;
     loop->now_is_fresh = false;
-    bool forever = timeout_us < 0 || timeout_us >= PL_NEVER - pl_clock_us();
-    loop->run_until_us = forever ? PL_NEVER : pl_clock_us() + timeout_us;
-    uv_run(&loop->uv, timeout_us == 0 ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+    bool forever = timeout_us < 0 || timeout_us >= PL_NEVER - pl_clock_us(), peek = timeout_us == 0;
+    loop->run_until_us = forever || peek ? PL_NEVER : pl_clock_us() + timeout_us; /* peeking wants no alarm */
+    uv_run(&loop->uv, peek ? UV_RUN_NOWAIT : UV_RUN_ONCE);
     loop->inside = false;
     loop->run_until_us = PL_NEVER;
     return PL_OK;
