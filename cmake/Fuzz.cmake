@@ -1,5 +1,6 @@
 # Fuzz.cmake - fuzz/<room>_<name>_fuzz.c becomes fuzz_<room>_<name>, linked with that room; its seeds are
 # in fuzz/corpus/<room>_<name>/.
+include(cmake/Sim.cmake)
 file(GLOB fuzzers CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/fuzz/*_fuzz.c)
 foreach(source IN LISTS fuzzers)
   get_filename_component(name ${source} NAME_WE)
@@ -10,6 +11,6 @@ foreach(source IN LISTS fuzzers)
   endif()
   add_executable(fuzz_${name} ${source})
   target_include_directories(fuzz_${name} PRIVATE ${CMAKE_SOURCE_DIR})
-  target_link_libraries(fuzz_${name} PRIVATE pl_flags pl_room_${room} -fsanitize=fuzzer)
+  target_link_libraries(fuzz_${name} PRIVATE pl_flags pl_sim pl_room_${room} -fsanitize=fuzzer)
   set_property(TARGET fuzz_${name} PROPERTY RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
 endforeach()

@@ -6,10 +6,7 @@
 # Labels: unit (C tests), threaded (those among them whose rooms have threads), and the folder's name. The targets
 # tests_unit and tests_threaded build what these labels run.
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
-file(GLOB sim_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/sim/*.c)
-add_library(pl_sim STATIC EXCLUDE_FROM_ALL ${sim_sources})
-target_include_directories(pl_sim PUBLIC ${CMAKE_SOURCE_DIR})
-target_link_libraries(pl_sim PRIVATE pl_flags PUBLIC pl_room_base)
+include(cmake/Sim.cmake)
 
 # Peers that others wrote; only tests link them.
 set(PL_TEST_USES_sctp usrsctp)

@@ -8,6 +8,7 @@
 
 #include "cli/lines.h"
 #include "cli/options.h"
+#include "cli/peer_line.h"
 #include "crypto/base64.h"
 #include "net/loop.h"
 #include "peerline/media.h"
@@ -232,13 +233,9 @@ static void on_track(void *user, pl_rtp_transceiver *t)
 
 /* ---- in ---- */
 
-static void take_description(json_t *o, pl_sdp_type type)
+static void take_description(const pl_peer_line *line)
 {
-    const char *sdp = json_string_value(json_object_get(o, "sdp"));
-    if (!sdp) {
-        say_error("\"sdp\" is missing");
-        return;
-    }
+    pl_sdp_type type = line->sdp_type;
     /* Perfect negotiation: the answerer is the polite one. */
     me.ignore_offer = type == PL_SDP_OFFER && opt.offer &&
                       pl_peer_connection_get_signaling_state(me.pc) == PL_SIGNALING_HAVE_LOCAL_OFFER;
@@ -246,7 +243,7 @@ static void take_description(json_t *o, pl_sdp_type type)
         say_error("an offer came while ours is open: it is ignored");
         return;
     }
-    pl_err err = pl_peer_connection_set_remote_description(me.pc, type, sdp);
+    pl_err err = pl_peer_connection_set_remote_description(me.pc, type, line->sdp);
     if (err) {
         say_call_error(pl_sdp_type_str(type), err);
         return;
@@ -261,18 +258,9 @@ static void take_description(json_t *o, pl_sdp_type type)
         description_set();
 }
 
-static void take_candidate(json_t *o)
+static void take_candidate(const pl_peer_line *line)
 {
-    json_t *mline = json_object_get(o, "sdpMLineIndex");
-    pl_ice_candidate c = { .candidate = json_string_value(json_object_get(o, "candidate")),
-                           .sdp_mid = json_string_value(json_object_get(o, "sdpMid")),
-                           .sdp_mline_index = json_is_integer(mline) ? (int)json_integer_value(mline) : -1,
-                           .username_fragment = json_string_value(json_object_get(o, "usernameFragment")) };
-    if (!c.candidate) {
-        say_error("\"candidate\" is missing");
-        return;
-    }
-    pl_err err = pl_peer_connection_add_ice_candidate(me.pc, &c);
+    pl_err err = pl_peer_connection_add_ice_candidate(me.pc, &line->candidate);
     if (err && !me.ignore_offer) /* those of an offer that was ignored fit nowhere */
         say_call_error("candidate", err);
 }
@@ -286,72 +274,41 @@ static pl_data_channel *find_channel(const char *label)
     return NULL;
 }
 
-static pl_err send_base64(pl_data_channel *c, const json_t *base64)
+/* What is wrong with the line itself is told after its channel was found. */
+static void take_send(const pl_peer_line *line)
 {
-    size_t n = json_string_length(base64), cap = n / 4 * 3 + 3, len;
-    uint8_t *data = malloc(cap);
-    pl_err err = data ? PL_OK : PL_ENOMEM;
-    if (data && !pl_base64_decode(json_string_value(base64), n, data, cap, &len))
-        err = PL_EPROTO;
-    if (!err)
-        err = pl_data_channel_send(c, data, len, true);
-    free(data);
-    return err;
-}
-
-static void take_send(json_t *o)
-{
-    const char *label = json_string_value(json_object_get(o, "label"));
-    json_t *text = json_object_get(o, "data"), *base64 = json_object_get(o, "base64");
-    pl_data_channel *c = find_channel(label);
-    pl_err err = PL_EINVAL;
+    pl_data_channel *c = find_channel(line->label);
     if (!c) {
-        say_error("there is no channel \"%s\"", label ? label : "");
+        say_error("there is no channel \"%s\"", line->label ? line->label : "");
         return;
     }
-    if (json_is_string(text)) {
-        err = pl_data_channel_send(c, json_string_value(text), json_string_length(text), false);
-    } else if (json_is_string(base64)) {
-        err = send_base64(c, base64);
-        if (err == PL_EPROTO) {
-            say_error("\"base64\" is malformed");
-            return;
-        }
-    } else {
-        say_error("\"send\" wants \"data\" (text) or \"base64\"");
+    if (line->error[0]) {
+        say_error("%s", line->error);
         return;
     }
+    pl_err err = pl_data_channel_send(c, line->data, line->len, line->binary);
     if (err)
         say_error("send on \"%s\": %s", pl_data_channel_label(c), pl_err_str(err));
 }
 
 static void take_line(void *user, char *text, size_t len)
 {
+    pl_peer_line line;
     (void)user;
-    json_error_t why;
-    json_t *o = json_loadb(text, len, JSON_ALLOW_NUL, &why);
-    const char *type = json_string_value(json_object_get(o, "type"));
-    if (!o)
-        say_error("not JSON: %s", why.text);
-    else if (!type)
-        say_error("a line wants a \"type\"");
-    else if (strcmp(type, "offer") == 0)
-        take_description(o, PL_SDP_OFFER);
-    else if (strcmp(type, "answer") == 0)
-        take_description(o, PL_SDP_ANSWER);
-    else if (strcmp(type, "pranswer") == 0)
-        take_description(o, PL_SDP_PRANSWER);
-    else if (strcmp(type, "candidate") == 0)
-        take_candidate(o);
-    else if (strcmp(type, "send") == 0)
-        take_send(o);
-    else if (strcmp(type, "restart-ice") == 0)
-        pl_peer_connection_restart_ice(me.pc);
-    else if (strcmp(type, "close") == 0)
-        finish(false);
-    else
-        say_error("there is no line of type \"%s\"", type);
-    json_decref(o);
+    pl_err err = pl_peer_line_parse(&line, text, len);
+    if (err && line.kind != PL_PEER_LINE_SEND) {
+        say_error("%s", line.error);
+        line.kind = PL_PEER_LINE_NONE;
+    }
+    switch (line.kind) {
+    case PL_PEER_LINE_NONE: break;
+    case PL_PEER_LINE_DESCRIPTION: take_description(&line); break;
+    case PL_PEER_LINE_CANDIDATE: take_candidate(&line); break;
+    case PL_PEER_LINE_SEND: take_send(&line); break;
+    case PL_PEER_LINE_RESTART_ICE: pl_peer_connection_restart_ice(me.pc); break;
+    case PL_PEER_LINE_CLOSE: finish(false); break;
+    }
+    pl_peer_line_clear(&line);
 }
 
 static void overlong(void *user)
