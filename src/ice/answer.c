@@ -77,6 +77,14 @@ bool pl_ice_next_answer(pl_ice *ice, pl_dgram *out)
 
 /* ---- who asks ---- */
 
+/* libwebrtc checks from the sockets of its restart with our old credentials before it has the new ones. Answered,
+ * it would keep the pair, and refuse its address in the new session for good. So both fragments must be of one
+ * generation; before the peer's is known, any will do. */
+static ice_session *of_one_generation(ice_session *s, pl_str theirs)
+{
+    return !s->remote_ufrag || pl_str_is(theirs, s->remote_ufrag) ? s : NULL;
+}
+
 /* USERNAME is "our fragment:their fragment". */
 static ice_session *addressed_session(const pl_ice *ice, const pl_stun_msg *m)
 {
@@ -87,8 +95,8 @@ static ice_session *addressed_session(const pl_ice *ice, const pl_stun_msg *m)
     if (!name.p)
         return NULL;
     if (pl_str_is(ours, ice->cur->ufrag))
-        return ice->cur;
-    return ice->prev && pl_str_is(ours, ice->prev->ufrag) ? ice->prev : NULL;
+        return of_one_generation(ice->cur, name);
+    return ice->prev && pl_str_is(ours, ice->prev->ufrag) ? of_one_generation(ice->prev, name) : NULL;
 }
 
 static bool authenticate(pl_ice *ice, request *r)

@@ -52,7 +52,7 @@ static void set_remote(void)
 /* ---- the peer's hand ---- */
 
 typedef struct check {
-    bool use_candidate, no_priority, wrong_pwd, wrong_ufrag, unknown_attr;
+    bool use_candidate, no_priority, wrong_pwd, wrong_ufrag, next_ufrag, unknown_attr;
     uint64_t controlling, controlled; /* tie-breakers, 0: no such attribute */
     uint32_t priority;
 } check;
@@ -63,7 +63,8 @@ static size_t write_check(uint8_t *out, size_t cap, const check *k)
     uint8_t id[PL_STUN_ID_LEN];
     pl_rand r = { 0 };
     pl_rand_bytes(&r, id, sizeof id);
-    snprintf(name, sizeof name, "%s:%s", k->wrong_ufrag ? "nobody" : pl_ice_ufrag(ice), their_ufrag);
+    snprintf(name, sizeof name, "%s:%s", k->wrong_ufrag ? "nobody" : pl_ice_ufrag(ice),
+             k->next_ufrag ? "peer2" : their_ufrag);
     pl_stun_wr s = pl_stun_begin(out, cap, PL_STUN_REQUEST, PL_STUN_BINDING, id);
     pl_stun_put_str(&s, PL_STUN_USERNAME, pl_str_of(name));
     if (!k->no_priority)
@@ -612,6 +613,25 @@ PL_TEST(a_restart_ends_the_checks_before_it)
     down();
 }
 
+/* A peer that restarts may check with our old fragment and its new one, before it has our answer. */
+PL_TEST(checks_across_a_restart_are_not_answered)
+{
+    pl_stun_msg m;
+    up(false);
+    check_from("192.0.2.1:7", (check){ .next_ufrag = true }); /* what is not known yet may be anything */
+    next_out(&m);
+    PL_EQ(m.cls, PL_STUN_SUCCESS);
+    set_remote();
+    PL_EQ(answer_all(), 1);
+    check_from("192.0.2.1:8", (check){ .next_ufrag = true, .use_candidate = true });
+    PL_OKAY(!anything_out());
+    PL_EQ(pl_ice_get_counters(ice)->bad_username, 1);
+    check_from("192.0.2.1:8", (check){ 0 });
+    next_out(&m);
+    PL_EQ(m.cls, PL_STUN_SUCCESS);
+    down();
+}
+
 PL_TEST(frozen_until_their_foundation_works)
 {
     pl_stun_msg m;
@@ -949,8 +969,9 @@ PL_TESTS(t(events_come_in_order), t(bases_and_servers_have_limits), t(the_policy
          t(answers_must_come_from_whom_was_asked), t(a_refused_check_fails_its_pair), t(link_local_addresses),
          t(pacing_after_the_first_burst), t(triggered_checks_come_first),
          t(a_signaled_candidate_replaces_the_discovered_one), t(a_restart_ends_the_checks_before_it),
-         t(frozen_until_their_foundation_works), t(the_best_pairs_stay_at_the_limit), t(regular_nomination),
-         t(grace_for_better_pairs), t(a_nomination_that_is_lost_comes_again), t(aggressive_peer),
+         t(checks_across_a_restart_are_not_answered), t(frozen_until_their_foundation_works),
+         t(the_best_pairs_stay_at_the_limit), t(regular_nomination), t(grace_for_better_pairs),
+         t(a_nomination_that_is_lost_comes_again), t(aggressive_peer),
          t(media_is_a_sign_of_life_but_no_consent), t(credentials_change_only_with_a_restart),
          t(candidates_of_other_generations_are_ignored), t(names_are_resolved_by_the_driver),
          t(no_candidate_is_no_failure_until_there_will_be_none), t(closed_is_closed), t(statistics))
