@@ -443,16 +443,16 @@ PL_TEST(partial_reliability_from_usrsctp)
 
 static void their_reset(uint16_t sid)
 {
-    struct {
+    union { /* the list of streams follows the struct */
         struct sctp_reset_streams r;
-        uint16_t sid;
+        uint8_t bytes[sizeof(struct sctp_reset_streams) + 2];
     } request;
     memset(&request, 0, sizeof request);
     request.r.srs_flags = SCTP_STREAM_RESET_OUTGOING;
     request.r.srs_number_streams = 1;
     request.r.srs_stream_list[0] = sid;
-    UNTIL(usrsctp_setsockopt(it->theirs, IPPROTO_SCTP, SCTP_RESET_STREAMS, &request,
-                             sizeof(struct sctp_reset_streams) + 2) == 0);
+    UNTIL(usrsctp_setsockopt(it->theirs, IPPROTO_SCTP, SCTP_RESET_STREAMS, &request, sizeof request.bytes) ==
+          0);
 }
 
 PL_TEST(streams_are_reset_both_ways)
