@@ -3,18 +3,20 @@
 import wrtc from '@roamhq/wrtc'
 import { main } from './bench.mjs'
 
+const tooLate = () => {} // a candidate may come when the pair is closed already
+
 function side() {
   const pc = new wrtc.RTCPeerConnection()
   const early = []
   return {
     pc,
     candidate(c) {
-      if (pc.remoteDescription) pc.addIceCandidate(c)
+      if (pc.remoteDescription) pc.addIceCandidate(c).catch(tooLate)
       else early.push(c)
     },
     async remote(description) {
       await pc.setRemoteDescription(description)
-      for (const c of early.splice(0)) pc.addIceCandidate(c)
+      for (const c of early.splice(0)) pc.addIceCandidate(c).catch(tooLate)
     },
   }
 }
