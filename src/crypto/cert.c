@@ -157,6 +157,7 @@ static bool fill(X509 *x509, EVP_PKEY *pkey, int64_t now_s, int64_t lifetime_s)
 pl_err pl_cert_new(pl_cert **out, const pl_cert_conf *conf)
 {
     int64_t lifetime_s = conf->lifetime_s ? conf->lifetime_s : PL_CERT_LIFETIME_S;
+    *out = NULL;
     if (conf->now_s < 0 || lifetime_s < 0)
         return PL_EINVAL;
     if (lifetime_s > PL_CERT_LIFETIME_MAX_S)
@@ -180,6 +181,7 @@ static int no_password(char *buf, int size, int rwflag, void *user)
 
 pl_err pl_cert_load_pem(pl_cert **out, pl_str cert_pem, pl_str key_pem)
 {
+    *out = NULL;
     if (cert_pem.n > PL_CERT_PEM_MAX || key_pem.n > PL_CERT_PEM_MAX)
         return PL_ENOSPC;
     pl_err err = PL_EPROTO;

@@ -30,7 +30,7 @@ typedef struct pl_cert_conf {
 } pl_cert_conf;
 
 /* Makes a key and a self-signed certificate: half a millisecond for ECDSA, up to a second for RSA.
- * Errors: PL_EINVAL, PL_ENOMEM, PL_EIO (the machine's generator). */
+ * Errors: PL_EINVAL, PL_ENOMEM, PL_EIO (the machine's generator); *out is NULL then. */
 PL_NODISCARD pl_err pl_cert_new(pl_cert **out, const pl_cert_conf *conf);
 /* From PEM text: the first certificate and the private key that belongs to it; both may stand in one text
  * given twice. Errors: PL_EPROTO (unreadable, encrypted, or they do not belong together), PL_ENOSPC. */
