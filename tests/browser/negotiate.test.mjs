@@ -59,6 +59,26 @@ for (const [who, role] of [['peerline', '--offer'], ['Chromium', '--answer']]) {
   }
 }
 
+test('the words of a restart are slower than its checks', LIMIT, async () => {
+  const peer = peerline('--answer', '--echo', '--stats');
+  let held = null;
+  const toPeer = (line) => { held?.push(line); return held ? null : line; };
+  const page = await openCall(world, peer, { offers: true, before: opened, toPeer });
+  await ask(page, 'channel', 'data');
+  const { stats: old } = await peer.stats();
+  held = [];
+  await page.evaluate(() => call.pc.restartIce());
+  await ask(page, 'restartChecks'); // with the old credentials of peerline, which does not know of a restart yet
+  const lines = held;
+  held = null;
+  lines.forEach((line) => peer.send(line));
+  await peer.stats(({ stats }) => transport(stats).iceLocalUsernameFragment !== transport(old).iceLocalUsernameFragment
+    && transport(stats).selectedCandidatePairId && stats.some((s) => s.id === transport(stats).selectedCandidatePairId
+      && s.nominated && s.id !== transport(old).selectedCandidatePairId));
+  await talks(page, peer, 'after all');
+  await peer.close();
+});
+
 test('restarts of both sides without trickling', LIMIT, async () => {
   const peer = peerline('--answer', '--echo', '--no-trickle');
   const page = await openCall(world, peer, { offers: true, before: opened, trickle: false });

@@ -221,6 +221,17 @@ class Call {
 
   // ---- statistics ----
 
+  /** Resolves when a socket of the restart that is on offer has sent checks. */
+  restartChecks() {
+    return until(async () => {
+      const ufrag = this.pc.pendingLocalDescription?.sdp.match(/a=ice-ufrag:(\S+)/)[1];
+      const stats = await this.stats();
+      const fresh = stats.filter((s) => s.type === 'local-candidate' && s.usernameFragment === ufrag);
+      return ufrag && stats.some((s) => s.type === 'candidate-pair' && s.requestsSent > 1
+        && fresh.some((c) => c.id === s.localCandidateId));
+    });
+  }
+
   async inbound(kind) {
     const stats = await this.stats();
     return stats.find((s) => s.type === 'inbound-rtp' && s.kind === kind);
