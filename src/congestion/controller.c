@@ -12,10 +12,13 @@ enum {
     TELL_PART = 20,           /* a change by a twentieth is told */
     PROBE_FIRST_FACTOR = 3,   /* the first burst asks for so many times the start rate */
     PROBE_AGAIN_PERCENT = 70, /* a result of so much of what was asked asks for twice as much */
+    PROBE_FIRST_TRIES = 8,    /* at the start the receiver may not listen yet */
     PROBE_AFTER_DROP_US = 3000000,
-    DROP_PERCENT = 66,      /* a rate so far below its peak ... */
-    PEAK_US = 60000000,     /* ... of the last minute is worth a burst */
-    RTT_STALE_US = 5000000, /* an older measurement is not averaged with a new one */
+    PROBE_IDLE_US = 5000000, /* between bursts of a sender that uses ... */
+    PROBE_IDLE_PERCENT = 65, /* ... less than this of its rate */
+    DROP_PERCENT = 66,       /* a rate so far below its peak ... */
+    PEAK_US = 60000000,      /* ... of the last minute is worth a burst */
+    RTT_STALE_US = 5000000,  /* an older measurement is not averaged with a new one */
     SILENCE_US = 1000000,
     SILENCE_EVERY_US = 500000,
     SILENCE_PERCENT = 80,
@@ -86,6 +89,28 @@ static void seek_peak(pl_cc *cc, int64_t now_us)
         pl_cc_probe_want(&cc->probe, now_us + PROBE_AFTER_DROP_US, pl_min_us(cc->peak_bps, 2 * cc->rate_bps));
 }
 
+/* A sender that uses little of its rate proves nothing by it (the rate stays near what arrives): a burst asks now
+ * and then whether there is more, so that it is known when the pictures become rich. */
+static void seek_more(pl_cc *cc, int64_t now_us, int64_t acked_bps)
+{
+    bool asking = cc->probe.want_bps || cc->probe.cluster;
+    bool idle = acked_bps > 0 && acked_bps < cc->rate_bps * PROBE_IDLE_PERCENT / 100;
+    if (asking || !idle || cc->overuse || cc->rate_bps >= cc->conf.max_bps ||
+        now_us - cc->probe.asked_us < PROBE_IDLE_US)
+        return;
+    pl_cc_probe_want(&cc->probe, now_us, clamp_rate(cc, 2 * cc->rate_bps));
+}
+
+/* A first burst that got lost as a whole says nothing about the path: the receiver had no keys or no stream yet. */
+static void retry_first(pl_cc *cc, int64_t now_us)
+{
+    bool asking = cc->probe.want_bps || cc->probe.cluster;
+    if (cc->probe_answered || asking || cc->n_first_probes >= PROBE_FIRST_TRIES)
+        return;
+    cc->n_first_probes++;
+    pl_cc_probe_want(&cc->probe, now_us, clamp_rate(cc, PROBE_FIRST_FACTOR * cc->conf.start_bps));
+}
+
 /* What the loss-based side must not exceed. Without transport-wide feedback REMB is the other side's delay
  * estimate, and what was never sent has not been tried: the rate stays near what goes out. */
 static int64_t other_bps(const pl_cc *cc)
@@ -147,6 +172,7 @@ static void begin_twcc(pl_cc *cc, int64_t now_us)
 static void take_probe(pl_cc *cc, int64_t now_us)
 {
     int64_t asked_bps = cc->probe.rate_bps, got_bps = pl_cc_probe_result(&cc->probe, now_us);
+    cc->probe_answered |= got_bps > 0;
     if (got_bps == 0 || cc->overuse)
         return;
     if (got_bps > cc->rate_bps) {
@@ -171,6 +197,8 @@ void pl_cc_feedback(pl_cc *cc, int64_t now_us)
     pl_cc_loss_update(&cc->loss, now_us, cc->rtt_us, other_bps(cc));
     combine(cc, now_us);
     seek_peak(cc, now_us);
+    retry_first(cc, now_us);
+    seek_more(cc, now_us, acked_bps);
 }
 
 void pl_cc_rtt(pl_cc *cc, int64_t now_us, int64_t rtt_us)

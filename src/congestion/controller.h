@@ -46,6 +46,8 @@ typedef struct pl_cc {
     pl_cc_loss loss;
     pl_cc_acked acked; /* before the first transport-wide feedback: what we send */
     pl_cc_probe probe;
+    bool probe_answered;    /* a burst has come through */
+    uint8_t n_first_probes; /* asked until one did */
     bool has_twcc, has_rtt, overuse;
     int64_t rate_bps;
     int64_t rtt_us, rtt_at_us, remb_bps;

@@ -293,6 +293,42 @@ PL_TEST(climbs_fast_at_the_start)
     }
 }
 
+/* The receiver has no keys yet when the first packets come: their loss says nothing about the path. */
+PL_TEST(climbs_though_the_first_burst_is_lost)
+{
+    uint64_t seed = pl_test_seed(1);
+    for (uint64_t run = seed; run < seed + 10; run++) {
+        sim_net net = { .rate_bps = 5000000, .delay_us = PL_MS(10) };
+        call *c = call_new(run, &net, &(pl_cc_conf){ .start_bps = 300000, .max_bps = 3000000 });
+        sim_link_blackout(c->forth, c->now_us + PL_MS(150));
+        call_run(c, 8);
+        expect(c, run, "target after 7 s", c->target_bps[8], 2000000, 3000000);
+        call_free(c);
+    }
+}
+
+PL_TEST(learns_of_more_while_the_encoder_needs_little)
+{
+    uint64_t seed = pl_test_seed(1);
+    for (uint64_t run = seed; run < seed + 6; run++) {
+        sim_net net = { .rate_bps = 5000000, .delay_us = PL_MS(20) };
+        call *c = call_new(run, &net, &(pl_cc_conf){ .start_bps = 300000, .max_bps = 3000000 });
+        c->encoder_max_bps = 150000;
+        sim_link_blackout(c->forth, c->now_us + PL_SEC(9)); /* all first bursts are lost */
+        call_run(c, 45);
+        expect(c, run, "target on a wide path", c->target_bps[45], 2000000, 3000000);
+        call_free(c);
+        net.rate_bps = 500000;
+        net.queue_bytes = 62500;
+        c = call_new(run, &net, &(pl_cc_conf){ .start_bps = 300000, .max_bps = 3000000 });
+        c->encoder_max_bps = 150000;
+        call_run(c, 60);
+        expect(c, run, "target on a narrow path", c->target_bps[60], 200000, 700000);
+        expect(c, run, "its queue", median_queue_us(c, 20, 60), 0, PL_MS(60));
+        call_free(c);
+    }
+}
+
 PL_TEST(backs_off_and_recovers)
 {
     uint64_t seed = pl_test_seed(1);
@@ -449,7 +485,8 @@ PL_TEST(results_that_contradict_themselves_do_no_harm)
     }
 }
 
-PL_TESTS(t(finds_the_capacity), t(climbs_fast_at_the_start), t(backs_off_and_recovers),
+PL_TESTS(t(finds_the_capacity), t(climbs_fast_at_the_start), t(climbs_though_the_first_burst_is_lost),
+         t(learns_of_more_while_the_encoder_needs_little), t(backs_off_and_recovers),
          t(some_loss_is_not_congestion_much_is), t(an_encoder_that_does_not_use_it_earns_no_rate),
          t(silence_of_the_peer_is_congestion), t(receiver_reports_alone_suffice),
          t(estimates_of_the_receiver_and_limits_are_obeyed), t(results_that_contradict_themselves_do_no_harm))
