@@ -13,6 +13,7 @@ enum {
     PROBE_FIRST_FACTOR = 3,   /* the first burst asks for so many times the start rate */
     PROBE_AGAIN_PERCENT = 70, /* a result of so much of what was asked asks for twice as much */
     PROBE_FIRST_TRIES = 8,    /* at the start the receiver may not listen yet */
+    PROBE_LIMIT_PERCENT = 90, /* of the upper limit */
     PROBE_AFTER_DROP_US = 3000000,
     PROBE_IDLE_US = 5000000, /* between bursts of a sender that uses ... */
     PROBE_IDLE_PERCENT = 65, /* ... less than this of its rate */
@@ -81,6 +82,12 @@ static void combine(pl_cc *cc, int64_t now_us)
     }
 }
 
+/* Near the limit a burst has nothing more to tell. */
+static bool worth_asking(const pl_cc *cc, int64_t rate_bps)
+{
+    return rate_bps < cc->conf.max_bps * PROBE_LIMIT_PERCENT / 100;
+}
+
 /* Far below what the path carried a while ago: bursts ask now and then whether it does again. */
 static void seek_peak(pl_cc *cc, int64_t now_us)
 {
@@ -95,7 +102,7 @@ static void seek_more(pl_cc *cc, int64_t now_us, int64_t acked_bps)
 {
     bool asking = cc->probe.want_bps || cc->probe.cluster;
     bool idle = acked_bps > 0 && acked_bps < cc->rate_bps * PROBE_IDLE_PERCENT / 100;
-    if (asking || !idle || cc->overuse || cc->rate_bps >= cc->conf.max_bps ||
+    if (asking || !idle || cc->overuse || !worth_asking(cc, cc->rate_bps) ||
         now_us - cc->probe.asked_us < PROBE_IDLE_US)
         return;
     pl_cc_probe_want(&cc->probe, now_us, clamp_rate(cc, 2 * cc->rate_bps));
@@ -179,7 +186,7 @@ static void take_probe(pl_cc *cc, int64_t now_us)
         pl_cc_aimd_set(&cc->aimd, now_us, pl_max_us(cc->aimd.rate_bps, got_bps));
         pl_cc_loss_set(&cc->loss, got_bps);
     }
-    if (got_bps >= asked_bps * PROBE_AGAIN_PERCENT / 100 && got_bps < cc->conf.max_bps)
+    if (got_bps >= asked_bps * PROBE_AGAIN_PERCENT / 100 && worth_asking(cc, got_bps))
         pl_cc_probe_want(&cc->probe, now_us, clamp_rate(cc, 2 * got_bps));
 }
 

@@ -11,10 +11,11 @@ bool pl_rtcp_next(pl_rd *rd, pl_rtcp *out)
     out->body = pl_rd_sub(rd, (size_t)pl_rd_u16(rd) * 4);
     bool good = pl_rd_ok(rd) && b0 >> 6 == 2;
     if (good && b0 & 0x20) {
-        /* Padding: only at the end of the compound, whole words, its length in its last byte. */
+        /* RFC 3550 6.4.1 wants whole words of padding, and at the end of the compound only. libwebrtc fills up
+         * transport-wide feedback by 1 to 3 bytes, wherever it stands: what its last byte says is taken off. */
         size_t left = pl_rd_left(&out->body);
         uint8_t pad = left > 0 ? out->body.end[-1] : 0;
-        good = pl_rd_left(rd) == 0 && pad != 0 && pad % 4 == 0 && pad <= left;
+        good = pad != 0 && pad <= left;
         if (good)
             out->body.end -= pad;
     }

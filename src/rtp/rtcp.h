@@ -40,7 +40,7 @@ typedef struct pl_rtcp {
 
 /* The next packet; false at the end or where the compound is broken (then rd is bad). */
 bool pl_rtcp_next(pl_rd *rd, pl_rtcp *out);
-/* Every packet of the compound has version 2 and a length that fits, and only the last is padded. */
+/* Every packet of the compound has version 2, a length that fits, and padding within it. */
 bool pl_rtcp_valid(const uint8_t *pkt, size_t len);
 /* The SSRC of the sender of the first packet, to find the SRTCP context or the peer; 0 when too short. */
 uint32_t pl_rtcp_ssrc(const uint8_t *pkt, size_t len);

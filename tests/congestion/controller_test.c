@@ -303,6 +303,9 @@ PL_TEST(climbs_though_the_first_burst_is_lost)
         sim_link_blackout(c->forth, c->now_us + PL_MS(150));
         call_run(c, 8);
         expect(c, run, "target after 7 s", c->target_bps[8], 2000000, 3000000);
+        int n_probes = c->n_probes;
+        call_run(c, 20);
+        expect(c, run, "probes when the limit is reached", c->n_probes - n_probes, 0, 4);
         call_free(c);
     }
 }

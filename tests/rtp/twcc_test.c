@@ -41,6 +41,30 @@ PL_TEST(feedback_from_bytes)
     PL_OKAY(!pl_rtcp_twcc_next(&f, &item));
 }
 
+/* As libwebrtc sends it: three packets from 31 on, deltas 4, 4, 4 ticks; three bytes of padding make the last word
+ * whole, the last one says so. And once more with another packet of the compound behind it. */
+PL_TEST(feedback_filled_up_as_browsers_do)
+{
+    static const uint8_t odd[] = { 0xaf, 205, 0,    6, 0, 0, 0, 1, 0, 0, 0,    2,   0, 31, 0, 3, 0, 0,
+                                   5,    7,   0x20, 3, 4, 4, 4, 0, 0, 3, 0x80, 201, 0, 1,  0, 0, 0, 9 };
+    pl_rtcp_twcc f;
+    pl_rtcp_twcc_item item;
+    PL_OKAY(pl_rtcp_valid(odd, 28));
+    PL_OKAY(pl_rtcp_valid(odd, sizeof odd));
+    PL_EQ(pl_rtcp_twcc_parse(&f, body_of(odd, 28)), PL_OK);
+    PL_EQ(f.n, 3);
+    for (int i = 0; i < 3; i++)
+        PL_OKAY(pl_rtcp_twcc_next(&f, &item) && item.received && item.seq == 31 + i);
+    uint8_t wrong[28];
+    memcpy(wrong, odd, sizeof wrong);
+    for (int pad = 25; pad < 256; pad++) { /* more than there is */
+        wrong[27] = (uint8_t)pad;
+        PL_OKAY(!pl_rtcp_valid(wrong, sizeof wrong));
+    }
+    wrong[27] = 0;
+    PL_OKAY(!pl_rtcp_valid(wrong, sizeof wrong));
+}
+
 PL_TEST(truncated_feedback_is_refused)
 {
     pl_rd body = body_of(wire, sizeof wire);
@@ -340,7 +364,8 @@ PL_TEST(a_peer_without_feedback_costs_little)
     pl_twcc_tx_clear(&tx);
 }
 
-PL_TESTS(t(feedback_from_bytes), t(truncated_feedback_is_refused), t(wrong_feedback_is_refused),
-         t(any_pattern_survives_the_wire), t(limits_of_one_packet), t(departures_and_arrivals_meet),
-         t(late_packets_are_reported_after_all), t(lost_feedback_leaves_nothing_in_flight),
-         t(silence_and_slow_streams), t(wild_numbers_are_harmless), t(a_peer_without_feedback_costs_little))
+PL_TESTS(t(feedback_from_bytes), t(feedback_filled_up_as_browsers_do), t(truncated_feedback_is_refused),
+         t(wrong_feedback_is_refused), t(any_pattern_survives_the_wire), t(limits_of_one_packet),
+         t(departures_and_arrivals_meet), t(late_packets_are_reported_after_all),
+         t(lost_feedback_leaves_nothing_in_flight), t(silence_and_slow_streams), t(wild_numbers_are_harmless),
+         t(a_peer_without_feedback_costs_little))
