@@ -12,7 +12,8 @@ enum { EACH_UP_TO = 300, SAMPLES = 150, RUN = 6, WARM_UP = 3, RETRIES = 4 };
 static int depth;
 static long kept; /* the countdown while shielded */
 static size_t shielded, shield_began;
-static long now_n, now_run;
+static long now_n;
+static char obituary[96]; /* written ahead: a signal handler may not format */
 static bool on, leaks_count = true;
 
 void fail_shield(bool inside)
@@ -39,10 +40,7 @@ long fail_at_n(void)
 /* A crash tells which allocation it was. */
 static void on_crash(int sig)
 {
-    char text[96];
-    int n = snprintf(text, sizeof text, "crashed with allocation %ld failing, run of %ld: PL_ALLOC_N=%ld\n",
-                     now_n, now_run, now_n);
-    (void)!write(STDERR_FILENO, text, (size_t)n);
+    (void)!write(STDERR_FILENO, obituary, strlen(obituary));
     signal(sig, SIG_DFL);
     raise(sig);
 }
@@ -62,7 +60,8 @@ static long run_one(void (*scenario)(void), long n, long run)
     long before = atomic_load(&pl_alloc_live);
     on = true;
     now_n = n;
-    now_run = run;
+    snprintf(obituary, sizeof obituary, "crashed with allocation %ld failing, run of %ld: PL_ALLOC_N=%ld\n",
+             n, run, n);
     pl_alloc_fail_run(n, run);
     scenario();
     (void)pl_alloc_has_failed();
@@ -94,8 +93,8 @@ void fail_each(void (*scenario)(void))
         n_allocs = count(scenario);
     PL_GE(n_allocs, 1);
     if (only) {
-        fail_at(scenario, atol(only), 1);
-        fail_at(scenario, atol(only), RUN);
+        fail_at(scenario, strtol(only, NULL, 10), 1);
+        fail_at(scenario, strtol(only, NULL, 10), RUN);
     } else {
         size_t step = n_allocs > EACH_UP_TO + SAMPLES ? (n_allocs - EACH_UP_TO) / SAMPLES : 1;
         for (size_t n = 0; n < n_allocs; n += n < EACH_UP_TO ? 1 : step) {
