@@ -157,23 +157,32 @@ static void add_pairs(const pl_pc *pc, builder *b)
     }
 }
 
-static void add_codecs(const pc_transceiver *t, builder *b)
+static void fill_codec(pl_stats *s, const char *kind, const pl_negotiated_codec *c)
+{
+    s->u.codec.payload_type = c->pt;
+    s->u.codec.clock_rate = c->codec->clock_hz;
+    s->u.codec.channels = c->codec->channels;
+    snprintf(s->u.codec.mime_type, sizeof s->u.codec.mime_type, "%s/%s", kind, c->codec->name);
+    text(s->u.codec.sdp_fmtp_line, sizeof s->u.codec.sdp_fmtp_line, c->codec->fmtp);
+}
+
+/* What may come, and what we send. Ids end in the payload type, as inbound-rtp and outbound-rtp name them. */
+static void add_codecs(const pl_pc *pc, const pc_transceiver *t, builder *b)
 {
     const char *kind = t->kind == PL_AUDIO ? "audio" : "video";
-    for (int i = 0; i < t->info.n_recv; i++) {
-        pl_stats *s = add(b, PL_STATS_CODEC, "CI%d_%u", t->index, t->info.recv[i].pt);
-        s->u.codec.payload_type = t->info.recv[i].pt;
-        s->u.codec.clock_rate = t->info.recv[i].clock_hz;
-        s->u.codec.channels = t->info.recv[i].channels;
-        snprintf(s->u.codec.mime_type, sizeof s->u.codec.mime_type, "%s/%s", kind, t->info.recv[i].name);
-    }
-    if (!t->info.send_codec[0])
+    pl_jsep_media m;
+    if (!t->j || !pl_jsep_negotiated(pc->jsep, t->j, &m))
         return;
-    pl_stats *s = add(b, PL_STATS_CODEC, "CO%d_%u", t->index, t->info.send_pt);
-    s->u.codec.payload_type = t->info.send_pt;
-    s->u.codec.clock_rate = t->info.send_clock_hz;
-    s->u.codec.channels = t->info.send_channels;
-    snprintf(s->u.codec.mime_type, sizeof s->u.codec.mime_type, "%s/%s", kind, t->info.send_codec);
+    for (size_t i = 0; i < m.n_recv; i++) {
+        if (!pl_desc_codec_is_helper(m.recv_codec[i].codec))
+            fill_codec(add(b, PL_STATS_CODEC, "CI%d_%u", t->index, m.recv_codec[i].pt), kind,
+                       &m.recv_codec[i]);
+    }
+    for (size_t i = 0; i < m.n_send; i++) {
+        if (m.send_codec[i].pt == t->info.send_pt && !pl_desc_codec_is_helper(m.send_codec[i].codec))
+            fill_codec(add(b, PL_STATS_CODEC, "CO%d_%u", t->index, m.send_codec[i].pt), kind,
+                       &m.send_codec[i]);
+    }
 }
 
 static void fill_engine(pl_stats *s, const pl_media_stats *e)
@@ -281,7 +290,7 @@ static void add_media(const pl_pc *pc, builder *b)
 {
     for (int i = 0; i < pc->n_t; i++) {
         const pc_transceiver *t = pc->t[i];
-        add_codecs(t, b);
+        add_codecs(pc, t, b);
         for (const pc_stream *s = t->streams; s; s = s->next) {
             if (!s->is_rtx)
                 add_inbound(pc, t, s, b);

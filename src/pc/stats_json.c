@@ -78,11 +78,9 @@ static const field certificate_fields[] = {
     END,
 };
 static const field codec_fields[] = {
-    { "payloadType", F_U8, AT(codec.payload_type) },
-    { "mimeType", F_TEXT, AT(codec.mime_type) },
-    { "clockRate", F_U32, AT(codec.clock_rate) },
-    { "channels", F_U32, AT(codec.channels) },
-    END,
+    { "payloadType", F_U8, AT(codec.payload_type) },    { "mimeType", F_TEXT, AT(codec.mime_type) },
+    { "clockRate", F_U32, AT(codec.clock_rate) },       { "channels", F_U32, AT(codec.channels) },
+    { "sdpFmtpLine", F_TEXT, AT(codec.sdp_fmtp_line) }, END,
 };
 static const field inbound_fields[] = {
     { "ssrc", F_U32, AT(inbound_rtp.ssrc) },

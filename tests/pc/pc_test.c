@@ -225,6 +225,9 @@ PL_TEST(audio_and_video_flow_both_ways)
     PL_OKAY(in && in->u.inbound_rtp.packets_received >= 95 && in->u.inbound_rtp.packets_lost == 0);
     PL_OKAY(remote && remote->u.remote_inbound_rtp.round_trip_time > 0.019 &&
             remote->u.remote_inbound_rtp.round_trip_time < 0.025);
+    const pl_stats *codec = pl_stats_find(r, PL_STATS_CODEC, 0);
+    PL_OKAY(codec && strstr(codec->u.codec.sdp_fmtp_line, "useinbandfec=1"));
+    PL_STREQ(codec->u.codec.mime_type, "audio/opus");
     char *json = pl_stats_report_json(r);
     PL_OKAY(json && strstr(json, "\"type\":\"transport\"") &&
             strstr(json, "\"srtpCipher\":\"SRTP_AEAD_AES_128_GCM\""));
