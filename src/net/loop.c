@@ -7,6 +7,8 @@
 
 #include "base/log.h"
 
+enum { CLOSING_ROUNDS = 8 }; /* a handle's last callback may close another */
+
 int64_t pl_clock_us(void)
 {
     struct timespec ts;
@@ -313,18 +315,6 @@ pl_err pl_loop_new(pl_loop **out, const pl_loop_conf *conf)
     return PL_OK;
 }
 
-/* Ends when every request to the resolver has come back. */
-static void wind_up(void *arg)
-{
-    pl_loop *loop = arg;
-    uv_run(&loop->uv, UV_RUN_DEFAULT);
-    uv_loop_close(&loop->uv);
-    pl_udp_shared_free(loop->udp);
-    free(loop->tcp_buf);
-    pl_mailbox_clear(&loop->mailbox);
-    free(loop);
-}
-
 static void count_open(uv_handle_t *h, void *arg)
 {
     unsigned *n = arg;
@@ -351,7 +341,8 @@ void pl_loop_free(pl_loop *loop)
         ;
     run_hooks(loop);
     close_handles(loop);
-    uv_run(&loop->uv, UV_RUN_NOWAIT);
+    for (int i = 0; i < CLOSING_ROUNDS && uv_loop_alive(&loop->uv); i++)
+        uv_run(&loop->uv, UV_RUN_NOWAIT);
     unsigned n_open = 0;
     uv_walk(&loop->uv, count_open, &n_open);
     if (n_open > 0) { /* their memory is somebody's: a leak is all that can still be done about it */
@@ -359,12 +350,9 @@ void pl_loop_free(pl_loop *loop)
         assert(n_open == 0);
         return;
     }
-
-    /* A cancelled question may still be with the system's resolver, which takes its own time: the loop waits
-     * for it on a thread apart, not here. */
-    pl_thread apart = { 0 };
-    if (uv_loop_alive(&loop->uv) && pl_thread_start(&apart, "peerline-end", wind_up, loop) == PL_OK)
-        pthread_detach(apart.id);
-    else
-        wind_up(loop);
+    uv_loop_close(&loop->uv);
+    pl_udp_shared_free(loop->udp);
+    free(loop->tcp_buf);
+    pl_mailbox_clear(&loop->mailbox);
+    free(loop);
 }

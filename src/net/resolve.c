@@ -1,21 +1,50 @@
 #include "net/resolve.h"
 
+#include <netdb.h>
+#include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "net/loop_internal.h"
+#include "base/slice.h"
+#include "net/loop.h"
 #include "net/sockaddr.h"
+#include "net/thread.h"
+
+/* The system's resolver waits as long as it likes and cannot be stopped. So each question to it has a detached
+ * thread of its own (libuv's pool would be joined at the end of the process): who cancels leaves the thread alone
+ * with this, which the last of the two frees. */
+typedef struct question {
+    pl_mutex lock;       /* guards asker */
+    pl_resolve *asker;   /* NULL: cancelled */
+    _Atomic int n_users; /* the asker and the thread, and the thread's post */
+    char host[PL_RESOLVE_NAME_MAX + 1];
+    uint16_t port;
+    int family; /* of the system */
+    pl_err err;
+    size_t n;
+    pl_addr addr[PL_RESOLVE_ADDR_MAX];
+} question;
 
 struct pl_resolve {
-    uv_getaddrinfo_t req; /* unused for an address in text */
     pl_loop *loop;
-    pl_timer at_once; /* answers an address in text, from the loop */
-    pl_addr literal;
-    uint16_t port;
-    bool cancelled;
+    pl_timer at_once; /* gives a known answer, from the loop */
+    pl_addr known[2];
+    size_t n_known;
+    question *asked; /* NULL where the answer is known */
     pl_resolve_fn fn;
     void *user;
 };
+
+static _Atomic int n_threads;
+
+static void drop(question *s)
+{
+    if (atomic_fetch_sub(&s->n_users, 1) > 1)
+        return;
+    pl_mutex_clear(&s->lock);
+    free(s);
+}
 
 static void answer(pl_resolve *q, pl_err err, const pl_addr *addr, size_t n)
 {
@@ -25,13 +54,7 @@ static void answer(pl_resolve *q, pl_err err, const pl_addr *addr, size_t n)
     fn(user, err, addr, n);
 }
 
-static void on_at_once(void *arg, int64_t now_us)
-{
-    (void)now_us;
-    pl_resolve *q = arg;
-    pl_addr addr = q->literal;
-    answer(q, PL_OK, &addr, 1);
-}
+/* --- on the question's thread --- */
 
 static bool is_listed(const pl_addr *list, size_t n, const pl_addr *a)
 {
@@ -42,43 +65,150 @@ static bool is_listed(const pl_addr *list, size_t n, const pl_addr *a)
     return false;
 }
 
-static void on_answer(uv_getaddrinfo_t *req, int status, struct addrinfo *res)
+static void take_addresses(question *s, const struct addrinfo *ai)
 {
-    pl_resolve *q = req->data;
-    pl_addr addr[PL_RESOLVE_ADDR_MAX];
-    size_t n = 0;
-    for (struct addrinfo *ai = status == 0 ? res : NULL; ai && n < PL_RESOLVE_ADDR_MAX; ai = ai->ai_next) {
-        if (!pl_sockaddr_to(&addr[n], ai->ai_addr))
+    for (; ai && s->n < PL_RESOLVE_ADDR_MAX; ai = ai->ai_next) {
+        pl_addr *addr = &s->addr[s->n];
+        if (!pl_sockaddr_to(addr, ai->ai_addr))
             continue;
-        addr[n].port = q->port;
-        n += !is_listed(addr, n, &addr[n]);
+        addr->port = s->port;
+        s->n += !is_listed(s->addr, s->n, addr);
     }
-    uv_freeaddrinfo(res);
-    if (q->cancelled)
-        free(q);
-    else if (n > 0)
-        answer(q, PL_OK, addr, n);
-    else
-        answer(q, status == UV_ENOMEM || status == UV_EAI_MEMORY ? PL_ENOMEM : PL_EIO, NULL, 0);
 }
 
-static bool is_literal(pl_resolve *q, const char *host, size_t len, pl_family family)
+static void ask_system(question *s)
 {
-    if (pl_addr_parse_ip(&q->literal, host, len) != PL_OK)
-        return false;
-    q->literal.port = q->port;
-    return family == PL_AF_NONE || q->literal.family == family;
+    struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_family = s->family }, *found = NULL;
+#ifdef AI_IDN
+    for (const char *p = s->host; *p; p++) {
+        if (*p & 0x80)
+            hints.ai_flags |= AI_IDN;
+    }
+#endif
+    int err = getaddrinfo(s->host, NULL, &hints, &found);
+    if (err == 0) {
+        take_addresses(s, found);
+        freeaddrinfo(found);
+    }
+    s->err = s->n > 0 ? PL_OK : err == EAI_MEMORY ? PL_ENOMEM : PL_EIO;
 }
 
-static pl_err ask_system(pl_resolve *q, const char *host, pl_family family)
+static void on_answer(void *arg);
+
+/* Posts the answer while the asker is held, so that it cannot go away between looking and posting. */
+static bool post_answer(question *s)
 {
-    struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_family = AF_UNSPEC };
-    if (family != PL_AF_NONE)
-        hints.ai_family = family == PL_AF_IP4 ? AF_INET : AF_INET6;
-    int err = uv_getaddrinfo(&q->loop->uv, &q->req, on_answer, host, NULL, &hints);
-    if (err == 0)
-        return PL_OK;
-    return err == UV_ENOMEM ? PL_ENOMEM : PL_EINVAL; /* the latter: a name that IDNA refuses */
+    pl_mutex_lock(&s->lock);
+    bool done = true;
+    if (s->asker) {
+        atomic_fetch_add(&s->n_users, 1);
+        done = pl_loop_post(s->asker->loop, on_answer, s) == PL_OK;
+        if (!done)
+            atomic_fetch_sub(&s->n_users, 1);
+    }
+    pl_mutex_unlock(&s->lock);
+    return done;
+}
+
+static void thread_main(void *arg)
+{
+    question *s = arg;
+    ask_system(s);
+    while (!post_answer(s)) /* a full mailbox: this thread has time */
+        pl_thread_sleep_us(PL_MS(20));
+    drop(s);
+    atomic_fetch_sub(&n_threads, 1);
+}
+
+/* --- on the loop --- */
+
+static void on_answer(void *arg)
+{
+    question *s = arg;
+    pl_resolve *q = s->asker;
+    pl_addr addr[PL_RESOLVE_ADDR_MAX];
+    size_t n = s->n;
+    pl_err err = s->err;
+    memcpy(addr, s->addr, n * sizeof *addr);
+    drop(s); /* the post's */
+    drop(s); /* the asker's */
+    answer(q, err, addr, n);
+}
+
+static void on_at_once(void *arg, int64_t now_us)
+{
+    (void)now_us;
+    pl_resolve *q = arg;
+    pl_addr addr[2] = { q->known[0], q->known[1] };
+    answer(q, PL_OK, addr, q->n_known);
+}
+
+static void know(pl_resolve *q, pl_addr addr, uint16_t port, pl_family family)
+{
+    addr.port = port;
+    if (family == PL_AF_NONE || addr.family == family)
+        q->known[q->n_known++] = addr;
+}
+
+/* "localhost" and all below it, with or without a final dot, never leave this machine (RFC 6761 6.3). */
+static bool is_localhost(pl_str name)
+{
+    static const pl_str tail = { ".localhost", 10 };
+    if (name.n > 0 && name.p[name.n - 1] == '.')
+        name.n--;
+    return pl_str_ieq(name, PL_STR("localhost")) ||
+           (name.n > tail.n && pl_str_ieq((pl_str){ name.p + name.n - tail.n, tail.n }, tail));
+}
+
+/* What needs no question. */
+static void look_known(pl_resolve *q, pl_str host, uint16_t port, pl_family family)
+{
+    pl_addr literal;
+    if (pl_addr_parse_ip(&literal, host.p, host.n) == PL_OK) {
+        know(q, literal, port, family);
+    } else if (is_localhost(host)) {
+        know(q, (pl_addr){ .family = PL_AF_IP4, .ip = { 127, 0, 0, 1 } }, port, family);
+        know(q, (pl_addr){ .family = PL_AF_IP6, .ip = { [15] = 1 } }, port, family);
+    }
+}
+
+static question *question_new(pl_resolve *asker, const char *host, uint16_t port, pl_family family)
+{
+    question *s = calloc(1, sizeof *s);
+    if (!s)
+        return NULL;
+    pl_mutex_init(&s->lock);
+    s->asker = asker;
+    atomic_store(&s->n_users, 2); /* the asker and the thread */
+    snprintf(s->host, sizeof s->host, "%s", host);
+    s->port = port;
+    s->family = family == PL_AF_IP4 ? AF_INET : family == PL_AF_IP6 ? AF_INET6 : AF_UNSPEC;
+    return s;
+}
+
+static pl_err start_thread(question *s)
+{
+    if (atomic_fetch_add(&n_threads, 1) >= PL_RESOLVE_MAX) {
+        atomic_fetch_sub(&n_threads, 1);
+        return PL_ENOSPC;
+    }
+    pl_err err = pl_thread_start_detached("peerline-dns", thread_main, s);
+    if (err != PL_OK)
+        atomic_fetch_sub(&n_threads, 1);
+    return err;
+}
+
+static pl_err ask(pl_resolve *q, const char *host, uint16_t port, pl_family family)
+{
+    q->asked = question_new(q, host, port, family);
+    if (!q->asked)
+        return PL_ENOMEM;
+    pl_err err = start_thread(q->asked);
+    if (err != PL_OK) {
+        drop(q->asked); /* there is no thread */
+        drop(q->asked);
+    }
+    return err;
 }
 
 pl_err pl_resolve_start(pl_resolve **out, pl_loop *loop, const char *host, uint16_t port, pl_family family,
@@ -93,20 +223,17 @@ pl_err pl_resolve_start(pl_resolve **out, pl_loop *loop, const char *host, uint1
     if (!q)
         return PL_ENOMEM;
     q->loop = loop;
-    q->port = port;
     q->fn = fn;
     q->user = user;
-    q->req.data = q;
     q->at_once = (pl_timer){ .fn = on_at_once, .arg = q };
-    if (is_literal(q, host, len, family)) {
-        pl_timer_set(loop, &q->at_once, pl_loop_now_us(loop));
-    } else {
-        pl_err err = ask_system(q, host, family);
-        if (err != PL_OK) {
-            free(q);
-            return err;
-        }
+    look_known(q, (pl_str){ host, len }, port, family);
+    pl_err err = q->n_known > 0 ? PL_OK : ask(q, host, port, family);
+    if (err != PL_OK) {
+        free(q);
+        return err;
     }
+    if (q->n_known > 0)
+        pl_timer_set(loop, &q->at_once, pl_loop_now_us(loop));
     *out = q;
     return PL_OK;
 }
@@ -116,12 +243,15 @@ void pl_resolve_cancel(pl_resolve *q)
     if (!q)
         return;
     PL_OWNED(q->loop);
-    if (q->at_once.node.linked) {
-        pl_timer_cancel(q->loop, &q->at_once);
-        free(q);
-        return;
+    pl_timer_cancel(q->loop, &q->at_once);
+    question *s = q->asked;
+    if (s) {
+        pl_mutex_lock(&s->lock);
+        s->asker = NULL; /* from now on the thread posts nothing */
+        pl_mutex_unlock(&s->lock);
+        if (pl_loop_forget(q->loop, on_answer, s) > 0)
+            drop(s); /* the post's */
+        drop(s);     /* ours */
     }
-    q->cancelled =
-        true; /* freed in on_answer, which comes in any case: a running getaddrinfo cannot be stopped */
-    uv_cancel((uv_req_t *)&q->req);
+    free(q);
 }

@@ -1,7 +1,8 @@
 /* resolve.h - names to addresses without waiting.
  * Shape    one object a question; pl_resolve_start gives, its callback or pl_resolve_cancel takes.
  * Errors   told to the callback: PL_EIO (no such name, no server), PL_ENOMEM.
- * Thread   the loop's owner; the system's resolver runs on libuv's worker threads. */
+ * Thread   the loop's owner; the system's resolver runs on threads of its own, which keep neither
+ *          the loop nor the process from ending. */
 #ifndef PL_NET_RESOLVE_H
 #define PL_NET_RESOLVE_H
 
@@ -15,7 +16,11 @@
 
 PL_SHARED_BEGIN
 
-enum { PL_RESOLVE_ADDR_MAX = 16, PL_RESOLVE_NAME_MAX = 255 };
+enum {
+    PL_RESOLVE_ADDR_MAX = 16,
+    PL_RESOLVE_NAME_MAX = 255,
+    PL_RESOLVE_MAX = 32 /* questions at once that the system has not answered, in the whole process */
+};
 
 typedef struct pl_resolve pl_resolve;
 
@@ -24,8 +29,10 @@ typedef struct pl_resolve pl_resolve;
  * asked. */
 typedef void (*pl_resolve_fn)(void *user, pl_err err, const pl_addr *addr, size_t n);
 
-/* family: PL_AF_IP4, PL_AF_IP6, or PL_AF_NONE for both. An address in text is answered without the network.
- * Errors: PL_EINVAL for an empty or overlong name, PL_ENOMEM; then no callback comes. */
+/* family: PL_AF_IP4, PL_AF_IP6, or PL_AF_NONE for both. An address in text and localhost (RFC 6761
+ * 6.3: 127.0.0.1, then ::1) are answered without the network.
+ * Errors: PL_EINVAL for an empty or overlong name, PL_ENOSPC over PL_RESOLVE_MAX, PL_EIO (no thread), PL_ENOMEM; then no
+ * callback comes. */
 PL_NODISCARD pl_err pl_resolve_start(pl_resolve **out, pl_loop *loop, const char *host, uint16_t port,
                                      pl_family family, pl_resolve_fn fn, void *user);
 /* No callback comes after it. NULL is fine; not after the callback has come. */

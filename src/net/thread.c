@@ -47,6 +47,15 @@ pl_err pl_thread_start(pl_thread *th, const char *name, void (*fn)(void *arg), v
     return PL_OK;
 }
 
+pl_err pl_thread_start_detached(const char *name, void (*fn)(void *arg), void *arg)
+{
+    pl_thread th;
+    pl_err err = pl_thread_start(&th, name, fn, arg);
+    if (err == PL_OK)
+        pthread_detach(th.id);
+    return err;
+}
+
 void pl_thread_join(pl_thread *th)
 {
     if (th->running)

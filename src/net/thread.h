@@ -23,6 +23,8 @@ typedef struct pl_thread {
 
 /* name: up to 15 characters that debuggers and `top -H` show; copied. */
 PL_NODISCARD pl_err pl_thread_start(pl_thread *th, const char *name, void (*fn)(void *arg), void *arg);
+/* One that nobody waits for and that ends by itself, or with the process. */
+PL_NODISCARD pl_err pl_thread_start_detached(const char *name, void (*fn)(void *arg), void *arg);
 /* Waits for its end. One that was never started is fine. */
 void pl_thread_join(pl_thread *th);
 bool pl_thread_is_here(const pl_thread *th);
