@@ -2,8 +2,6 @@
  * Payload types from 96 up as browsers use them; static ones for G.711 (RFC 3551). */
 #include "pc/pc_internal.h"
 
-#include <strings.h>
-
 static const pl_desc_codec audio_codec[] = {
     { .name = "opus",
       .clock_hz = 48000,
@@ -44,13 +42,3 @@ const pl_jsep_kind_conf pc_kind_conf[2] = {
     [PL_AUDIO] = { audio_codec, COUNT(audio_codec), audio_ext, COUNT(audio_ext) },
     [PL_VIDEO] = { video_codec, COUNT(video_codec), video_ext, COUNT(video_ext) },
 };
-
-bool pl_pc_has_codec(pl_media_type kind, const char *name)
-{
-    const pl_jsep_kind_conf *k = &pc_kind_conf[kind];
-    for (size_t i = 0; i < k->n_codecs; i++) {
-        if (k->codec[i].apt < 0 && strcasecmp(k->codec[i].name, name) == 0)
-            return true;
-    }
-    return false;
-}

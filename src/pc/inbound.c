@@ -55,7 +55,7 @@ static void on_srtp(pl_pc *pc, pl_demux_kind kind, uint8_t *pkt, size_t len)
     pl_err err = kind == PL_IS_RTP ? pl_srtp_unprotect(pc->srtp_in, pkt, len, &n)
                                    : pl_srtp_unprotect_rtcp(pc->srtp_in, pkt, len, &n);
     if (err) {
-        pc->count.srtp_failed++;
+        pc_bad_packet(pc, &pc->count.srtp_failed, "SRTP refuses it: malformed, forged or a replay");
         return;
     }
     pl_ice_heard(pc->ice, pc->now_us);
@@ -63,16 +63,6 @@ static void on_srtp(pl_pc *pc, pl_demux_kind kind, uint8_t *pkt, size_t len)
         pc_media_rtp(pc, pkt, n);
     else
         pc_rtcp_input(pc, pkt, n);
-}
-
-static void count_junk(pl_pc *pc, const pl_path *path)
-{
-    char text[PL_ADDR_TEXT_MAX];
-    pc->count.junk++;
-    if (pl_rate_pass(&pc->bad_packet, pc->now_us))
-        pl_log_debug(&pc->log, "a packet from %s is none of ours (%u more unsaid, %llu in all)",
-                     pl_log_addr(&path->remote, text), pl_rate_missed(&pc->bad_packet),
-                     (unsigned long long)pc->count.junk);
 }
 
 void pl_pc_input(pl_pc *pc, int64_t now_us, const pl_path *path, uint8_t *pkt, size_t len)
@@ -89,7 +79,7 @@ void pl_pc_input(pl_pc *pc, int64_t now_us, const pl_path *path, uint8_t *pkt, s
     case PL_IS_RTP:
     case PL_IS_RTCP: on_srtp(pc, kind, pkt, len); break;
     case PL_IS_TURN: pc->count.turn++; break;
-    case PL_IS_JUNK: count_junk(pc, path); break;
+    case PL_IS_JUNK: pc_bad_packet(pc, &pc->count.junk, "it is none of our protocols"); break;
     }
     if (kind != PL_IS_STUN && kind != PL_IS_JUNK && pc->ice)
         pl_ice_count_received(pc->ice, now_us, 1, len);

@@ -159,7 +159,7 @@ void pc_media_rtp(pl_pc *pc, uint8_t *pkt, size_t len)
     pc_transceiver *t = NULL;
     int64_t ext_seq;
     if (pl_rtp_parse(&h, pkt, len) || pl_rtp_ext_parse(&ext, &pc->media->recv_ext, pkt, &h)) {
-        pc->count.rtp_unrouted++;
+        pc_bad_packet(pc, &pc->count.rtp_unrouted, "RTP malformed, or of no section");
         return;
     }
     if (pl_rtp_ext_has(&ext, PL_EXT_TWCC))
@@ -170,7 +170,7 @@ void pc_media_rtp(pl_pc *pc, uint8_t *pkt, size_t len)
         s = t && takes_pt(t, h.pt) ? new_stream(pc, t, &h) : NULL;
     }
     if (!s || !takes_pt(t, h.pt)) {
-        pc->count.rtp_unrouted++;
+        pc_bad_packet(pc, &pc->count.rtp_unrouted, "RTP malformed, or of no section");
         return;
     }
     if (s->is_rtx) {

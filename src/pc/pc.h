@@ -44,10 +44,6 @@ typedef struct pl_pc_conf {
     bool relay_only;
 } pl_pc_conf;
 
-/* The codecs a section negotiates when nothing narrower is asked: opus, PCMU, PCMA; VP8 with RTX. True when
- * one of them has this name. */
-bool pl_pc_has_codec(pl_media_type kind, const char *name);
-
 PL_NODISCARD pl_err pl_pc_new(pl_pc **out, const pl_pc_conf *conf, int64_t now_us);
 /* pkt may be changed in place (decryption). path->local is a base that was added. */
 void pl_pc_input(pl_pc *pc, int64_t now_us, const pl_path *path, uint8_t *pkt, size_t len);

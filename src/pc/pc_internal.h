@@ -52,7 +52,6 @@ typedef struct pc_transceiver {
     uint32_t ssrc; /* ours, as jsep made it */
     pl_pc_rings rings;
     pl_pc_media_info info;
-    bool track_told;
 
     /* sending */
     pl_rtp_ext_map send_ext;
@@ -135,7 +134,6 @@ struct pl_pc {
     bool gather_wanted, has_transport, dtls_started, has_role, data_agreed;
     pl_dtls_role role;
     char gather_ufrag[PL_ICE_UFRAG_MAX + 1];
-    bool local_lines_ended;
 
     uint8_t *waiting; /* an SCTP packet for the next batch */
     size_t waiting_len;
@@ -171,6 +169,8 @@ void pc_settle(
 pl_peer_connection_state pc_connection_now(const pl_pc *pc);
 pl_ice_gathering_state pc_gathering_now(const pl_pc *pc);
 void pc_note_add(pl_pc *pc, const pl_pc_event *e);
+/* Counts a packet that the peer, or a stranger, should not have sent; says so at most once a second. */
+void pc_bad_packet(pl_pc *pc, uint64_t *count, const char *what);
 void pc_check_negotiation(pl_pc *pc);
 void pc_fail(pl_pc *pc, const char *fmt, ...) PL_PRINTF(2, 3); /* keeps the first reason */
 pl_err pc_error(pl_pc *pc, pl_err err, const char *fmt, ...) PL_PRINTF(3, 4);

@@ -59,7 +59,7 @@ static void on_report(pl_pc *pc, const pl_rtcp *one)
 {
     pl_rtcp_report r;
     if (pl_rtcp_report_parse(&r, one)) {
-        pc->count.rtcp_bad++;
+        pc_bad_packet(pc, &pc->count.rtcp_bad, "RTCP is malformed");
         return;
     }
     pc_stream *from = r.has_sr ? stream_of(pc, r.ssrc) : NULL;
@@ -81,7 +81,7 @@ static void on_nack(pl_pc *pc, pl_rd body)
 {
     pl_rtcp_nack nack;
     if (pl_rtcp_nack_parse(&nack, body)) {
-        pc->count.rtcp_bad++;
+        pc_bad_packet(pc, &pc->count.rtcp_bad, "RTCP is malformed");
         return;
     }
     pc_transceiver *t = sender_of(pc, nack.media_ssrc);
@@ -103,7 +103,7 @@ static void on_twcc(pl_pc *pc, pl_rd body)
     pl_twcc_result result;
     pc_media *m = pc->media;
     if (pl_rtcp_twcc_parse(&fb, body)) {
-        pc->count.rtcp_bad++;
+        pc_bad_packet(pc, &pc->count.rtcp_bad, "RTCP is malformed");
         return;
     }
     pl_twcc_tx_feedback(&m->twcc_tx, &fb);
@@ -133,7 +133,7 @@ static void on_fir(pl_pc *pc, pl_rd body)
 {
     pl_rtcp_fir fir;
     if (pl_rtcp_fir_parse(&fir, body)) {
-        pc->count.rtcp_bad++;
+        pc_bad_packet(pc, &pc->count.rtcp_bad, "RTCP is malformed");
         return;
     }
     for (int i = 0; i < fir.n; i++) {
@@ -176,7 +176,7 @@ void pc_rtcp_input(pl_pc *pc, uint8_t *pkt, size_t len)
     pl_rd rd = pl_rd_init(pkt, len);
     pl_rtcp one;
     if (!pl_rtcp_valid(pkt, len)) {
-        pc->count.rtcp_bad++;
+        pc_bad_packet(pc, &pc->count.rtcp_bad, "RTCP is malformed");
         return;
     }
     while (pl_rtcp_next(&rd, &one)) {

@@ -101,6 +101,14 @@ pl_peer_connection_state pl_pc_connection(const pl_pc *pc)
     return pc_connection_now(pc);
 }
 
+void pc_bad_packet(pl_pc *pc, uint64_t *count, const char *what)
+{
+    (*count)++;
+    if (pl_rate_pass(&pc->bad_packet, pc->now_us))
+        pl_log_debug(&pc->log, "bad packet: %s (%llu such in all, %u bad ones unsaid)", what,
+                     (unsigned long long)*count, pl_rate_missed(&pc->bad_packet));
+}
+
 void pc_note_add(pl_pc *pc, const pl_pc_event *e)
 {
     pc_note *n = pc->n_notes < NOTES_MAX ? malloc(sizeof *n) : NULL;

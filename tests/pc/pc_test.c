@@ -2,6 +2,7 @@
 #include "pl_test.h"
 
 #include "pc_pair.h"
+#include "peerline/log.h"
 
 static const sim_net clean = { .delay_us = PL_MS(10) };
 
@@ -396,6 +397,12 @@ PL_TEST(ice_restarts_under_a_running_channel)
     pair_clear(&p);
 }
 
+static void count_bad(void *user, pl_log_level level, const char *line)
+{
+    (void)level;
+    *(int *)user += strstr(line, "bad packet") != NULL;
+}
+
 PL_TEST(bad_words_change_nothing)
 {
     pair p;
@@ -415,10 +422,14 @@ PL_TEST(bad_words_change_nothing)
     /* junk from the network */
     uint8_t noise[64];
     pl_path path = { .local = p.a.addr, .remote = p.b.addr };
+    int n_lines = 0;
+    pl_log_to(count_bad, &n_lines, PL_LOG_DEBUG);
     for (int i = 0; i < 1000; i++) {
         pl_rand_bytes(NULL, noise, sizeof noise);
         pl_pc_input(p.a.pc, p.now_us, &path, noise, (size_t)(i % 65));
     }
+    pl_log_to(NULL, NULL, PL_LOG_WARN);
+    PL_EQ(n_lines, 1); /* a thousand in one moment are one line */
     PL_EQ(pl_channel_send(c, p.now_us, "ok", 2, false), PL_OK);
     PL_OKAY(pair_run(&p, PL_SEC(1), NULL));
     PL_EQ(p.b.n_messages, 1);
