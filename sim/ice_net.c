@@ -30,7 +30,9 @@ struct sim_ice_net {
     pl_rand rand;
     host hosts[SIM_ICE_HOSTS_MAX];
     pl_addr servers[SERVERS_MAX];
-    size_t n_hosts, n_servers;
+    sim_ice_service services[SERVERS_MAX];
+    sim_link *core; /* what services have said */
+    size_t n_hosts, n_servers, n_services;
     uint16_t next_port, next_outer_port;
 };
 
@@ -48,6 +50,7 @@ sim_ice_net *sim_ice_net_new(uint64_t seed)
     if (!net)
         abort();
     net->rand = pl_rand_seed(&net->state, seed);
+    net->core = sim_link_new(&(sim_net){ 0 }, 0);
     net->next_port = 10000;
     net->next_outer_port = 40000;
     return net;
@@ -62,6 +65,7 @@ void sim_ice_net_free(sim_ice_net *net)
         sim_link_free(net->hosts[i].down);
         free(net->hosts[i].mappings);
     }
+    sim_link_free(net->core);
     free(net);
 }
 
@@ -99,6 +103,18 @@ pl_addr sim_ice_stun_server(sim_ice_net *net, const char *addr)
         abort();
     net->servers[net->n_servers++] = a;
     return a;
+}
+
+void sim_ice_add_service(sim_ice_net *net, const sim_ice_service *service)
+{
+    if (net->n_services == SERVERS_MAX)
+        abort();
+    net->services[net->n_services++] = *service;
+}
+
+void sim_ice_emit(sim_ice_net *net, int64_t now_us, const pl_path *path, const void *data, size_t len)
+{
+    sim_link_send(net->core, now_us, path, data, len);
 }
 
 void sim_ice_nat_reboot(sim_ice_net *net, int n)
@@ -180,6 +196,13 @@ static void deliver(host *h, int64_t now_us, const pl_addr *from, const pl_addr 
 static void route_public(sim_ice_net *net, int64_t now_us, const pl_addr *from, const pl_addr *to,
                          const void *data, size_t len)
 {
+    for (size_t i = 0; i < net->n_services; i++) {
+        const sim_ice_service *s = &net->services[i];
+        if (s->owns(s->ctx, to)) {
+            s->hears(s->ctx, now_us, &(pl_path){ .local = *to, .remote = *from }, data, len);
+            return;
+        }
+    }
     for (size_t i = 0; i < net->n_servers; i++) {
         uint8_t out[PL_STUN_RESPOND_MAX];
         if (!pl_addr_eq(&net->servers[i], to))
@@ -229,26 +252,47 @@ static void route(sim_ice_net *net, int64_t now_us, host *h, const pl_addr *from
     }
 }
 
-/* The time of arrival in the core counts, so the order of calls does not. */
+/* What comes first up to now_us: a host's packet reaches the core, a service's own, or a service's deadline. The
+ * time of that counts, so the order of calls does not. */
+static int64_t step(sim_ice_net *net, int64_t now_us)
+{
+    host *first = NULL;
+    const sim_ice_service *ticking = NULL;
+    int64_t at_us = sim_link_next_us(net->core);
+    for (size_t i = 0; i < net->n_hosts; i++) {
+        int64_t next_us = sim_link_next_us(net->hosts[i].up);
+        if (next_us < at_us) {
+            at_us = next_us;
+            first = &net->hosts[i];
+        }
+    }
+    for (size_t i = 0; i < net->n_services; i++) {
+        int64_t next_us = net->services[i].next_us(net->services[i].ctx);
+        if (next_us < at_us) {
+            at_us = next_us;
+            ticking = &net->services[i];
+        }
+    }
+    if (at_us > now_us)
+        return PL_NEVER;
+    uint8_t data[PACKET_MAX];
+    size_t len;
+    pl_path path;
+    if (ticking)
+        ticking->ticks(ticking->ctx, at_us);
+    else if (sim_link_recv(first ? first->up : net->core, at_us, &path, data, sizeof data, &len)) {
+        if (first)
+            route(net, at_us, first, &path.local, &path.remote, data, len);
+        else
+            route_public(net, at_us, &path.local, &path.remote, data, len);
+    }
+    return at_us;
+}
+
 static void pump(sim_ice_net *net, int64_t now_us)
 {
-    for (;;) {
-        host *first = NULL;
-        int64_t at_us = now_us + 1;
-        for (size_t i = 0; i < net->n_hosts; i++) {
-            int64_t next_us = sim_link_next_us(net->hosts[i].up);
-            if (next_us < at_us) {
-                at_us = next_us;
-                first = &net->hosts[i];
-            }
-        }
-        uint8_t data[PACKET_MAX];
-        size_t len;
-        pl_path path;
-        if (!first || !sim_link_recv(first->up, at_us, &path, data, sizeof data, &len))
-            return;
-        route(net, at_us, first, &path.local, &path.remote, data, len);
-    }
+    while (step(net, now_us) != PL_NEVER)
+        continue;
 }
 
 void sim_ice_send(sim_ice_net *net, int64_t now_us, int n, const pl_path *path, const void *data, size_t len)
@@ -266,7 +310,9 @@ bool sim_ice_recv(sim_ice_net *net, int64_t now_us, int n, pl_path *path, void *
 
 int64_t sim_ice_net_next_us(const sim_ice_net *net)
 {
-    int64_t next_us = PL_NEVER;
+    int64_t next_us = sim_link_next_us(net->core);
+    for (size_t i = 0; i < net->n_services; i++)
+        next_us = pl_min_us(next_us, net->services[i].next_us(net->services[i].ctx));
     for (size_t i = 0; i < net->n_hosts; i++) {
         next_us = pl_min_us(next_us, sim_link_next_us(net->hosts[i].up));
         next_us = pl_min_us(next_us, sim_link_next_us(net->hosts[i].down));

@@ -30,6 +30,18 @@ int sim_ice_host(sim_ice_net *net, const sim_net *link, sim_nat_kind nat, const 
 pl_addr sim_ice_bind(sim_ice_net *net, int host, const char *ip);
 /* A server that answers Binding requests at "198.51.100.1:3478" and the like. */
 pl_addr sim_ice_stun_server(sim_ice_net *net, const char *addr);
+/* Something that lives in the core of the net and answers there, a TURN server for one (sim/turn_net.h). It hears what
+ * is sent to addresses it owns, and speaks with sim_ice_emit, which may be called from inside hears and ticks. */
+typedef struct sim_ice_service {
+    void *ctx;
+    bool (*owns)(void *ctx, const pl_addr *to);
+    void (*hears)(void *ctx, int64_t now_us, const pl_path *path, const void *data, size_t len);
+    void (*ticks)(void *ctx, int64_t now_us); /* its deadlines up to now_us */
+    int64_t (*next_us)(void *ctx);
+} sim_ice_service;
+void sim_ice_add_service(sim_ice_net *net, const sim_ice_service *service);
+/* path->local is the sender, of which hosts behind NATs know nothing; without delay or loss in the core itself. */
+void sim_ice_emit(sim_ice_net *net, int64_t now_us, const pl_path *path, const void *data, size_t len);
 /* The NAT forgets all it knows: new mappings from now on. */
 void sim_ice_nat_reboot(sim_ice_net *net, int host);
 void sim_ice_set_link(sim_ice_net *net, int host, const sim_net *link);
