@@ -7,7 +7,7 @@
 #include "net/tcp.h"
 #include "signal/client_internal.h"
 #include "signal/http_request.h"
-#include "signal/tls.h"
+#include "net/tls.h"
 #include "signal/websocket.h"
 #include "signal/ws_protocol.h"
 

@@ -11,7 +11,7 @@
 #include "signal/classic.h"
 #include "signal/http_server.h"
 #include "signal/limits.h"
-#include "signal/tls.h"
+#include "net/tls.h"
 #include "signal/websocket.h"
 #include "signal/ws_protocol.h"
 

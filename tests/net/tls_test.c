@@ -6,7 +6,7 @@
 
 #include "crypto/cert.h"
 #include "peerline/log.h"
-#include "signal/tls.h"
+#include "net/tls.h"
 
 typedef struct world {
     char cert_file[32];
