@@ -231,6 +231,8 @@ static void take_event(sim_ice_call *c, int who, const pl_ice_event *ev)
         break;
     case PL_ICE_EV_RESOLVE: p->n_resolve++; break;
     case PL_ICE_EV_ROLE: p->n_roles++; break;
+    case PL_ICE_EV_CONNECT:
+    case PL_ICE_EV_DISCONNECT: break;
     }
 }
 

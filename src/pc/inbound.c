@@ -124,6 +124,16 @@ static void on_ice_event(pl_pc *pc, const pl_ice_event *ev)
         if (pc->times.ice_connected_us < 0)
             pc->times.ice_connected_us = pc->now_us - pc->start_us;
         break;
+    case PL_ICE_EV_CONNECT:
+        e.kind = PL_PC_EV_CONNECT;
+        e.u.connect = ev->u.connect;
+        pc_note_add(pc, &e);
+        break;
+    case PL_ICE_EV_DISCONNECT:
+        e.kind = PL_PC_EV_DISCONNECT;
+        e.u.stream = ev->u.stream;
+        pc_note_add(pc, &e);
+        break;
     case PL_ICE_EV_ROLE: break;
     }
 }

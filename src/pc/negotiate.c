@@ -24,7 +24,8 @@ static void on_gather(pl_pc *pc, const pl_jsep_event *ev)
                              .ufrag = ufrag,
                              .pwd = pwd,
                              .controlling = offering,
-                             .relay_only = pc->conf.relay_only };
+                             .relay_only = pc->conf.relay_only,
+                             .without = pc->conf.ice_without };
         err = pl_ice_new(&pc->ice, &conf, pc->now_us);
     } else if (strcmp(pl_ice_ufrag(pc->ice), ufrag) != 0) {
         /* A rollback brings back the credentials of before the offer; everything else is a restart. */

@@ -42,6 +42,7 @@ typedef struct pl_pc_conf {
     int64_t max_bitrate_bps; /* 0: 5 Mbit/s */
     int64_t wall_offset_us;  /* Unix time minus this clock, for NTP */
     bool relay_only;
+    uint32_t ice_without; /* PL_ICE_NO_... */
 } pl_pc_conf;
 
 PL_NODISCARD pl_err pl_pc_new(pl_pc **out, const pl_pc_conf *conf, int64_t now_us);
@@ -61,6 +62,8 @@ typedef enum pl_pc_event_kind {
     PL_PC_EV_CONNECTION, /* u.connection; text is the reason of a failure */
     PL_PC_EV_TRACK,      /* u.transceiver: the peer began to send on it */
     PL_PC_EV_RESOLVE,    /* u.name: answer with pl_pc_resolved */
+    PL_PC_EV_CONNECT,    /* u.connect: open it, then pl_ice_stream_up or _down and pl_pc_ice_changed */
+    PL_PC_EV_DISCONNECT, /* u.stream: close that connection */
     PL_PC_EV_DATA        /* u.data: as data/channels.h says; the taker clears it */
 } pl_pc_event_kind;
 
@@ -74,6 +77,8 @@ typedef struct pl_pc_event {
         pl_peer_connection_state connection;
         int transceiver;
         char name[PL_ICE_NAME_MAX + 1];
+        pl_ice_connect connect;
+        uint32_t stream;
         pl_data_event data;
         struct {
             char line[PL_ICE_CAND_TEXT_MAX];

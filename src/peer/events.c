@@ -55,6 +55,8 @@ static bool prepare(pl_peer_connection *p, peer_event *e)
         e->transceiver = peer_transceiver(p, e->ev.u.transceiver);
         return e->transceiver != NULL;
     case PL_PC_EV_RESOLVE: peer_names_ask(p->factory->names, p, e->ev.u.name); return false;
+    case PL_PC_EV_CONNECT:
+    case PL_PC_EV_DISCONNECT: return false;
     default: return true;
     }
 }
@@ -135,7 +137,9 @@ static void tell(pl_peer_connection *p, peer_event *e)
             o->on_track(o->user, e->transceiver);
         break;
     case PL_PC_EV_DATA: tell_data(p, e); break;
-    case PL_PC_EV_RESOLVE: break;
+    case PL_PC_EV_RESOLVE:
+    case PL_PC_EV_CONNECT:
+    case PL_PC_EV_DISCONNECT: break;
     }
 }
 
