@@ -88,7 +88,8 @@ enum { /* attributes; under 0x8000 the reader must understand them */
        PL_STUN_ICE_CONTROLLED = 0x8029,  /* RFC 8445 */
        PL_STUN_ICE_CONTROLLING = 0x802a, /* RFC 8445 */
        PL_STUN_RESPONSE_ORIGIN = 0x802b, /* RFC 5780 */
-       PL_STUN_OTHER_ADDRESS = 0x802c    /* RFC 5780 */
+       PL_STUN_OTHER_ADDRESS = 0x802c,   /* RFC 5780 */
+       PL_STUN_MOBILITY_TICKET = 0x8030  /* RFC 8016 */
 };
 
 enum { /* limits on text, in bytes (RFC 8489 14.3, 14.9, 14.10, 14.14) */

@@ -48,7 +48,8 @@ typedef struct pl_turn_conf {
     uint32_t lifetime_s;  /* asked for; 0: the server's own choice (600 usually) */
     bool mobility;        /* ask for a ticket, so that pl_turn_move works (RFC 8016) */
     const char *software; /* SOFTWARE; NULL: none */
-    uint8_t n_redirects;  /* on streams: how many ALTERNATEs led here */
+    bool connection; /* PL_UDP inside DTLS: as on a stream, a 300 is told to the owner instead of followed */
+    uint8_t n_redirects; /* how many ALTERNATEs led here */
     pl_rand rand;
     uint32_t log_id;
     /* Zero means the default. */
