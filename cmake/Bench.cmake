@@ -1,5 +1,6 @@
 # Bench.cmake - bench/<room>_<name>_bench.c becomes bench/bench_<room>_<name>, linked with that room;
 # any other bench/<name>.c becomes the program bench-<name> beside peerline, linked with what applications link.
+include(cmake/Load.cmake)
 
 # Peers that others wrote; only benches link them, to be measured in the same run. Left out where missing.
 find_library(PL_SRTP2_LIBRARY srtp2)

@@ -7,6 +7,7 @@
 # tests_unit and tests_threaded build what these labels run.
 pkg_check_modules(CMOCKA REQUIRED IMPORTED_TARGET cmocka)
 include(cmake/Sim.cmake)
+include(cmake/Load.cmake)
 
 # Peers that others wrote; only tests link them.
 set(PL_TEST_USES_sctp usrsctp)

@@ -1,0 +1,39 @@
+/* modes.h - what bench-relay can be told to do. Each prints one line of JSON. */
+#ifndef BENCH_RELAY_MODES_H
+#define BENCH_RELAY_MODES_H
+
+#include "load.h"
+
+typedef struct stun_order {
+    const load_server *server;
+    unsigned sockets, in_flight; /* in_flight: of each socket */
+    int64_t span_us;
+} stun_order;
+void stun_run(const stun_order *order);
+
+typedef enum data_direction { DATA_UP, DATA_DOWN, DATA_ECHO } data_direction; /* up: client to peer */
+typedef struct data_order {
+    const load_server *server;
+    data_direction direction;
+    unsigned allocations, in_flight, size;
+    unsigned burst_min, burst_max; /* 1: packet by packet */
+    int64_t span_us;
+} data_order;
+void data_run(const data_order *order);
+
+/* Allocations made, bound to a channel, refreshed and deleted, with CPU for each step and the growth of memory. */
+typedef struct allocate_order {
+    const load_server *server;
+    unsigned n, window;
+} allocate_order;
+void allocate_run(const allocate_order *order);
+
+/* Allocations held and kept alive as real clients do; CPU in windows of 100 ms. */
+typedef struct hold_order {
+    const load_server *server;
+    unsigned n;
+    int64_t span_us;
+} hold_order;
+void hold_run(const hold_order *order);
+
+#endif
