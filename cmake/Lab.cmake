@@ -1,0 +1,12 @@
+# Lab.cmake - the NAT laboratory of tests/natlab: its programs, its self test, and what is tested in it.
+file(GLOB natbox_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tests/natlab/natbox/*.c)
+add_executable(natbox ${natbox_sources})
+target_link_libraries(natbox PRIVATE pl_flags m)
+add_executable(natprobe ${CMAKE_SOURCE_DIR}/tests/natlab/natprobe.c)
+target_link_libraries(natprobe PRIVATE pl_flags)
+set_target_properties(natbox natprobe PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+
+set(PL_LAB_ENVIRONMENT "NATBOX=$<TARGET_FILE:natbox>" "NATPROBE=$<TARGET_FILE:natprobe>")
+add_test(NAME natlab.selftest COMMAND sh ${CMAKE_SOURCE_DIR}/tests/natlab/selftest.sh nat lab)
+set_tests_properties(natlab.selftest PROPERTIES LABELS natlab RUN_SERIAL ON TIMEOUT 300
+                     ENVIRONMENT "${PL_LAB_ENVIRONMENT}")
