@@ -1,6 +1,8 @@
 #include "net/resolve.h"
 
+#include <arpa/nameser.h>
 #include <netdb.h>
+#include <resolv.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +11,7 @@
 #include "base/slice.h"
 #include "net/loop.h"
 #include "net/sockaddr.h"
+#include "net/srv.h"
 #include "net/thread.h"
 
 /* The system's resolver waits as long as it likes and cannot be stopped. So each question to it has a detached
@@ -19,6 +22,7 @@ typedef struct question {
     pl_resolve *asker;   /* NULL: cancelled */
     _Atomic int n_users; /* the asker and the thread, and the thread's post */
     char host[PL_RESOLVE_NAME_MAX + 1];
+    char srv[PL_RESOLVE_NAME_MAX + 32]; /* "_stun._udp.example.org", or "" */
     uint16_t port;
     int family; /* of the system */
     pl_err err;
@@ -65,32 +69,67 @@ static bool is_listed(const pl_addr *list, size_t n, const pl_addr *a)
     return false;
 }
 
-static void take_addresses(question *s, const struct addrinfo *ai)
+static void take_addresses(question *s, const struct addrinfo *ai, uint16_t port)
 {
     for (; ai && s->n < PL_RESOLVE_ADDR_MAX; ai = ai->ai_next) {
         pl_addr *addr = &s->addr[s->n];
         if (!pl_sockaddr_to(addr, ai->ai_addr))
             continue;
-        addr->port = s->port;
+        addr->port = port;
         s->n += !is_listed(s->addr, s->n, addr);
     }
 }
 
-static void ask_system(question *s)
+static void ask_addresses(question *s, const char *host, uint16_t port)
 {
     struct addrinfo hints = { .ai_socktype = SOCK_DGRAM, .ai_family = s->family }, *found = NULL;
 #ifdef AI_IDN
-    for (const char *p = s->host; *p; p++) {
+    for (const char *p = host; *p; p++) {
         if (*p & 0x80)
             hints.ai_flags |= AI_IDN;
     }
 #endif
-    int err = getaddrinfo(s->host, NULL, &hints, &found);
+    int err = getaddrinfo(host, NULL, &hints, &found);
     if (err == 0) {
-        take_addresses(s, found);
+        take_addresses(s, found, port);
         freeaddrinfo(found);
     }
     s->err = s->n > 0 ? PL_OK : err == EAI_MEMORY ? PL_ENOMEM : PL_EIO;
+}
+
+/* How many records there are, in the order to try them. */
+static size_t ask_srv(const char *name, pl_srv out[PL_SRV_MAX])
+{
+    enum { ANSWER_MAX = 8192, WAIT_S = 2, TRIES = 2 };
+    uint8_t answer[ANSWER_MAX];
+    struct __res_state state = { 0 };
+    size_t n = 0;
+    if (res_ninit(&state) != 0)
+        return 0;
+    state.retrans =
+        WAIT_S; /* many servers drop what they do not know: the addresses shall not wait for long */
+    state.retry = TRIES;
+    int len = res_nquery(&state, name, ns_c_in, ns_t_srv, answer, sizeof answer);
+    res_nclose(&state);
+    if (len < 0 || (size_t)len > sizeof answer || pl_srv_parse(answer, (size_t)len, out, &n))
+        return 0;
+    pl_srv_order(out, n, NULL);
+    return n;
+}
+
+static void ask_system(question *s)
+{
+    pl_srv srv[PL_SRV_MAX];
+    size_t n = s->srv[0] ? ask_srv(s->srv, srv) : 0;
+    s->err = PL_EIO;
+    if (n == 0)
+        ask_addresses(s, s->host, s->port);
+    for (size_t i = 0; i < n; i++) {
+        if (srv[i].target[0] && srv[i].port)
+            ask_addresses(s, srv[i].target, srv[i].port);
+    }
+    if (s->n > 0)
+        s->err = PL_OK;
 }
 
 static void on_answer(void *arg);
@@ -172,7 +211,7 @@ static void look_known(pl_resolve *q, pl_str host, uint16_t port, pl_family fami
     }
 }
 
-static question *question_new(pl_resolve *asker, const char *host, uint16_t port, pl_family family)
+static question *question_new(pl_resolve *asker, const pl_resolve_service *what)
 {
     question *s = calloc(1, sizeof *s);
     if (!s)
@@ -180,9 +219,11 @@ static question *question_new(pl_resolve *asker, const char *host, uint16_t port
     pl_mutex_init(&s->lock);
     s->asker = asker;
     atomic_store(&s->n_users, 2); /* the asker and the thread */
-    snprintf(s->host, sizeof s->host, "%s", host);
-    s->port = port;
-    s->family = family == PL_AF_IP4 ? AF_INET : family == PL_AF_IP6 ? AF_INET6 : AF_UNSPEC;
+    snprintf(s->host, sizeof s->host, "%s", what->host);
+    if (what->service && !what->port)
+        snprintf(s->srv, sizeof s->srv, "_%s._%s.%s", what->service, what->proto, what->host);
+    s->port = what->port ? what->port : what->default_port;
+    s->family = what->family == PL_AF_IP4 ? AF_INET : what->family == PL_AF_IP6 ? AF_INET6 : AF_UNSPEC;
     return s;
 }
 
@@ -198,9 +239,9 @@ static pl_err start_thread(question *s)
     return err;
 }
 
-static pl_err ask(pl_resolve *q, const char *host, uint16_t port, pl_family family)
+static pl_err ask(pl_resolve *q, const pl_resolve_service *what)
 {
-    q->asked = question_new(q, host, port, family);
+    q->asked = question_new(q, what);
     if (!q->asked)
         return PL_ENOMEM;
     pl_err err = start_thread(q->asked);
@@ -211,12 +252,12 @@ static pl_err ask(pl_resolve *q, const char *host, uint16_t port, pl_family fami
     return err;
 }
 
-pl_err pl_resolve_start(pl_resolve **out, pl_loop *loop, const char *host, uint16_t port, pl_family family,
-                        pl_resolve_fn fn, void *user)
+pl_err pl_resolve_service_start(pl_resolve **out, pl_loop *loop, const pl_resolve_service *what,
+                                pl_resolve_fn fn, void *user)
 {
     PL_OWNED(loop);
     *out = NULL;
-    size_t len = strlen(host);
+    size_t len = strlen(what->host);
     if (len == 0 || len > PL_RESOLVE_NAME_MAX || !fn)
         return PL_EINVAL;
     pl_resolve *q = calloc(1, sizeof *q);
@@ -226,8 +267,8 @@ pl_err pl_resolve_start(pl_resolve **out, pl_loop *loop, const char *host, uint1
     q->fn = fn;
     q->user = user;
     q->at_once = (pl_timer){ .fn = on_at_once, .arg = q };
-    look_known(q, (pl_str){ host, len }, port, family);
-    pl_err err = q->n_known > 0 ? PL_OK : ask(q, host, port, family);
+    look_known(q, (pl_str){ what->host, len }, what->port ? what->port : what->default_port, what->family);
+    pl_err err = q->n_known > 0 ? PL_OK : ask(q, what);
     if (err != PL_OK) {
         free(q);
         return err;
@@ -236,6 +277,13 @@ pl_err pl_resolve_start(pl_resolve **out, pl_loop *loop, const char *host, uint1
         pl_timer_set(loop, &q->at_once, pl_loop_now_us(loop));
     *out = q;
     return PL_OK;
+}
+
+pl_err pl_resolve_start(pl_resolve **out, pl_loop *loop, const char *host, uint16_t port, pl_family family,
+                        pl_resolve_fn fn, void *user)
+{
+    pl_resolve_service what = { .host = host, .default_port = port, .family = family };
+    return pl_resolve_service_start(out, loop, &what, fn, user);
 }
 
 void pl_resolve_cancel(pl_resolve *q)

@@ -1,4 +1,6 @@
-/* resolve.h - names to addresses without waiting.
+/* resolve.h - names, and services at names, to addresses without waiting.
+ * Source   RFC 6724 (order of addresses), RFC 6761 (localhost), RFC 2782 (SRV), RFC 8489 8 and RFC 5928 (which of them
+ *          a STUN or TURN URI asks for).
  * Shape    one object a question; pl_resolve_start gives, its callback or pl_resolve_cancel takes.
  * Errors   told to the callback: PL_EIO (no such name, no server), PL_ENOMEM.
  * Thread   the loop's owner; the system's resolver runs on threads of its own, which keep neither
@@ -35,6 +37,19 @@ typedef void (*pl_resolve_fn)(void *user, pl_err err, const pl_addr *addr, size_
  * callback comes. */
 PL_NODISCARD pl_err pl_resolve_start(pl_resolve **out, pl_loop *loop, const char *host, uint16_t port,
                                      pl_family family, pl_resolve_fn fn, void *user);
+/* Where a service is. With a port, or an address as host, that is the place; else the SRV records of
+ * _service._proto.host are asked for, and where there are none, the host's addresses with default_port. The answer
+ * holds the addresses of all targets in the order in which they should be tried. A domain that says there is no such
+ * service (the target ".") gives PL_EIO. */
+typedef struct pl_resolve_service {
+    const char *host;
+    uint16_t port; /* 0: not known */
+    uint16_t default_port;
+    const char *service, *proto; /* "stun", "stuns", "turn", "turns"; "udp", "tcp". NULL: no SRV question */
+    pl_family family;
+} pl_resolve_service;
+PL_NODISCARD pl_err pl_resolve_service_start(pl_resolve **out, pl_loop *loop, const pl_resolve_service *what,
+                                             pl_resolve_fn fn, void *user);
 /* No callback comes after it. NULL is fine; not after the callback has come. */
 void pl_resolve_cancel(pl_resolve *q);
 
