@@ -34,9 +34,9 @@ static struct pl_udp_shared *shared_of(pl_loop *loop)
         struct pl_udp_shared *s = malloc(sizeof *s); /* not calloc: untouched slots cost nothing */
         if (!s)
             return NULL;
-        s->corked = NULL;
-        s->n_cork = s->cork_len = 0;
-        s->flush_hook = (pl_loop_hook){ .fn = pl_udp_flush_shared, .arg = s };
+        pl_udp_recv_init(&s->recv, s->slot);
+        pl_udp_gather_init(&s->gather);
+        s->can_gso = s->can_gro = 0;
         loop->udp = s;
     }
     return loop->udp;
@@ -58,10 +58,12 @@ static void set_wishes(int fd, const pl_udp_conf *conf, bool v4, bool v6)
         set_int(fd, IPPROTO_IPV6, IPV6_TCLASS, conf->ecn);
     if (conf->ecn && v4)
         set_int(fd, IPPROTO_IP, IP_TOS, conf->ecn);
-    if (conf->dont_fragment && v6)
-        set_int(fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, IPV6_PMTUDISC_PROBE);
-    if (conf->dont_fragment && v4)
-        set_int(fd, IPPROTO_IP, IP_MTU_DISCOVER, IP_PMTUDISC_PROBE);
+#ifdef __linux__
+    if (conf->on_error && v6)
+        set_int(fd, IPPROTO_IPV6, IPV6_RECVERR, 1);
+    if (conf->on_error && v4)
+        set_int(fd, IPPROTO_IP, IP_RECVERR, 1);
+#endif
     if (conf->multicast_hops && v6)
         set_int(fd, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, conf->multicast_hops);
     if (conf->multicast_hops && v4)
@@ -97,10 +99,15 @@ static void probe_offload(pl_udp *u, pl_udp_offload wish)
     const char *env = getenv("PL_UDP_OFFLOAD");
     if (wish == PL_UDP_OFFLOAD_OFF || (env && strcmp(env, "off") == 0))
         return;
+    struct pl_udp_shared *s = u->loop->udp;
     int segment = 0;
     socklen_t len = sizeof segment;
-    u->gso = getsockopt(u->fd, IPPROTO_UDP, UDP_SEGMENT, &segment, &len) == 0;
-    u->gro = set_int(u->fd, IPPROTO_UDP, UDP_GRO, 1);
+    if (s->can_gso == 0) /* what the kernel knows is asked once a loop: a relay opens thousands of sockets */
+        s->can_gso = getsockopt(u->fd, IPPROTO_UDP, UDP_SEGMENT, &segment, &len) == 0 ? 1 : -1;
+    if (s->can_gro >= 0)
+        s->can_gro = set_int(u->fd, IPPROTO_UDP, UDP_GRO, 1) ? 1 : -1;
+    u->gso = s->can_gso > 0;
+    u->gro = s->can_gro > 0;
 }
 
 static pl_err bind_to(pl_udp *u, const pl_addr *want)
@@ -109,6 +116,9 @@ static pl_err bind_to(pl_udp *u, const pl_addr *want)
     socklen_t len = pl_sockaddr_from(&sa, want, false);
     if (bind(u->fd, (struct sockaddr *)&sa, len) != 0)
         return sys_err("bind");
+    u->local = *want;
+    if (want->port != 0)
+        return PL_OK;
     len = sizeof sa;
     if (getsockname(u->fd, (struct sockaddr *)&sa, &len) != 0)
         return sys_err("getsockname");
@@ -123,8 +133,12 @@ static void on_poll(uv_poll_t *h, int status, int events)
         int err = 0;
         socklen_t len = sizeof err;
         getsockopt(u->fd, SOL_SOCKET, SO_ERROR, &err, &len);
-        u->stats.n_refused++;
-        pl_udp_watch(u);
+        if (u->on_error)
+            pl_udp_recv_errors(u);
+        else
+            u->stats.n_refused++;
+        if (u->fd >= 0)
+            pl_udp_watch(u);
         return;
     }
     if (events & UV_WRITABLE)
@@ -143,8 +157,22 @@ static void on_closed(uv_handle_t *h)
     free(h->data);
 }
 
+static pl_err adopt_fd(pl_udp *u, const pl_udp_conf *conf)
+{
+    struct sockaddr_storage sa;
+    socklen_t len = sizeof sa;
+    if (getsockname(conf->fd, (struct sockaddr *)&sa, &len) != 0 ||
+        uv_poll_init(&u->loop->uv, &u->poll, conf->fd) != 0)
+        return sys_err("socket from elsewhere");
+    pl_sockaddr_to(&u->local, (struct sockaddr *)&sa);
+    u->fd = conf->fd;
+    return PL_OK;
+}
+
 static pl_err open_fd(pl_udp *u, const pl_udp_conf *conf)
 {
+    if (conf->fd > 0)
+        return adopt_fd(u, conf);
     u->fd = socket(conf->bind.family == PL_AF_IP6 ? AF_INET6 : AF_INET,
                    SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (u->fd < 0)
@@ -161,7 +189,7 @@ pl_err pl_udp_open(pl_udp **out, pl_loop *loop, const pl_udp_conf *conf)
 {
     PL_OWNED(loop);
     *out = NULL;
-    if (!conf->fn || (conf->bind.family != PL_AF_IP4 && conf->bind.family != PL_AF_IP6))
+    if (!conf->fn == !conf->rows || (conf->bind.family != PL_AF_IP4 && conf->bind.family != PL_AF_IP6))
         return PL_EINVAL;
     pl_udp *u = calloc(1, sizeof *u);
     if (!u || !shared_of(loop)) {
@@ -169,7 +197,12 @@ pl_err pl_udp_open(pl_udp **out, pl_loop *loop, const pl_udp_conf *conf)
         return PL_ENOMEM;
     }
     u->loop = loop;
-    u->fn = conf->fn;
+    u->by_rows = conf->rows != NULL;
+    if (u->by_rows)
+        u->fn.rows = conf->rows;
+    else
+        u->fn.one = conf->fn;
+    u->on_error = conf->on_error;
     u->user = conf->user;
     u->ecn = conf->ecn & 3;
     u->any = pl_addr_is_any(&conf->bind);
@@ -182,22 +215,31 @@ pl_err pl_udp_open(pl_udp **out, pl_loop *loop, const pl_udp_conf *conf)
     }
     u->poll.data = u;
     probe_offload(u, conf->offload);
+    pl_udp_dont_fragment(u, conf->dont_fragment);
     pl_udp_watch(u);
     *out = u;
     return PL_OK;
 }
 
-void pl_udp_close(pl_udp *u)
+int pl_udp_take(pl_udp *u)
 {
-    if (!u)
-        return;
     PL_OWNED(u->loop);
+    int fd = u->fd;
+    if (fd < 0)
+        return -1;
     pl_udp_flush(u); /* a last word (DTLS close_notify) may be in the cork */
     pl_udp_drop_waiting(u);
     uv_poll_stop(&u->poll);
-    close(u->fd);
     u->fd = -1;
     uv_close((uv_handle_t *)&u->poll, on_closed);
+    return fd;
+}
+
+void pl_udp_close(pl_udp *u)
+{
+    int fd = u ? pl_udp_take(u) : -1;
+    if (fd >= 0)
+        close(fd);
 }
 
 /* --- the rest --- */
@@ -210,6 +252,21 @@ const pl_addr *pl_udp_addr(const pl_udp *u)
 const pl_udp_stats *pl_udp_get_stats(const pl_udp *u)
 {
     return &u->stats;
+}
+
+/* Clear means the system's default, path MTU discovery, under which the kernel itself fragments what is too
+ * long for a route it knows. PROBE sets DF and leaves the size to us. */
+void pl_udp_dont_fragment(pl_udp *u, bool df)
+{
+    PL_OWNED(u->loop);
+    if (u->df == df)
+        return;
+    pl_udp_gather_flush(&u->loop->udp->gather); /* what was sent before goes as it was */
+    u->df = df;
+    if (u->local.family == PL_AF_IP6)
+        set_int(u->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, df ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_WANT);
+    if (u->local.family == PL_AF_IP4 || u->dual_stack)
+        set_int(u->fd, IPPROTO_IP, IP_MTU_DISCOVER, df ? IP_PMTUDISC_PROBE : IP_PMTUDISC_WANT);
 }
 
 bool pl_udp_sends_segments(const pl_udp *u)

@@ -16,16 +16,18 @@
 
 #include "base/addr.h"
 #include "base/shared.h"
+#include "crypto/hmac.h" /* pl_slice */
 #include "peerline/error.h"
 #include "peerline/loop.h"
 
 PL_SHARED_BEGIN
 
 enum {
-    PL_UDP_BATCH_MAX = 64,        /* datagrams in one call of the receiver */
-    PL_UDP_SEGMENTS_MAX = 64,     /* in one pl_dgram; the kernel's UDP_MAX_SEGMENTS */
-    PL_UDP_SIZE_MAX = 65507,      /* bytes in one system call, all segments together */
-    PL_UDP_QUEUE_MAX = 256 * 1024 /* bytes that wait when the kernel's buffer is full; more are dropped */
+    PL_UDP_BATCH_MAX = 64,         /* datagrams in one call of the receiver */
+    PL_UDP_SEGMENTS_MAX = 64,      /* in one pl_dgram; the kernel's UDP_MAX_SEGMENTS */
+    PL_UDP_SIZE_MAX = 65507,       /* bytes in one system call, all segments together */
+    PL_UDP_QUEUE_MAX = 256 * 1024, /* bytes that wait when the kernel's buffer is full; more are dropped */
+    PL_UDP_SLICES_MAX = 256        /* of one pl_udp_sendv: three a segment and some */
 };
 
 /* One datagram. data points into the loop's receive buffer: it may be changed in place (decryption) and is
@@ -41,6 +43,26 @@ typedef struct pl_udp_rx {
  * what is left of the batch is still valid until the return, and no further call comes. */
 typedef void (*pl_udp_fn)(void *user, int64_t now_us, const pl_udp_rx *batch, size_t n);
 
+/* The same as the kernel gave it: one datagram, or a row of equal ones end to end (GRO). For receivers that
+ * pass a row on as a row. */
+typedef struct pl_udp_row {
+    const pl_path *path;
+    uint8_t *data;
+    size_t len;
+    size_t segment; /* bytes of each but the last, which may be shorter; == len for a single one */
+    uint8_t tos;    /* DSCP and ECN; 0 unless conf.recv_ecn */
+} pl_udp_row;
+typedef void (*pl_udp_row_fn)(void *user, int64_t now_us, const pl_udp_row *rows, size_t n);
+
+/* What a router or the peer's host answered to something this socket had sent. */
+typedef struct pl_udp_error {
+    pl_addr remote; /* whom the datagram was for */
+    bool is_icmp6;
+    uint8_t type, code;
+    uint32_t mtu; /* of "packet too big" and "fragmentation needed", else 0 */
+} pl_udp_error;
+typedef void (*pl_udp_error_fn)(void *user, int64_t now_us, const pl_udp_error *e);
+
 typedef enum pl_udp_offload {
     PL_UDP_OFFLOAD_AUTO, /* as far as the machine goes; the environment's PL_UDP_OFFLOAD=off overrules */
     PL_UDP_OFFLOAD_OFF
@@ -48,7 +70,10 @@ typedef enum pl_udp_offload {
 
 typedef struct pl_udp_conf {
     pl_addr bind; /* port 0: any; family decides the socket; link-local needs scope */
-    pl_udp_fn fn;
+    pl_udp_fn fn; /* one of fn and rows */
+    pl_udp_row_fn rows;
+    pl_udp_error_fn on_error; /* ICMP errors; NULL: only counted */
+    int fd;                   /* a bound socket from pl_udp_take, instead of a new one; 0: none */
     void *user;
     pl_udp_offload offload;
     bool reuse_port; /* SO_REUSEPORT: one socket per loop on the same port, the kernel spreads the load */
@@ -76,6 +101,10 @@ PL_NODISCARD pl_err pl_udp_open(pl_udp **out, pl_loop *loop, const pl_udp_conf *
 /* No call comes after it; queued datagrams are lost. NULL is fine; also from its own callback. */
 void pl_udp_close(pl_udp *u);
 
+/* Closes it as well, but keeps the system's socket, so that another loop can open it (conf.fd, with the same
+ * settings); close(2) it when none does. -1 when it is closed already. */
+int pl_udp_take(pl_udp *u);
+
 /* The bound address with its real port. */
 const pl_addr *pl_udp_addr(const pl_udp *u);
 
@@ -86,11 +115,21 @@ const pl_addr *pl_udp_addr(const pl_udp *u);
  * when the machine refused it for good (counted). A caller with its own retransmission ignores them all. */
 pl_err pl_udp_send(pl_udp *u, const pl_dgram *d);
 
-/* Between cork and flush datagrams are gathered; neighbours of one size to one destination become one
- * segmented send, the others go by one sendmmsg. Flushing also happens by itself when full and at the end of
- * the loop's iteration, so an early return cannot strand them. Corks do not nest. */
+/* Bytes that lie in several places, sent at once as if they were one row: cut every `segment` bytes (0: one
+ * datagram), so a segment may be a header from here and a payload from there, and nothing is copied. tos: DSCP
+ * and ECN as one byte; path->dscp is not looked at. Errors as above, and PL_EINVAL over PL_UDP_SLICES_MAX. */
+pl_err pl_udp_sendv(pl_udp *u, const pl_path *path, uint8_t tos, const pl_slice *slice, size_t n,
+                    size_t segment);
+
+/* Between cork and flush what pl_udp_send is given is gathered over all sockets of the loop: what goes to one
+ * destination by one socket in one size leaves as one segmented send, although other destinations stood
+ * between; the order to each destination stays. Flushing also happens by itself when full and at the end of
+ * the loop's iteration, so an early return cannot strand it. Corks do not nest. */
 void pl_udp_cork(pl_udp *u);
 void pl_udp_flush(pl_udp *u);
+
+/* Sets or clears DF for all that is sent from now on. Doing so twice costs nothing. */
+void pl_udp_dont_fragment(pl_udp *u, bool df);
 
 /* Joins a multicast group on an interface. Errors: PL_EIO. */
 PL_NODISCARD pl_err pl_udp_join(pl_udp *u, const pl_addr *group, uint32_t if_index);

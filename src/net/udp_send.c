@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,18 +43,17 @@ static void put_source(struct msghdr *m, const pl_addr *local)
 
 static void put_facts(const pl_udp *u, struct msghdr *m, const udp_out *out, size_t segment)
 {
-    const pl_path *path = &out->path;
     if (segment > 0) {
         uint16_t size = (uint16_t)segment;
         put_control(m, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof size);
     }
-    if (path->dscp) {
-        int tos = path->dscp << 2 | u->ecn;
-        bool v4 = path->remote.family == PL_AF_IP4;
+    if (out->tos) {
+        int tos = out->tos;
+        bool v4 = out->remote.family == PL_AF_IP4;
         put_control(m, v4 ? IPPROTO_IP : IPPROTO_IPV6, v4 ? IP_TOS : IPV6_TCLASS, &tos, sizeof tos);
     }
-    if (u->any && path->local.family == path->remote.family && !pl_addr_is_any(&path->local))
-        put_source(m, &path->local);
+    if (u->any && out->local.family == out->remote.family && !pl_addr_is_any(&out->local))
+        put_source(m, &out->local);
     if (m->msg_controllen == 0)
         m->msg_control = NULL;
 }
@@ -95,24 +95,52 @@ static size_t next_size(const cursor *c, bool gso)
     return left < n * out->segment ? left : n * out->segment;
 }
 
-static void fill(const pl_udp *u, udp_send_scratch *s, size_t i, const cursor *c, size_t size)
+/* The slices of bytes offset..offset+size of an out. Returns how many, or 0 when there is no room for them. */
+static size_t cut_slices(const udp_out *out, size_t offset, size_t size, struct iovec *to, size_t cap)
+{
+    size_t i = 0, n = 0;
+    for (; i < out->n_iov && offset >= out->iov[i].iov_len; i++)
+        offset -= out->iov[i].iov_len;
+    for (; i < out->n_iov && size > 0; i++, offset = 0) {
+        size_t part = out->iov[i].iov_len - offset;
+        part = part < size ? part : size;
+        if (n == cap)
+            return 0;
+        to[n++] = (struct iovec){ .iov_base = (uint8_t *)out->iov[i].iov_base + offset, .iov_len = part };
+        size -= part;
+    }
+    return n;
+}
+
+/* False: no room for its slices in this batch. */
+static bool fill(const pl_udp *u, udp_send_scratch *s, size_t i, size_t *n_iov, const cursor *c, size_t size)
 {
     const udp_out *out = &c->out[c->at];
     struct msghdr *m = &s->msg[i].msg_hdr;
-    s->iov[i] = (struct iovec){ .iov_base = (void *)(uintptr_t)(out->data + c->offset), .iov_len = size };
-    *m = (struct msghdr){
-        .msg_name = &s->name[i], .msg_iov = &s->iov[i], .msg_iovlen = 1, .msg_control = s->control[i]
-    };
-    m->msg_namelen = pl_sockaddr_from(&s->name[i], &out->path.remote, u->dual_stack);
+    *m = (struct msghdr){ .msg_name = &s->name[i], .msg_control = s->control[i] };
+    if (size == out->len) { /* whole, as most are */
+        m->msg_iov = (struct iovec *)(uintptr_t)out->iov;
+        m->msg_iovlen = out->n_iov;
+    } else {
+        m->msg_iov = s->iov + *n_iov;
+        m->msg_iovlen = cut_slices(out, c->offset, size, m->msg_iov, UDP_PIECES_MAX - *n_iov);
+        *n_iov += m->msg_iovlen;
+        if (m->msg_iovlen == 0)
+            return false;
+    }
+    s->size[i] = size;
+    m->msg_namelen = pl_sockaddr_from(&s->name[i], &out->remote, u->dual_stack);
     put_facts(u, m, out, size > out->segment ? out->segment : 0);
+    return true;
 }
 
 static size_t fill_batch(const pl_udp *u, udp_send_scratch *s, cursor c, bool gso)
 {
-    size_t n = 0;
+    size_t n = 0, n_iov = 0;
     for (; n < PL_UDP_BATCH_MAX && !is_done(&c); n++) {
         size_t size = next_size(&c, gso);
-        fill(u, s, n, &c, size);
+        if (!fill(u, s, n, &n_iov, &c, size))
+            break;
         advance(&c, size);
     }
     return n;
@@ -153,10 +181,17 @@ static pl_err wait_for_room(pl_udp *u, const udp_out *out, size_t offset)
         u->stats.n_dropped += out->segment ? (len + out->segment - 1) / out->segment : 1;
         return PL_ENOSPC;
     }
-    uint8_t *bytes = (uint8_t *)(w + 1);
-    if (len > 0)
-        memcpy(bytes, out->data + offset, len);
-    *w = (udp_wait){ .out = { .path = out->path, .data = bytes, .len = len, .segment = out->segment } };
+    uint8_t *at = (uint8_t *)(w + 1);
+    *w = (udp_wait){ .out = *out, .iov = { .iov_base = at, .iov_len = len } };
+    w->out.iov = &w->iov;
+    w->out.n_iov = 1;
+    w->out.len = len;
+    for (size_t i = 0, skip = offset; i < out->n_iov; i++) {
+        size_t part = out->iov[i].iov_len, from = skip < part ? skip : part;
+        memcpy(at, (uint8_t *)out->iov[i].iov_base + from, part - from);
+        at += part - from;
+        skip -= from;
+    }
     bool was_empty = !u->wait_first;
     *u->wait_last = w;
     u->wait_last = &w->next;
@@ -232,20 +267,20 @@ static pl_err push(pl_udp *u, const udp_out *out, size_t n, cursor *rest)
         size_t n_msgs = fill_batch(u, s, c, gso);
         int sent = transmit(u, s, n_msgs);
         for (int i = 0; i < sent; i++) {
-            count_sent(u, &c, s->iov[i].iov_len);
-            advance(&c, s->iov[i].iov_len);
+            count_sent(u, &c, s->size[i]);
+            advance(&c, s->size[i]);
         }
         if (sent > 0) {
             repeated = false;
             continue;
         }
-        switch (judge(u, errno, gso && s->iov[0].iov_len > c.out[c.at].segment, repeated)) {
+        switch (judge(u, errno, gso && s->size[0] > c.out[c.at].segment, repeated)) {
         case WAIT: *rest = c; return err;
         case AGAIN: repeated = true; break;
         case AGAIN_WITHOUT_GSO: gso = false; break;
         case SKIP:
             err = PL_EIO;
-            advance(&c, s->iov[0].iov_len);
+            advance(&c, s->size[0]);
             break;
         }
     }
@@ -253,7 +288,7 @@ static pl_err push(pl_udp *u, const udp_out *out, size_t n, cursor *rest)
     return err;
 }
 
-static pl_err send_row(pl_udp *u, const udp_out *out, size_t n)
+pl_err pl_udp_send_row(pl_udp *u, const udp_out *out, size_t n)
 {
     cursor rest = { .out = out, .n = n };
     pl_err err = u->wait_first ? PL_OK : push(u, out, n, &rest); /* no overtaking */
@@ -272,8 +307,8 @@ void pl_udp_drain(pl_udp *u)
         (void)push(u, &w->out, 1, &rest);
         if (!is_done(&rest)) {
             u->wait_bytes -= rest.offset;
-            w->out.data += rest.offset;
-            w->out.len -= rest.offset;
+            w->iov.iov_base = (uint8_t *)w->iov.iov_base + rest.offset;
+            w->iov.iov_len = w->out.len -= rest.offset;
             return;
         }
         pop_waiting(u);
@@ -281,92 +316,59 @@ void pl_udp_drain(pl_udp *u)
     pl_udp_watch(u);
 }
 
-/* --- the cork --- */
+/* --- what users call --- */
 
-static void flush_shared(struct pl_udp_shared *s)
+static bool is_for(const pl_udp *u, const pl_addr *remote)
 {
-    pl_udp *u = s->corked;
-    if (!u)
-        return;
-    size_t n = s->n_cork;
-    s->corked = NULL;
-    s->n_cork = s->cork_len = 0;
-    pl_loop_hook_remove(&s->flush_hook);
-    (void)send_row(u, s->cork, n);
+    bool v4 = remote->family == PL_AF_IP4;
+    return remote->family != PL_AF_NONE && (v4 == (u->local.family == PL_AF_IP4) || (v4 && u->dual_stack));
 }
 
-void pl_udp_flush_shared(void *shared, int64_t now_us)
+static pl_err make_out(udp_out *out, pl_udp *u, const pl_path *path, const struct iovec *iov, size_t n,
+                       size_t len, size_t segment)
 {
-    (void)now_us;
-    struct pl_udp_shared *s = shared;
-    if (s->corked)
-        s->corked->cork = false;
-    flush_shared(s);
-}
-
-static bool same_way(const pl_path *a, const pl_path *b)
-{
-    return pl_addr_eq(&a->remote, &b->remote) && pl_addr_eq(&a->local, &b->local) && a->dscp == b->dscp;
-}
-
-/* Whether `next`, a single datagram, can be one more segment of `last`. Its bytes will stand right behind. */
-static bool joins(const udp_out *last, const udp_out *next)
-{
-    size_t segment = last->segment;
-    return next->segment == next->len && next->len > 0 && next->len <= segment && last->len % segment == 0 &&
-           last->len / segment < PL_UDP_SEGMENTS_MAX && last->len + next->len <= PL_UDP_SIZE_MAX &&
-           same_way(&last->path, &next->path);
-}
-
-static pl_err put_in_cork(pl_udp *u, const udp_out *out)
-{
-    struct pl_udp_shared *s = u->loop->udp;
-    if (s->corked != u || s->n_cork == PL_UDP_BATCH_MAX || s->cork_len + out->len > UDP_CORK_BYTES)
-        flush_shared(s);
-    if (out->len > UDP_CORK_BYTES)
-        return send_row(u, out, 1);
-    if (!s->corked) {
-        s->corked = u;
-        pl_loop_hook_add(u->loop, &s->flush_hook);
-    }
-    uint8_t *at = s->cork_bytes + s->cork_len;
-    if (out->len > 0)
-        memcpy(at, out->data, out->len);
-    s->cork_len += out->len;
-    udp_out *last = s->n_cork > 0 ? &s->cork[s->n_cork - 1] : NULL;
-    if (last && last->segment > 0 && joins(last, out)) {
-        last->len += out->len;
-        return PL_OK;
-    }
-    s->cork[s->n_cork] = *out;
-    s->cork[s->n_cork++].data = at;
+    bool many = segment > 0 && len > segment;
+    if (!is_for(u, &path->remote) || (many ? segment : len) > PL_UDP_SIZE_MAX)
+        return PL_EINVAL;
+    *out = (udp_out){ .u = u,
+                      .remote = path->remote,
+                      .local = path->local,
+                      .tos = path->dscp ? (uint8_t)(path->dscp << 2 | u->ecn) : 0,
+                      .iov = iov,
+                      .n_iov = n,
+                      .len = len,
+                      .segment = many ? segment : len };
     return PL_OK;
-}
-
-void pl_udp_cork(pl_udp *u)
-{
-    PL_OWNED(u->loop);
-    u->cork = true;
-}
-
-void pl_udp_flush(pl_udp *u)
-{
-    PL_OWNED(u->loop);
-    u->cork = false;
-    if (u->loop->udp->corked == u)
-        flush_shared(u->loop->udp);
 }
 
 pl_err pl_udp_send(pl_udp *u, const pl_dgram *d)
 {
     PL_OWNED(u->loop);
-    bool v4 = d->path.remote.family == PL_AF_IP4;
-    bool many = d->segment > 0 && d->len > d->segment;
-    if (d->path.remote.family == PL_AF_NONE ||
-        (v4 != (u->local.family == PL_AF_IP4) && !(v4 && u->dual_stack)))
-        return PL_EINVAL;
-    if ((many ? d->segment : d->len) > PL_UDP_SIZE_MAX)
-        return PL_EINVAL;
-    udp_out out = { .path = d->path, .data = d->data, .len = d->len, .segment = many ? d->segment : d->len };
-    return u->cork ? put_in_cork(u, &out) : send_row(u, &out, 1);
+    struct iovec iov = { .iov_base = d->data, .iov_len = d->len };
+    udp_out out;
+    pl_err err = make_out(&out, u, &d->path, &iov, 1, d->len, d->segment);
+    if (err != PL_OK)
+        return err;
+    return u->cork ? pl_udp_gather_add(&u->loop->udp->gather, &out) : pl_udp_send_row(u, &out, 1);
+}
+
+_Static_assert(sizeof(pl_slice) == sizeof(struct iovec) &&
+                   offsetof(pl_slice, n) == offsetof(struct iovec, iov_len),
+               "a slice is what the kernel calls an iovec, so none is copied");
+
+pl_err pl_udp_sendv(pl_udp *u, const pl_path *path, uint8_t tos, const pl_slice *slice, size_t n,
+                    size_t segment)
+{
+    PL_OWNED(u->loop);
+    size_t len = 0;
+    for (size_t i = 0; i < n; i++)
+        len += slice[i].n;
+    udp_out out;
+    pl_err err = n > PL_UDP_SLICES_MAX
+                     ? PL_EINVAL
+                     : make_out(&out, u, path, (const struct iovec *)(const void *)slice, n, len, segment);
+    if (err != PL_OK)
+        return err;
+    out.tos = tos;
+    return pl_udp_send_row(u, &out, 1);
 }
