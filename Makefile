@@ -33,7 +33,7 @@ test: deps-test ## build and pass every test, browser tests included
 	@cmake --build $(BUILD) -j $(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS)
 
-bench: deps-bench build ## every benchmark beside the peers of Debian and npm, 3 minutes; BENCH_QUICK=1: one
+bench: deps-bench build ## every benchmark beside the peers of Debian and npm, 5 minutes; BENCH_QUICK=1: two
 	@tools/bench $(BUILD)
 
 fuzz: deps-test ## every fuzz target for SECONDS (20) each, two at a time

@@ -236,10 +236,12 @@ void data_run(const data_order *order)
     open_flows(r);
     spin(r, load_now_us() + 200000); /* warm */
     uint64_t relayed = r->n_relayed, lost = 0;
+    int64_t own_us = load_own_cpu_us();
     load_usage before = load_measure(order->server);
     spin(r, before.at_us + order->span_us);
     double cpu_us = load_cpu_us_since(order->server, &before);
     double wall_us = (double)(load_now_us() - before.at_us);
+    own_us = load_own_cpu_us() - own_us;
     relayed = r->n_relayed - relayed;
     for (int64_t until_us = load_now_us() + STALL_US; load_now_us() < until_us;)
         receive(r, 10); /* what is under way */
@@ -247,11 +249,13 @@ void data_run(const data_order *order)
         lost += r->flow[i].n_sent -
                 (r->flow[i].n_back < r->flow[i].n_sent ? r->flow[i].n_back : r->flow[i].n_sent);
     printf("{\"bench\":\"relay-data\",\"direction\":\"%s\",\"bytes\":%u,\"bursts\":%s,\"relayed_per_s\":%.0f,"
-           "\"mbit_per_s\":%.0f,\"cpu_us\":%.3f,\"relayed\":%llu,\"lost\":%llu,\"wrong\":%llu}\n",
+           "\"mbit_per_s\":%.0f,\"cpu_us\":%.3f,\"load_cpu_us\":%.3f,\"relayed\":%llu,\"lost\":%llu,"
+           "\"wrong\":%llu}\n",
            (const char *[]){ "up", "down", "echo" }[order->direction], order->size,
            r->bursts ? "true" : "false", (double)relayed / wall_us * 1e6,
            (double)relayed * order->size * 8 / wall_us, relayed ? cpu_us / (double)relayed : 0,
-           (unsigned long long)relayed, (unsigned long long)lost, (unsigned long long)r->n_bad);
+           relayed ? (double)own_us / (double)relayed : 0, (unsigned long long)relayed,
+           (unsigned long long)lost, (unsigned long long)r->n_bad);
     close_flows(r);
     if (r->n_bad > 0)
         load_die("%llu datagrams came out other than they went in", (unsigned long long)r->n_bad);

@@ -19,10 +19,23 @@ typedef struct job {
     size_t n_waiting;
 } job;
 
+/* A socket of its own for a client; in place of the one it had, when that one's address did not serve. */
+static void open_client(load_fleet *f, size_t i)
+{
+    load_client *c = &f->client[i];
+    struct sockaddr_in at = load_client_addr(i);
+    int fd = load_socket(&at, &f->server->at, f->gro);
+    if (c->fd >= 0)
+        close(c->fd);
+    c->fd = fd;
+    c->nonce_len = 0;
+    load_epoll_add(f->epoll, fd, i);
+}
+
 void load_fleet_open(load_fleet *f, const load_server *server, size_t n, bool gro)
 {
-    *f = (load_fleet){ .server = server, .n = n };
-    load_raise_files(n * 2 + 256);
+    *f = (load_fleet){ .server = server, .n = n, .gro = gro };
+    load_raise_files(n + 512); /* and as many peers as a mode opens */
     f->client = calloc(n, sizeof *f->client);
     f->epoll = epoll_create1(EPOLL_CLOEXEC);
     if (!f->client || f->epoll < 0)
@@ -30,11 +43,10 @@ void load_fleet_open(load_fleet *f, const load_server *server, size_t n, bool gr
     f->rand = pl_rand_seed(&f->seed, (uint64_t)load_now_us());
     for (size_t i = 0; i < n; i++) {
         load_client *c = &f->client[i];
-        struct sockaddr_in at = load_client_addr(i);
-        c->fd = load_socket(&at, &server->at, gro);
+        c->fd = -1;
+        open_client(f, i);
         c->channel = (uint16_t)(LOAD_FIRST_CHANNEL + i % 4096);
         c->peer = load_bound(c->fd);
-        load_epoll_add(f->epoll, c->fd, i);
     }
 }
 
@@ -153,6 +165,13 @@ static void on_answer(job *j, load_client *c, const uint8_t *pkt, size_t len)
     if (m.cls != PL_STUN_ERROR || pl_stun_get_error(&m, &code, &reason) != PL_OK)
         return;
     if ((code == 401 || code == 438) && c->n_asked++ < ASKED_MAX && take_nonce(j->fleet, c, &m)) {
+        c->n_sent = 0;
+        transmit(j, c);
+        return;
+    }
+    if (code == 437 && m.method == PL_STUN_ALLOCATE && c->n_asked++ < ASKED_MAX) {
+        /* The server remembers an allocation that had this address (RFC 8656 7.4): take another. */
+        open_client(j->fleet, (size_t)(c - j->fleet->client));
         c->n_sent = 0;
         transmit(j, c);
         return;

@@ -38,6 +38,7 @@ typedef struct load_fleet {
     const load_server *server;
     load_client *client;
     size_t n;
+    bool gro;  /* sockets take bursts in one piece */
     int epoll; /* the data of an event is the client's index */
     size_t key_len;
     uint8_t key[PL_STUN_KEY_MAX];
@@ -59,7 +60,7 @@ typedef struct load_result {
     double wall_us, cpu_us;           /* cpu: the server's */
 } load_result;
 
-/* gro: sockets take bursts in one piece. Each client has a channel number and, until the caller sets another,
+/* Each client has a channel number and, until the caller sets another,
  * itself for a peer. */
 void load_fleet_open(load_fleet *f, const load_server *server, size_t n, bool gro);
 void load_fleet_close(load_fleet *f);

@@ -97,6 +97,13 @@ double load_cpu_us_since(const load_server *s, const load_usage *from)
     return s->pid ? (double)(cpu_of_threads_ns(s->pid) - from->cpu_ns) / 1e3 : 0;
 }
 
+int64_t load_own_cpu_us(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
 /* --- sockets --- */
 
 void load_raise_files(size_t want)

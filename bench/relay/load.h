@@ -33,6 +33,9 @@ load_usage load_measure(const load_server *s);
 /* CPU of all its threads since `from`. */
 double load_cpu_us_since(const load_server *s, const load_usage *from);
 
+/* CPU of this program, to be told beside the server's: it must not be the narrow place. */
+int64_t load_own_cpu_us(void);
+
 /* As many files as this user may have open; dies when that is less than `want`. */
 void load_raise_files(size_t want);
 /* An address of 127.0.0.0/8 for the nth client: servers count what one address may ask of them, and clients of

@@ -114,15 +114,19 @@ void stun_run(const stun_order *order)
     }
     spin(r, load_now_us() + 200000); /* warm */
     uint64_t answered = r->n_answered;
+    int64_t own_us = load_own_cpu_us();
     load_usage before = load_measure(order->server);
     spin(r, before.at_us + order->span_us);
     double cpu_us = load_cpu_us_since(order->server, &before);
     double wall_us = (double)(load_now_us() - before.at_us);
+    own_us = load_own_cpu_us() - own_us;
     answered = r->n_answered - answered;
-    printf("{\"bench\":\"relay-stun\",\"per_s\":%.0f,\"cpu_us\":%.3f,\"answered\":%llu,\"lost\":%llu,"
+    printf("{\"bench\":\"relay-stun\",\"per_s\":%.0f,\"cpu_us\":%.3f,\"load_cpu_us\":%.3f,\"answered\":%llu,"
+           "\"lost\":%llu,"
            "\"wrong\":%llu}\n",
            (double)answered / wall_us * 1e6, answered ? cpu_us / (double)answered : 0,
-           (unsigned long long)answered, (unsigned long long)r->n_lost, (unsigned long long)r->n_bad);
+           answered ? (double)own_us / (double)answered : 0, (unsigned long long)answered,
+           (unsigned long long)r->n_lost, (unsigned long long)r->n_bad);
     if (answered == 0)
         load_die("no answer");
     if (r->n_bad > 0)
