@@ -30,8 +30,10 @@ enum {
     PL_STUN_CHALLENGE_MAX = 4 + 764 + 4 + 32 + 4 + 8 /* most bytes of REALM, NONCE and PASSWORD-ALGORITHMS */
 };
 
-/* Bits of the nonce's security features (RFC 8489 18.1). */
-enum { PL_STUN_FEATURE_ALGORITHMS = 1 << 0, PL_STUN_FEATURE_USERHASH = 1 << 1 };
+/* Bits of the nonce's security features, as a number of 24 bits whose first one on the wire is bit 23 (RFC 8489
+ * 18.1; the sample of its appendix B counts from the other end). */
+enum { PL_STUN_FEATURE_ALGORITHMS = 1 << 23, PL_STUN_FEATURE_USERHASH = 1 << 22 };
+#define PL_STUN_NONCE_COOKIE "obMatJos2"
 
 typedef struct pl_stun_auth_conf {
     pl_str realm;          /* copied */

@@ -6,10 +6,11 @@
  * Errors   none: what deserves no answer gets none, and is counted.
  * Limits   An answer is at most 1.5 times the request where that leaves room for the bare one (header, mapped
  *          address, and a FINGERPRINT if the request had one: 32 to 52 bytes), so a forged source gains
- *          nothing: RESPONSE-ORIGIN and SOFTWARE are left out of what has not paid for them. With two addresses
- *          OTHER-ADDRESS is always told, because discovery begins with a bare request (44 bytes for 20 over
- *          IPv4, which is 1.5 times on the wire with the IP and UDP headers). RESPONSE-PORT leads to the same
- *          IP only; PADDING is answered only where the request carried as much. */
+ *          nothing: what is optional is left out of what has not paid for it. With two addresses
+ *          OTHER-ADDRESS is always told, because discovery begins with a bare request, and RESPONSE-ORIGIN to
+ *          whoever asks in the words of RFC 5780: over IPv4 that is 44 bytes for 20 and 56 for 28, each 1.5
+ *          times on the wire, where IP and UDP headers count. RESPONSE-PORT leads to the same IP only; PADDING
+ *          is answered only as far as the request carried it. */
 #ifndef PL_STUN_SERVER_H
 #define PL_STUN_SERVER_H
 
@@ -63,6 +64,7 @@ typedef struct pl_stun_query {
     size_t len;
     const pl_addr *source;
     uint8_t at;  /* which socket it came to; without discovery PL_STUN_AT_PRIMARY */
+    bool dtls;   /* old clients without cookie may not speak DTLS and get a 500 (RFC 8489 11) */
     bool stream; /* TCP, TLS: nothing can leave from elsewhere, CHANGE-REQUEST and RESPONSE-PORT get a 420 */
 } pl_stun_query;
 
