@@ -2,7 +2,7 @@
  * what peers send to relayed addresses reaches it, so that a test needs no sockets to see a relayed path.
  *     sim_turn *server = sim_turn_new(net, &(sim_turn_conf){ .addr = "198.51.100.2:3478" });
  *     ... sim_turn_addr(server), user "alice", password "secret" ...
- *     sim_turn_free(server);      before sim_ice_net_free, after the last packet
+ *     sim_turn_free(server);      after the last packet, before or after sim_ice_net_free
  * Shape    the net calls it by itself; whoever uses this links pl_room_relay. abort() on misuse.
  * Units    as in sim/ice_net.h. */
 #ifndef SIM_TURN_NET_H
@@ -17,7 +17,10 @@ typedef struct sim_turn_conf {
     const char *addr;  /* "198.51.100.2:3478"; its IP is that of relayed addresses, too */
     const char *addr6; /* "[2001:db8::2]:3478": also reached there, and relays IPv6; NULL: IPv4 alone */
     const char *user, *password; /* NULL: "alice" and "secret" */
-    int64_t latency_us;          /* from its ears to its mouth */
+    int64_t nonce_life_us;       /* 0: an hour */
+    bool no_mobility;
+    const pl_relay_policy
+        *policy; /* NULL: the defaults. `own`, port_lo and port_hi are the server's business */
     uint64_t seed;
 } sim_turn_conf;
 

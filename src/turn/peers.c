@@ -19,8 +19,9 @@ static pl_addr without_scope(const pl_addr *a)
 
 turn_permit *pl_turn_permit_find(const pl_turn *t, const pl_addr *ip)
 {
+    pl_addr plain = ip_of(ip);
     for (size_t i = 0; i < PL_TURN_PEERS_MAX; i++)
-        if (t->permits[i].ip.family != PL_AF_NONE && pl_addr_ip_eq(&t->permits[i].ip, ip))
+        if (t->permits[i].ip.family != PL_AF_NONE && pl_addr_eq(&t->permits[i].ip, &plain))
             return (turn_permit *)&t->permits[i];
     return NULL;
 }
@@ -83,9 +84,10 @@ pl_err pl_turn_permit(pl_turn *t, int64_t now_us, const pl_addr *ip)
 void pl_turn_unpermit(pl_turn *t, int64_t now_us, const pl_addr *ip)
 {
     t->now_us = now_us;
+    pl_addr plain = without_scope(ip);
     for (size_t i = 0; i < PL_TURN_CHANNELS_MAX; i++)
-        if (t->channels[i].peer.family != PL_AF_NONE && pl_addr_ip_eq(&t->channels[i].peer, ip))
-            t->channels[i].wanted = false;
+        if (t->channels[i].peer.family != PL_AF_NONE && pl_addr_ip_eq(&t->channels[i].peer, &plain))
+            t->channels[i].wanted = t->channels[i].untold = false;
     turn_permit *p = pl_turn_permit_find(t, ip);
     if (!p)
         return;
