@@ -10,3 +10,9 @@ set(PL_LAB_ENVIRONMENT "NATBOX=$<TARGET_FILE:natbox>" "NATPROBE=$<TARGET_FILE:na
 add_test(NAME natlab.selftest COMMAND sh ${CMAKE_SOURCE_DIR}/tests/natlab/selftest.sh nat lab)
 set_tests_properties(natlab.selftest PROPERTIES LABELS natlab RUN_SERIAL ON TIMEOUT 300
                      ENVIRONMENT "${PL_LAB_ENVIRONMENT}")
+
+# ICE agents that others wrote, as the other end.
+pkg_check_modules(NICE REQUIRED IMPORTED_TARGET nice)
+add_executable(libnice_peer ${CMAKE_SOURCE_DIR}/tests/interop/libnice_peer.c)
+target_link_libraries(libnice_peer PRIVATE pl_flags PkgConfig::NICE)
+set_target_properties(libnice_peer PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
