@@ -72,9 +72,9 @@ typedef enum pl_relay_transport {
 
 typedef struct pl_relay_conf {
     pl_relay_shared *shared;
-    const pl_stun_auth *auth;           /* NULL: nobody has to authenticate (tests and closed networks) */
-    const pl_relay_policy *policy;      /* NULL: the defaults */
-    const pl_stun_server_conf *binding; /* how Binding is answered; lent, NULL: plainly */
+    const pl_stun_auth *auth;      /* NULL: nobody has to authenticate (tests and closed networks) */
+    const pl_relay_policy *policy; /* NULL: the defaults */
+    const pl_stun_server *binding; /* how Binding is answered; lent. NULL: plainly */
     pl_rand rand;
     uint32_t thread;          /* which of the process's relays this is: 0 .. PL_RELAY_THREADS_MAX - 1 */
     uint32_t max_allocations; /* of this relay; 0: 65536 */
@@ -104,6 +104,7 @@ typedef struct pl_relay_row {
     size_t len;
     size_t segment; /* bytes of each but the last, which may be shorter; 0 or >= len: a single one */
     uint8_t tos;    /* DSCP and ECN, passed on with the data (RFC 8656 15); 0 if not known */
+    uint8_t at;     /* clients on UDP: which of RFC 5780's sockets it came to (PL_STUN_AT_...), else 0 */
 } pl_relay_row;
 
 /* Each returns how many rows it has taken: less than n when the batch is full; drain it, then give the rest. */
@@ -133,9 +134,10 @@ void pl_relay_peer_error(pl_relay *r, int64_t now_us, pl_relay_port *port, const
 /* ---- answers to outputs: at once, inside the draining, or later ---- */
 
 /* PL_RELAY_OPEN has succeeded. relayed: what peers see, external mapping applied. With `pair` asked for: the port
- * above as well, next_sock is its socket. */
-void pl_relay_opened(pl_relay *r, int64_t now_us, pl_relay_port *port, void *sock, const pl_addr *relayed,
-                     void *next_sock, const pl_addr *next);
+ * above as well, next_sock is its socket, and what pl_relay_peer_input will want for it is returned. NULL without
+ * a pair; also when the allocation has ended meanwhile: then both sockets are closed by outputs. */
+pl_relay_port *pl_relay_opened(pl_relay *r, int64_t now_us, pl_relay_port *port, void *sock,
+                               const pl_addr *relayed, void *next_sock, const pl_addr *next);
 /* It has not: PL_ENOTSUP no such family here (440), else 508. The port is gone. */
 void pl_relay_open_failed(pl_relay *r, int64_t now_us, pl_relay_port *port, pl_err err);
 
@@ -162,8 +164,10 @@ typedef struct pl_relay_tx {
     size_t segment, len;
     bool dont_fragment; /* with DF set (RFC 8656 14); else as the socket is */
     uint8_t tos;
-    uint8_t
-        change; /* PL_STUN_CHANGE_IP and _PORT: a Binding answer that leaves by another of our addresses */
+    /* An answer to Binding, which leaves by the socket `from` (PL_STUN_AT_..., stun/server.h); that is sock itself
+     * unless RFC 5780 asked for another. */
+    bool binding;
+    uint8_t from;
 } pl_relay_tx;
 
 typedef struct pl_relay_open {
