@@ -2,6 +2,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#ifdef SO_ATTACH_REUSEPORT_CBPF
+#include <linux/filter.h>
+#endif
 
 #include "base/log.h"
 #include "net/loop_internal.h"
@@ -39,17 +43,18 @@ typedef struct write_req {
 
 static pl_err err_of(int status)
 {
-    return status == UV_ENOMEM ? PL_ENOMEM : PL_EIO;
+    return status == UV_ENOMEM ? PL_ENOMEM : status == UV_ENOTSUP ? PL_ENOTSUP : PL_EIO;
 }
 
 /* --- birth and death --- */
 
-static pl_tcp *new_stream(pl_loop *loop, size_t queue_max)
+/* af: makes the system's socket at once, so that options can be set before it is bound; AF_UNSPEC: later. */
+static pl_tcp *new_stream(pl_loop *loop, size_t queue_max, int af)
 {
     pl_tcp *s = calloc(1, sizeof *s);
     if (!s)
         return NULL;
-    if (uv_tcp_init(&loop->uv, &s->h) != 0) {
+    if (uv_tcp_init_ex(&loop->uv, &s->h, (unsigned)af) != 0) {
         free(s);
         return NULL;
     }
@@ -240,10 +245,12 @@ static void on_connect(uv_connect_t *req, int status)
         read_on(s);
 }
 
-static int bind_and_connect(pl_tcp *s, const pl_addr *to, const pl_addr *from)
+static int bind_and_connect(pl_tcp *s, const pl_addr *to, const pl_addr *from, bool reuse_port)
 {
     struct sockaddr_storage sa;
-    int err = 0;
+    int err = 0, fd = -1, one = 1;
+    if (reuse_port && uv_fileno((uv_handle_t *)&s->h, &fd) == 0)
+        setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
     if (pl_sockaddr_from(&sa, from, false) > 0)
         err = uv_tcp_bind(&s->h, (struct sockaddr *)&sa, 0);
     if (err == 0 && pl_sockaddr_from(&sa, to, false) > 0)
@@ -257,13 +264,14 @@ pl_err pl_tcp_connect(pl_tcp **out, pl_loop *loop, const pl_addr *to, const pl_t
     *out = NULL;
     if ((to->family != PL_AF_IP4 && to->family != PL_AF_IP6) || to->port == 0)
         return PL_EINVAL;
-    pl_tcp *s = new_stream(loop, conf->queue_max);
+    int af = !conf->reuse_port ? AF_UNSPEC : to->family == PL_AF_IP6 ? AF_INET6 : AF_INET;
+    pl_tcp *s = new_stream(loop, conf->queue_max, af);
     if (!s)
         return PL_ENOMEM;
     s->on = conf->on;
     s->user = conf->user;
     s->remote = *to;
-    int err = bind_and_connect(s, to, &conf->bind);
+    int err = bind_and_connect(s, to, &conf->bind, conf->reuse_port);
     if (err != 0) {
         pl_log_info(NULL, "tcp: connect: %s", uv_strerror(err));
         pl_tcp_close(s);
@@ -295,7 +303,7 @@ void pl_tcp_set_events(pl_tcp *s, const pl_tcp_events *on, void *user)
 static void on_incoming(uv_stream_t *h, int status)
 {
     pl_tcp_listener *l = h->data;
-    pl_tcp *s = status == 0 ? new_stream(l->loop, l->conf.queue_max) : NULL;
+    pl_tcp *s = status == 0 ? new_stream(l->loop, l->conf.queue_max, AF_UNSPEC) : NULL;
     if (!s) {
         pl_log_info(NULL, "tcp: accept: %s", status ? uv_strerror(status) : "no memory");
         return;
@@ -317,6 +325,41 @@ static void on_listener_closed(uv_handle_t *h)
     free(h->data);
 }
 
+#ifdef SO_ATTACH_REUSEPORT_CBPF
+
+/* A program for the kernel that picks the listener: the client's address, its words mixed, modulo n. Negative
+ * offsets reach the IP header before the TCP segment. */
+static bool attach_by_ip(int fd, bool v6, unsigned n)
+{
+    const uint32_t at = (uint32_t)SKF_NET_OFF + (v6 ? 8 : 12), words = v6 ? 4 : 1;
+    struct sock_filter code[24];
+    uint16_t len = 0;
+    for (uint32_t i = 0; i < words; i++) { /* M[0] ^= word i */
+        code[len++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at + 4 * i);
+        if (i > 0) {
+            code[len++] = (struct sock_filter)BPF_STMT(BPF_LDX | BPF_MEM, 0);
+            code[len++] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_XOR | BPF_X, 0);
+        }
+        code[len++] = (struct sock_filter)BPF_STMT(BPF_ST, 0);
+    }
+    code[len++] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_MUL | BPF_K, 0x9e3779b1u);
+    code[len++] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 16);
+    code[len++] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, n);
+    code[len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_A, 0);
+    struct sock_fprog prog = { .len = len, .filter = code };
+    return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog, sizeof prog) == 0;
+}
+
+#else
+
+static bool attach_by_ip(int fd, bool v6, unsigned n)
+{
+    (void)fd, (void)v6, (void)n;
+    return false;
+}
+
+#endif
+
 static int bind_and_listen(pl_tcp_listener *l)
 {
     struct sockaddr_storage sa;
@@ -326,12 +369,15 @@ static int bind_and_listen(pl_tcp_listener *l)
     if (err != 0)
         return err;
     l->h.data = l;
-    if (conf->reuse_port && uv_fileno((uv_handle_t *)&l->h, &fd) == 0)
+    if (uv_fileno((uv_handle_t *)&l->h, &fd) == 0 && conf->reuse_port)
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one);
     pl_sockaddr_from(&sa, &conf->bind, false);
     err = uv_tcp_bind(&l->h, (struct sockaddr *)&sa, conf->bind.family == PL_AF_IP6 ? UV_TCP_IPV6ONLY : 0);
     if (err == 0)
         err = uv_listen((uv_stream_t *)&l->h, conf->backlog ? conf->backlog : BACKLOG, on_incoming);
+    if (err == 0 && conf->by_client_ip > 1 &&
+        !attach_by_ip(fd, conf->bind.family == PL_AF_IP6, conf->by_client_ip))
+        err = UV_ENOTSUP;
     if (err != 0)
         uv_close((uv_handle_t *)&l->h, on_listener_closed);
     return err;

@@ -34,6 +34,7 @@ typedef struct pl_tcp_conf {
     void *user;
     size_t queue_max; /* 0: PL_TCP_QUEUE_MAX */
     pl_addr bind;     /* connect only: source address, family PL_AF_NONE for any */
+    bool reuse_port;  /* connect only: from a port that a listener with reuse_port has (simultaneous open) */
 } pl_tcp_conf;
 
 /* Errors: PL_EINVAL, PL_EIO, PL_ENOMEM; then nothing was made. */
@@ -57,6 +58,10 @@ void pl_tcp_set_events(pl_tcp *s, const pl_tcp_events *on, void *user);
 typedef struct pl_tcp_listen_conf {
     pl_addr bind; /* port 0: any */
     bool reuse_port;
+    /* With reuse_port, when this many listeners share the address (0 and 1: no matter): the kernel gives all
+     * connections from one IP address to the same of them, the n-th to listen being the n-th for every such
+     * group. Errors: PL_ENOTSUP where the kernel cannot. Set it on the last one. */
+    unsigned by_client_ip;
     int backlog; /* 0: 128 */
     /* A stream has come; it is the callee's now: set its events at once, or close it. */
     void (*accepted)(void *user, pl_tcp *s);

@@ -179,6 +179,84 @@ PL_TEST(a_stream_may_close_inside_its_callback)
     rig_close(&r);
 }
 
+static void count_accepted(void *user, pl_tcp *s)
+{
+    ++*(unsigned *)user;
+    pl_tcp_close(s);
+}
+
+/* Of several listeners on one port the same hears all of one IP address, on that port and on another. */
+PL_TEST(one_client_has_one_listener)
+{
+    enum { N = 4, CLIENTS = 12, EACH = 5 };
+    pl_loop *loop = help_loop();
+    pl_tcp_listener *listener[2][N];
+    unsigned heard[2][N] = { 0 };
+    pl_addr at[2];
+    for (unsigned g = 0; g < 2; g++) {
+        at[g] = help_addr("0.0.0.0:0");
+        for (unsigned i = 0; i < N; i++) {
+            pl_tcp_listen_conf lc = { .bind = at[g],
+                                      .reuse_port = true,
+                                      .by_client_ip = i == N - 1 ? N : 0,
+                                      .accepted = count_accepted,
+                                      .user = &heard[g][i] };
+            PL_EQ(pl_tcp_listen(&listener[g][i], loop, &lc), PL_OK);
+            at[g] = *pl_tcp_listener_addr(listener[g][i]);
+        }
+        at[g].ip[0] = 127, at[g].ip[3] = 1;
+    }
+    unsigned n_used = 0;
+    for (unsigned c = 0; c < CLIENTS; c++) {
+        unsigned by[N] = { 0 };
+        for (unsigned k = 0; k < 2 * EACH; k++) {
+            struct side x = { 0 };
+            pl_tcp_conf conf = { .on = events, .user = &x };
+            memset(heard, 0, sizeof heard);
+            conf.bind = help_addr("127.0.0.1:0");
+            conf.bind.ip[3] = (uint8_t)(10 + c);
+            PL_EQ(pl_tcp_connect(&x.s, loop, &at[k % 2], &conf), PL_OK);
+            HELP_UNTIL(loop, x.n_closed == 1);
+            for (unsigned i = 0; i < N; i++)
+                by[i] += heard[k % 2][i];
+            pl_tcp_close(x.s);
+        }
+        unsigned most = 0;
+        for (unsigned i = 0; i < N; i++)
+            most = by[i] > most ? by[i] : most;
+        PL_EQ(most, 2 * EACH);
+        n_used |= by[0] ? 1 : by[1] ? 2 : by[2] ? 4 : 8;
+    }
+    PL_OKAY(n_used & (n_used - 1)); /* twelve clients were not all sent to one */
+    for (unsigned i = 0; i < 2 * N; i++)
+        pl_tcp_listener_close(listener[i / N][i % N]);
+    pl_loop_free(loop);
+}
+
+/* RFC 6062: connections leave from the port that also listens. */
+PL_TEST(a_stream_may_leave_from_a_listening_port)
+{
+    pl_loop *loop = help_loop();
+    pl_tcp_listener *here, *there;
+    struct side in = { 0 }, out = { 0 };
+    pl_tcp_listen_conf lc = { .bind = help_addr("127.0.0.1:0"), .reuse_port = true, .accepted = on_unwanted };
+    PL_EQ(pl_tcp_listen(&here, loop, &lc), PL_OK);
+    lc.accepted = on_accepted;
+    lc.user = &in;
+    PL_EQ(pl_tcp_listen(&there, loop, &lc), PL_OK);
+    pl_tcp_conf conf = {
+        .on = events, .user = &out, .bind = *pl_tcp_listener_addr(here), .reuse_port = true
+    };
+    PL_EQ(pl_tcp_connect(&out.s, loop, pl_tcp_listener_addr(there), &conf), PL_OK);
+    HELP_UNTIL(loop, out.n_connected == 1 && in.n_connected == 1);
+    PL_OKAY(pl_addr_eq(pl_tcp_remote(in.s), pl_tcp_listener_addr(here)));
+    pl_tcp_close(in.s);
+    pl_tcp_close(out.s);
+    pl_tcp_listener_close(here);
+    pl_tcp_listener_close(there);
+    pl_loop_free(loop);
+}
+
 PL_TEST(nobody_there_and_nobody_wanted)
 {
     pl_loop *loop = help_loop();
@@ -214,4 +292,5 @@ PL_TEST(nobody_there_and_nobody_wanted)
 
 PL_TESTS(t(streams_carry_bytes_both_ways), t(a_slow_reader_slows_the_writer),
          t(the_end_of_a_stream_is_told_once), t(a_stream_may_close_inside_its_callback),
-         t(nobody_there_and_nobody_wanted))
+         t(nobody_there_and_nobody_wanted), t(one_client_has_one_listener),
+         t(a_stream_may_leave_from_a_listening_port))
