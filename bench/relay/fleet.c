@@ -88,8 +88,7 @@ size_t load_build(load_fleet *f, load_client *c, const load_order *order, uint8_
     return pl_stun_end(&w);
 }
 
-/* 401 or 438: the realm and the nonce to answer with. */
-static bool take_nonce(load_fleet *f, load_client *c, const pl_stun_msg *m)
+bool load_take_nonce(load_fleet *f, load_client *c, const pl_stun_msg *m)
 {
     pl_str realm, nonce;
     if (pl_stun_get_str(m, PL_STUN_NONCE, &nonce) || pl_stun_get_str(m, PL_STUN_REALM, &realm) ||
@@ -164,7 +163,7 @@ static void on_answer(job *j, load_client *c, const uint8_t *pkt, size_t len)
     pl_str reason;
     if (m.cls != PL_STUN_ERROR || pl_stun_get_error(&m, &code, &reason) != PL_OK)
         return;
-    if ((code == 401 || code == 438) && c->n_asked++ < ASKED_MAX && take_nonce(j->fleet, c, &m)) {
+    if ((code == 401 || code == 438) && c->n_asked++ < ASKED_MAX && load_take_nonce(j->fleet, c, &m)) {
         c->n_sent = 0;
         transmit(j, c);
         return;

@@ -68,6 +68,8 @@ load_result load_fleet_run(load_fleet *f, const load_order *order);
 /* All of them, or the program ends with a word about `what`. */
 load_result load_fleet_must(load_fleet *f, const load_order *order, const char *what);
 
+/* 401 or 438: takes the realm and the nonce to answer with. False when they are not there. */
+bool load_take_nonce(load_fleet *f, load_client *c, const pl_stun_msg *m);
 /* A request of this client into buf (LOAD_MESSAGE_MAX), with the transaction id it has; the length. */
 size_t load_build(load_fleet *f, load_client *c, const load_order *order, uint8_t *buf);
 

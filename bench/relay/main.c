@@ -3,6 +3,8 @@
  *     bench-relay data     [OPTIONS] ADDR:PORT     ChannelData relayed
  *     bench-relay allocate [OPTIONS] ADDR:PORT     allocations made, bound, refreshed, deleted; their memory
  *     bench-relay hold     [OPTIONS] ADDR:PORT     allocations kept alive
+ *     bench-relay mix      [OPTIONS] ADDR:PORT     much traffic, some of it hostile: is it relayed rightly?
+ *     bench-relay flood    [OPTIONS] ADDR:PORT     requests without credentials: what does a stranger get?
  * Prints one JSON line; `cpu_us` is the server's, per unit of work. docs/performance.md tells how it is used. */
 #include <getopt.h>
 #include <stdio.h>
@@ -13,7 +15,7 @@
 
 typedef struct words {
     load_server server;
-    unsigned n, sockets, in_flight, size, burst_min, burst_max;
+    unsigned n, sockets, in_flight, size, burst_min, burst_max, rate, hostile, limit;
     double seconds;
     data_direction direction;
     char *user;
@@ -21,16 +23,19 @@ typedef struct words {
 
 static void usage(FILE *to)
 {
-    fputs("usage: bench-relay stun|data|allocate|hold [OPTIONS] ADDR:PORT\n"
+    fputs("usage: bench-relay stun|data|allocate|hold|mix|flood [OPTIONS] ADDR:PORT\n"
           "  --pid PID            the server's process, whose CPU and memory are told\n"
           "  --user NAME:PASSWORD long-term credentials (bench:bench)\n"
           "  --seconds S          how long (2)\n"
-          "  --n N                allocations (data: 8, allocate: 1000, hold: 10000)\n"
+          "  --n N                allocations (data: 8, allocate and mix: 1000, hold: 10000)\n"
           "  --sockets N          of stun (8)\n"
           "  --in-flight N        of each socket or allocation (32; allocate: allocations at once, 64)\n"
           "  --size BYTES         of a payload (1200)\n"
           "  --direction up|down|echo   client to peer (the default), peer to client, and back\n"
-          "  --burst MIN[-MAX]    datagrams sent as one segmented burst, and received so (1: one by one)\n",
+          "  --burst MIN[-MAX]    datagrams sent as one segmented burst, and received so (1: one by one)\n"
+          "  --rate N             mix: datagrams of all clients per second (5000); flood: requests (5000)\n"
+          "  --hostile PERCENT    mix: of what the server gets (5)\n"
+          "  --limit N            flood: answers per second that the server's limit allows (0: any)\n",
           to);
 }
 
@@ -78,19 +83,17 @@ static void take_user(words *w, char *text)
 static void read_words(words *w, int argc, char **argv)
 {
     static const struct option option[] = {
-        { "pid", 1, NULL, 'p' },
-        { "user", 1, NULL, 'u' },
-        { "seconds", 1, NULL, 's' },
-        { "n", 1, NULL, 'n' },
-        { "sockets", 1, NULL, 'o' },
-        { "in-flight", 1, NULL, 'i' },
-        { "size", 1, NULL, 'z' },
-        { "direction", 1, NULL, 'd' },
-        { "burst", 1, NULL, 'b' },
-        { "help", 0, NULL, 'h' },
-        { 0 },
+        { "pid", 1, NULL, 'p' },     { "user", 1, NULL, 'u' },
+        { "seconds", 1, NULL, 's' }, { "n", 1, NULL, 'n' },
+        { "sockets", 1, NULL, 'o' }, { "in-flight", 1, NULL, 'i' },
+        { "size", 1, NULL, 'z' },    { "direction", 1, NULL, 'd' },
+        { "burst", 1, NULL, 'b' },   { "rate", 1, NULL, 'r' },
+        { "hostile", 1, NULL, 't' }, { "limit", 1, NULL, 'l' },
+        { "help", 0, NULL, 'h' },    { 0 },
     };
-    *w = (words){ .sockets = 8, .size = 1200, .burst_min = 1, .burst_max = 1, .seconds = 2 };
+    *w = (words){
+        .sockets = 8, .size = 1200, .burst_min = 1, .burst_max = 1, .seconds = 2, .rate = 5000, .hostile = 5
+    };
     w->server.user = w->server.password = "bench";
     for (int c; (c = getopt_long(argc, argv, "h", option, NULL)) != -1;)
         switch (c) {
@@ -103,6 +106,9 @@ static void read_words(words *w, int argc, char **argv)
         case 'z': w->size = number(optarg, 1300); break;
         case 'd': take_direction(w, optarg); break;
         case 'b': take_burst(w, optarg); break;
+        case 'r': w->rate = number(optarg, 1000000); break;
+        case 't': w->hostile = number(optarg, 90); break;
+        case 'l': w->limit = number(optarg, 1000000); break;
         case 'h': usage(stdout); exit(0);
         default: usage(stderr); exit(2);
         }
@@ -136,6 +142,10 @@ int main(int argc, char **argv)
         allocate_run(&(allocate_order){ server, or_else(w.n, 1000), or_else(w.in_flight, 64) });
     } else if (strcmp(mode, "hold") == 0) {
         hold_run(&(hold_order){ server, or_else(w.n, 10000), span_us });
+    } else if (strcmp(mode, "mix") == 0) {
+        mix_run(&(mix_order){ server, or_else(w.n, 1000), w.rate, w.hostile, span_us });
+    } else if (strcmp(mode, "flood") == 0) {
+        flood_run(&(flood_order){ server, w.rate, w.limit, span_us });
     } else {
         usage(stderr);
         return 2;

@@ -36,4 +36,25 @@ typedef struct hold_order {
 } hold_order;
 void hold_run(const hold_order *order);
 
+/* Legitimate traffic of many allocations with hostile messages mixed in, twice, and a judgement: what was sent
+ * arrived, nothing hostile had an effect, and memory is what it was before. Ends the program when it was not so. */
+typedef struct mix_order {
+    const load_server *server;
+    unsigned n;
+    unsigned per_s;   /* datagrams of all clients together; each is answered by its peer */
+    unsigned percent; /* of what the server gets is hostile */
+    int64_t span_us;  /* of both turns together */
+} mix_order;
+void mix_run(const mix_order *order);
+
+/* Requests without credentials by a single stranger: what it gets out of the server. */
+typedef struct flood_order {
+    const load_server *server;
+    unsigned per_s;
+    unsigned
+        limit; /* answers per second that the server's 401 limit allows, in bursts of twice as many; 0: any */
+    int64_t span_us;
+} flood_order;
+void flood_run(const flood_order *order);
+
 #endif
