@@ -223,11 +223,16 @@ static pl_err read_addr(pl_rd v, const uint8_t *mask, pl_addr *out)
     return PL_OK;
 }
 
-pl_err pl_stun_get_addr(const pl_stun_msg *m, uint16_t type, pl_addr *out)
+pl_err pl_stun_get_addr_nth(const pl_stun_msg *m, uint16_t type, unsigned nth, pl_addr *out)
 {
     pl_rd v;
     *out = (pl_addr){ 0 };
-    return pl_stun_find(m, type, &v) ? read_addr(v, NULL, out) : PL_ENOTSUP;
+    return pl_stun_find_nth(m, type, nth, &v) ? read_addr(v, NULL, out) : PL_ENOTSUP;
+}
+
+pl_err pl_stun_get_addr(const pl_stun_msg *m, uint16_t type, pl_addr *out)
+{
+    return pl_stun_get_addr_nth(m, type, 0, out);
 }
 
 pl_err pl_stun_get_xor_addr_nth(const pl_stun_msg *m, uint16_t type, unsigned nth, pl_addr *out)

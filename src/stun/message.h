@@ -141,6 +141,7 @@ bool pl_stun_has(const pl_stun_msg *m, uint16_t type);
  * zeroed in both cases. */
 PL_NODISCARD pl_err pl_stun_get_addr(const pl_stun_msg *m, uint16_t type,
                                      pl_addr *out); /* *-ADDRESS, -SERVER */
+PL_NODISCARD pl_err pl_stun_get_addr_nth(const pl_stun_msg *m, uint16_t type, unsigned nth, pl_addr *out);
 PL_NODISCARD pl_err pl_stun_get_xor_addr(const pl_stun_msg *m, uint16_t type,
                                          pl_addr *out); /* XOR-*-ADDRESS */
 PL_NODISCARD pl_err pl_stun_get_xor_addr_nth(const pl_stun_msg *m, uint16_t type, unsigned nth, pl_addr *out);

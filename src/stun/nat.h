@@ -1,11 +1,10 @@
 /* nat.h - what kind of NAT stands between us and the world.
- * Source   RFC 5780 4.2 to 4.7 (behaviour discovery), RFC 4787 (the words), RFC 3489 10.1 (the classic names).
+ * Source   RFC 5780 4.2 to 4.7 (behaviour discovery), RFC 4787 (the words), RFC 3489 5 (the classic names).
  * Shape    sans-I/O with the eight verbs, over several UDP sockets of the owner, named by number: socket n is
- *          bound to conf.local[n], all on one local IP, each a port of its own and used for nothing else. Tests
- *          run one after another or side by side where they cannot disturb each other. The classic name is
- *          derived from mapping and filtering.
- *          A server without OTHER-ADDRESS is asked as much as one address can tell; each answer that cannot
- *          be had says why (`why`).
+ *          bound to conf.local[n], all on one local IP, each a fresh port used for nothing else. Filtering is
+ *          looked at before anything is sent to the server's other address, for that would open the way it is
+ *          to find closed. A server without OTHER-ADDRESS is asked as much as one address can tell; whatever
+ *          is not known says why.
  * Units    microseconds.
  * Errors   none after new: everything that fails is a result.
  * Thread   its owner's. */
@@ -60,6 +59,7 @@ typedef enum pl_nat_why { /* why something is not known */
                           PL_NAT_NO_RESPONSE_PORT,
                           PL_NAT_NO_PADDING,
                           PL_NAT_OTHER_SILENT, /* the server's other address does not answer */
+                          PL_NAT_NO_NAT,       /* nothing is translated: the question does not arise */
                           PL_NAT_UNSTABLE, /* the answers contradict each other (the mapping changed meanwhile) */
                           PL_NAT_OUT_OF_TIME
 } pl_nat_why;
@@ -82,9 +82,9 @@ typedef struct pl_nat_result {
 } pl_nat_result;
 
 typedef enum pl_nat_stage {
-    PL_NAT_STAGE_BINDING, /* the first answer */
+    PL_NAT_STAGE_BINDING,   /* the first answer */
+    PL_NAT_STAGE_FILTERING, /* before the other address has been sent to */
     PL_NAT_STAGE_MAPPING,
-    PL_NAT_STAGE_FILTERING,
     PL_NAT_STAGE_HAIRPIN,
     PL_NAT_STAGE_FRAGMENTS,
     PL_NAT_STAGE_LIFETIME,
