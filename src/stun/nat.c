@@ -365,7 +365,9 @@ static void on_answer(pl_stun_nat *n, int64_t now_us, probe_id id, unsigned sock
     p->padded = pl_stun_has(m, PL_STUN_PADDING);
     if (id != BIND_PP)
         return;
-    (void)pl_stun_tx_rtt(&p->tx, now_us, &r->rtt_us);
+    if (!pl_stun_tx_rtt(&p->tx, now_us, &r->rtt_us))
+        r->rtt_us =
+            now_us - p->tx.sent_us; /* which transmission was answered is not known: the most it can be */
     if (pl_stun_get_addr(m, PL_STUN_OTHER_ADDRESS, &r->other))
         (void)!pl_stun_get_addr(m, PL_STUN_CHANGED_ADDRESS, &r->other);
     if (!pl_stun_get_str(m, PL_STUN_SOFTWARE, &software)) {

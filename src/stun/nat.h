@@ -77,7 +77,7 @@ typedef struct pl_nat_result {
     pl_nat_truth fragments;  /* UDP fragments pass in both directions */
     int64_t lifetime_min_us; /* a binding that was silent so long was still alive; 0: not known */
     int64_t lifetime_max_us; /* one silent so long was gone; PL_NEVER: none was found gone */
-    int64_t rtt_us;          /* to the server; -1: not known */
+    int64_t rtt_us;          /* to the server, at most; -1: not known */
     char software[64];       /* of the server, or "" */
 } pl_nat_result;
 

@@ -32,15 +32,15 @@ static bool is_usable_alternate(const pl_addr *a, const pl_addr *b)
            b->port && a->port != b->port && !pl_addr_ip_eq(a, b);
 }
 
-/* Attribute as it goes out: built once here, copied ever after. */
-static uint8_t encode_other(uint8_t out[24], const pl_addr *a)
+static uint8_t *append_addr(uint8_t *p, uint16_t type, const pl_addr *a)
 {
-    uint8_t message[PL_STUN_HEADER_LEN + 24];
-    pl_stun_wr s = pl_stun_begin(message, sizeof message, PL_STUN_SUCCESS, PL_STUN_BINDING, message);
-    pl_stun_put_addr(&s, PL_STUN_OTHER_ADDRESS, a);
-    size_t len = pl_stun_end(&s) - PL_STUN_HEADER_LEN;
-    memcpy(out, message + PL_STUN_HEADER_LEN, len);
-    return (uint8_t)len;
+    size_t n = a->family == PL_AF_IP4 ? 4 : 16;
+    pl_put16(p, type);
+    pl_put16(p + 2, (uint16_t)(4 + n));
+    pl_put16(p + 4, n == 4 ? 1 : 2);
+    pl_put16(p + 6, a->port);
+    memcpy(p + 8, a->ip, n);
+    return p + 8 + n;
 }
 
 static void set_software(pl_stun_server *s, const char *text)
@@ -70,8 +70,10 @@ void pl_stun_server_init(pl_stun_server *s, const pl_stun_server_conf *conf)
     s->addr[PL_STUN_AT_IP] = conf->alternate;
     s->addr[PL_STUN_AT_IP].port = conf->primary.port;
     s->addr[PL_STUN_AT_BOTH] = conf->alternate;
-    for (int at = 0; at < PL_STUN_N_SOCKETS; at++)
-        s->other_len = encode_other(s->other[at], &s->addr[at ^ PL_STUN_AT_BOTH]);
+    for (int at = 0; at < PL_STUN_N_SOCKETS; at++) {
+        uint8_t *end = append_addr(s->other[at], PL_STUN_OTHER_ADDRESS, &s->addr[at ^ PL_STUN_AT_BOTH]);
+        s->other_len = (uint8_t)(end - s->other[at]);
+    }
 }
 
 /* ---- what both ways share ---- */
@@ -131,17 +133,6 @@ static uint8_t *append_mapped(uint8_t *p, const pl_addr *source, const uint8_t *
         for (size_t i = 0; i < 16; i++)
             p[8 + i] = source->ip[i] ^ mask[i];
     }
-    return p + 8 + n;
-}
-
-static uint8_t *append_addr(uint8_t *p, uint16_t type, const pl_addr *a)
-{
-    size_t n = a->family == PL_AF_IP4 ? 4 : 16;
-    pl_put16(p, type);
-    pl_put16(p + 2, (uint16_t)(4 + n));
-    pl_put16(p + 4, n == 4 ? 1 : 2);
-    pl_put16(p + 6, a->port);
-    memcpy(p + 8, a->ip, n);
     return p + 8 + n;
 }
 
