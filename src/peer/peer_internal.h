@@ -34,6 +34,7 @@ struct pl_factory {
     pl_cert *cert;
     pl_dtls_ctx *dtls_ctx;
     peer_names *names; /* net */
+    pl_ice_hub *hub;   /* net: what the ICE of all connections shares */
     uint8_t *out_buf;  /* net */
     _Atomic uint32_t next_id;
     _Atomic int n_peers;
