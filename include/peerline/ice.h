@@ -33,12 +33,6 @@ enum {
 
 typedef struct pl_ice_transport pl_ice_transport;
 
-typedef enum pl_ice_tcp_use {
-    PL_ICE_TCP_USE_ACTIVE, /* connect to peers that listen, as browsers do */
-    PL_ICE_TCP_USE_BOTH,   /* and listen ourselves */
-    PL_ICE_TCP_USE_NEVER   /* between us and the peer; relays are still reached by TCP and TLS */
-} pl_ice_tcp_use;
-
 typedef struct pl_ice_transport_conf {
     const pl_ice_server *servers; /* stun:, stuns:, turn:, turns:; copied */
     size_t n_servers;             /* at most 8 */

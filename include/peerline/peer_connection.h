@@ -34,6 +34,23 @@ PL_API void pl_free(void *p);
 
 /* --- factory ------------------------------------------------------------------------------------------- */
 
+typedef enum pl_ice_tcp_use {
+    PL_ICE_TCP_USE_ACTIVE, /* connect to peers that listen, as browsers do */
+    PL_ICE_TCP_USE_BOTH,   /* and listen ourselves */
+    PL_ICE_TCP_USE_NEVER   /* between us and the peer; relays are still reached by TCP and TLS */
+} pl_ice_tcp_use;
+
+/* What is done without, for pl_factory_conf.ice_without. Types are about our own candidates. */
+enum {
+    PL_WITHOUT_HOST = 1,
+    PL_WITHOUT_SRFLX = 2,
+    PL_WITHOUT_RELAY = 4,
+    PL_WITHOUT_IP4 = 8,
+    PL_WITHOUT_IP6 = 16,
+    PL_WITHOUT_UDP = 32, /* between us and the peer, relays included */
+    PL_WITHOUT_TCP = 64
+};
+
 typedef struct pl_factory_conf {
     struct pl_loop *loop; /* the application's own loop (peerline/loop.h), lent for the factory's life; NULL:
                            * the factory starts its network and signaling threads                     */
@@ -42,11 +59,22 @@ typedef struct pl_factory_conf {
     bool loopback;        /* true: gather loopback addresses beside the others (tests)                */
     const char *bind_address; /* gather from this one IP address only; NULL: every interface              */
     uint16_t port_min, port_max; /* range of local UDP ports; 0 0: any                                     */
-    bool no_ipv6; /* true: IPv4 alone                                                         */
+    bool no_ipv6;           /* true: IPv4 alone                                                         */
+    const char *interfaces; /* "eth0,wlan0": only these; "!docker0,!tun*": not these; NULL: all            */
+    uint16_t udp_port;      /* all connections on this one UDP port of every address, told apart by their ICE
+                        * names, then by the peers' addresses (servers, firewalls); 0: each has its own.
+                        * Relays are then reached by TCP and TLS alone                             */
+    bool ice_lite;          /* a server with a public address: checks are answered, none are sent       */
+    bool mdns_hide; /* host candidates show a .local name that this host answers for, not the address   */
+    bool no_continual_gathering; /* true: interfaces that come or go during a call are not noticed         */
+    pl_ice_tcp_use ice_tcp;      /* TCP between us and the peer                                            */
+    unsigned ice_without;        /* PL_WITHOUT_...                                                         */
+    const char *ca_file;         /* PEM: whom TLS to TURN servers trusts; NULL: what the system trusts     */
 } pl_factory_conf;
 
 /* Makes a factory: threads, one ECDSA P-256 certificate and one TLS context shared by all its connections.
- * conf: NULL for the defaults. Errors: PL_ENOMEM, PL_EIO (no thread, no loop). */
+ * conf: NULL for the defaults; its texts are copied. Errors: PL_EINVAL (an address, a range of ports, a list of
+ * interfaces, ca_file), PL_ENOMEM, PL_EIO (no thread, no loop). */
 PL_NODISCARD PL_API pl_err pl_factory_new(pl_factory **out, const pl_factory_conf *conf);
 /* Ends the threads. Every connection must have been freed. Not from inside a callback. NULL is fine. */
 PL_API void pl_factory_free(pl_factory *factory);
@@ -54,9 +82,11 @@ PL_API void pl_factory_free(pl_factory *factory);
 /* --- configuration (W3C RTCConfiguration) --------------------------------------------------------------- */
 
 typedef struct pl_ice_server {
-    const char *url; /* "stun:host[:port]"; RFC 7064. "turn:" and "turns:" are refused with PL_ENOTSUP yet */
-    const char *username;
-    const char *credential;
+    const char
+        *url; /* "stun:host[:port]" (RFC 7064), "turn:host[:port][?transport=udp|tcp]", "turns:host[:port]"
+                      * (RFC 7065). Without a transport turn: is tried over UDP, then TCP. "turn:USER:PASSWORD@host"
+                      * is read, too */
+    const char *username, *credential; /* of turn: and turns:; NULL: those of the URL */
 } pl_ice_server;
 
 typedef enum pl_ice_transport_policy { PL_ICE_TRANSPORT_ALL, PL_ICE_TRANSPORT_RELAY } pl_ice_transport_policy;
@@ -142,7 +172,8 @@ typedef struct pl_peer_connection_observer {
 /* --- connection ----------------------------------------------------------------------------------------- */
 
 /* Makes a connection. conf NULL: the defaults. observer is copied.
- * Errors: PL_EINVAL (a server URL that does not parse), PL_ENOTSUP (turn:, relay policy), PL_ENOMEM. */
+ * Errors: PL_EINVAL (a server's URL that does not parse, TURN without credentials, more than 8 servers), PL_ENOTSUP (DTLS
+ * to a server), PL_ENOMEM. */
 PL_NODISCARD PL_API pl_err pl_peer_connection_new(pl_peer_connection **out, pl_factory *factory,
                                                   const pl_configuration *conf,
                                                   const pl_peer_connection_observer *observer);

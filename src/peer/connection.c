@@ -54,54 +54,6 @@ pl_err peer_carry(peer_call *c)
 
 /* ---- making ---- */
 
-/* "host", "host:port", "[::1]", "[::1]:port" (RFC 7064 3.1). False when malformed. */
-static bool split_host(pl_str text, pl_str *host, pl_str *port)
-{
-    *port = (pl_str){ NULL, 0 };
-    if (!pl_str_starts(text, "[")) {
-        *host = pl_str_cut(&text, ':');
-        *port = text;
-        return host->n > 0;
-    }
-    text.p++;
-    text.n--;
-    *host = pl_str_cut(&text, ']');
-    if (text.n)
-        *port = (pl_str){ text.p + 1, text.n - 1 };
-    return text.p && host->n > 0 && (!text.n || text.p[0] == ':');
-}
-
-static pl_err read_server(peer_server *out, const char *url)
-{
-    pl_str s = pl_str_of(url), host, digits;
-    uint64_t port = 3478;
-    if (pl_str_starts(s, "turn:") || pl_str_starts(s, "turns:") || pl_str_starts(s, "stuns:"))
-        return PL_ENOTSUP;
-    if (!pl_str_starts(s, "stun:") || !split_host((pl_str){ s.p + 5, s.n - 5 }, &host, &digits))
-        return PL_EINVAL;
-    if (digits.p && (!pl_str_u64(digits, 65535, &port) || !port))
-        return PL_EINVAL;
-    out->port = (uint16_t)port;
-    return pl_str_copy(host, out->host, sizeof out->host) ? PL_OK : PL_EINVAL;
-}
-
-static pl_err read_conf(pl_peer_connection *p, const pl_configuration *conf)
-{
-    if (!conf)
-        return PL_OK;
-    if (conf->ice_transport_policy == PL_ICE_TRANSPORT_RELAY)
-        return PL_ENOTSUP;
-    if (conf->n_ice_servers > PEER_SERVERS_MAX)
-        return PL_EINVAL;
-    for (size_t i = 0; i < conf->n_ice_servers; i++) {
-        pl_err err = read_server(&p->server[p->n_servers], conf->ice_servers[i].url);
-        if (err)
-            return err;
-        p->n_servers++;
-    }
-    return PL_OK;
-}
-
 static void on_timer(void *arg, int64_t now_us)
 {
     pl_peer_connection *p = arg;
@@ -127,23 +79,53 @@ typedef struct make {
     pl_err err;
 } make;
 
+static pl_err make_io(pl_peer_connection *p, const pl_configuration *conf, uint32_t log_id)
+{
+    pl_ice_io_server server[PL_ICE_IO_SERVERS_MAX];
+    pl_ice_io_conf io = { .servers = server, .log_id = log_id };
+    peer_io_conf(p->factory, &io);
+    if (conf && conf->n_ice_servers > PL_ICE_IO_SERVERS_MAX)
+        return PL_EINVAL;
+    for (size_t i = 0; conf && i < conf->n_ice_servers; i++) {
+        const pl_ice_server *s = &conf->ice_servers[i];
+        char error[PL_ICE_IO_ERROR_MAX];
+        server[i] = (pl_ice_io_server){ s->url, s->username, s->credential };
+        if (pl_ice_io_server_check(&server[i], error))
+            pl_log_warn(&p->log, "%s", error); /* and pl_ice_io_new refuses it */
+        io.n_servers++;
+    }
+    return pl_ice_io_new(&p->io, p->factory->hub, &io, &peer_io_events, p);
+}
+
+static pl_err make_pc(pl_peer_connection *p, const pl_configuration *conf, uint32_t log_id)
+{
+    int64_t now_us = pl_loop_now_us(p->factory->net);
+    pl_pc_conf pc = { .dtls_ctx = p->factory->dtls_ctx,
+                      .log_id = log_id,
+                      .wall_offset_us = pl_wall_us() - now_us,
+                      .ice_without = p->factory->conf.ice_without };
+    if (conf) {
+        pc.setup = conf->dtls_setup;
+        pc.data_send_buffer = conf->data_send_buffer;
+        pc.max_bitrate_bps = conf->max_bitrate_bps;
+        pc.relay_only = conf->ice_transport_policy == PL_ICE_TRANSPORT_RELAY;
+    }
+    p->send_limit = pc.data_send_buffer ? pc.data_send_buffer : PL_DATA_SEND_MAX;
+    atomic_store(&p->max_message, PL_DATA_MESSAGE_DEFAULT);
+    return pl_pc_new(&p->core, &pc, now_us);
+}
+
 static void make_core(void *arg)
 {
     make *m = arg;
     pl_peer_connection *p = m->p;
-    int64_t now_us = pl_loop_now_us(p->factory->net);
-    pl_pc_conf conf = { .dtls_ctx = p->factory->dtls_ctx,
-                        .log_id = atomic_fetch_add(&p->factory->next_id, 1),
-                        .wall_offset_us = pl_wall_us() - now_us };
-    if (m->conf) {
-        conf.setup = m->conf->dtls_setup;
-        conf.data_send_buffer = m->conf->data_send_buffer;
-        conf.max_bitrate_bps = m->conf->max_bitrate_bps;
-    }
-    pl_log_name(&p->log, "peer", conf.log_id);
-    p->send_limit = conf.data_send_buffer ? conf.data_send_buffer : PL_DATA_SEND_MAX;
-    atomic_store(&p->max_message, PL_DATA_MESSAGE_DEFAULT);
-    m->err = pl_pc_new(&p->core, &conf, now_us);
+    uint32_t log_id = atomic_fetch_add(&p->factory->next_id, 1);
+    pl_log_name(&p->log, "peer", log_id);
+    m->err = make_io(p, m->conf, log_id);
+    if (!m->err)
+        m->err = make_pc(p, m->conf, log_id);
+    if (m->err)
+        pl_ice_io_free(p->io);
 }
 
 pl_err pl_peer_connection_new(pl_peer_connection **out, pl_factory *factory, const pl_configuration *conf,
@@ -170,9 +152,7 @@ pl_err pl_peer_connection_new(pl_peer_connection **out, pl_factory *factory, con
     p->bell.loop = factory->sig;
     p->bell.fn = peer_deliver;
     p->bell.arg = p;
-    pl_err err = read_conf(p, conf);
-    if (!err)
-        err = pl_loop_call(factory->net, make_core, &m);
+    pl_err err = pl_loop_call(factory->net, make_core, &m);
     if (!err)
         err = m.err;
     if (err) {
@@ -236,8 +216,9 @@ static void do_end(void *arg)
     p->in_call++;
     pl_pc_close(p->core, pl_loop_now_us(p->factory->net));
     peer_send_all(p, pl_loop_now_us(p->factory->net)); /* not the pump: it may be what called us */
-    peer_close_sockets(p);
-    peer_names_forget(p->factory->names, p);
+    pl_ice_io_free(p->io);
+    p->io = NULL;
+    pl_timer_cancel(p->factory->net, &p->timer);
     pl_wake_close(&p->kick);
     let_channels_go(p);
     pl_pc *core = p->core;

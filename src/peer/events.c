@@ -43,6 +43,22 @@ static bool prepare_data(pl_peer_connection *p, peer_event *e)
     return true;
 }
 
+/* What the agent asks of the network. */
+static void look_after(pl_peer_connection *p, const pl_pc_event *ev)
+{
+    pl_ice_event wish = { .kind = PL_ICE_EV_RESOLVE };
+    if (ev->kind == PL_PC_EV_RESOLVE) {
+        memcpy(wish.u.name, ev->u.name, sizeof wish.u.name);
+    } else if (ev->kind == PL_PC_EV_CONNECT) {
+        wish.kind = PL_ICE_EV_CONNECT;
+        wish.u.connect = ev->u.connect;
+    } else {
+        wish.kind = PL_ICE_EV_DISCONNECT;
+        wish.u.stream = ev->u.stream;
+    }
+    (void)pl_ice_io_event(p->io, &wish);
+}
+
 static bool prepare(pl_peer_connection *p, peer_event *e)
 {
     switch (e->ev.kind) {
@@ -54,9 +70,9 @@ static bool prepare(pl_peer_connection *p, peer_event *e)
     case PL_PC_EV_TRACK:
         e->transceiver = peer_transceiver(p, e->ev.u.transceiver);
         return e->transceiver != NULL;
-    case PL_PC_EV_RESOLVE: peer_names_ask(p->factory->names, p, e->ev.u.name); return false;
+    case PL_PC_EV_RESOLVE:
     case PL_PC_EV_CONNECT:
-    case PL_PC_EV_DISCONNECT: return false;
+    case PL_PC_EV_DISCONNECT: look_after(p, &e->ev); return false;
     default: return true;
     }
 }

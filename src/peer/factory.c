@@ -3,17 +3,52 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
 
-static pl_err read_bind(pl_factory *f)
+static pl_err keep_text(pl_factory *f, int i, const char **text)
 {
-    const char *text = f->conf.bind_address;
-    if (!text)
+    if (!*text)
         return PL_OK;
-    if (pl_addr_parse_ip(&f->bind, text, strlen(text)))
+    *text = f->text[i] = strdup(*text);
+    return *text ? PL_OK : PL_ENOMEM;
+}
+
+static pl_err read_conf(pl_factory *f)
+{
+    pl_factory_conf *conf = &f->conf;
+    pl_addr bind;
+    if (conf->bind_address && pl_addr_parse_ip(&bind, conf->bind_address, strlen(conf->bind_address)))
         return PL_EINVAL;
-    f->has_bind = true;
-    f->conf.bind_address = NULL; /* lent for the call only */
-    return PL_OK;
+    if (conf->port_min > conf->port_max || (conf->port_max && !conf->port_min))
+        return PL_EINVAL;
+    pl_err err = keep_text(f, 0, &conf->bind_address);
+    if (!err)
+        err = keep_text(f, 1, &conf->interfaces);
+    return err ? err : keep_text(f, 2, &conf->ca_file);
+}
+
+static_assert(PL_WITHOUT_HOST == (int)PL_ICE_NO_HOST && PL_WITHOUT_SRFLX == (int)PL_ICE_NO_SRFLX &&
+                  PL_WITHOUT_RELAY == (int)PL_ICE_NO_RELAY && PL_WITHOUT_IP4 == (int)PL_ICE_NO_IP4 &&
+                  PL_WITHOUT_IP6 == (int)PL_ICE_NO_IP6 && PL_WITHOUT_UDP == (int)PL_ICE_NO_UDP &&
+                  PL_WITHOUT_TCP == (int)PL_ICE_NO_TCP,
+              "handed through to the agent");
+static_assert(PL_ICE_TCP_USE_BOTH == (int)PL_ICE_IO_TCP_BOTH &&
+                  PL_ICE_TCP_USE_NEVER == (int)PL_ICE_IO_TCP_OFF,
+              "handed through");
+
+void peer_io_conf(const pl_factory *f, pl_ice_io_conf *out)
+{
+    const pl_factory_conf *conf = &f->conf;
+    out->bind_address = conf->bind_address;
+    out->interfaces = conf->interfaces;
+    out->port_min = conf->port_min;
+    out->port_max = conf->port_max;
+    out->without = conf->ice_without;
+    out->loopback = conf->loopback;
+    out->no_loopback = conf->no_loopback;
+    out->mdns_hide = conf->mdns_hide;
+    out->no_continual = conf->no_continual_gathering;
+    out->tcp = (pl_ice_io_tcp)conf->ice_tcp;
 }
 
 static pl_err make_loops(pl_factory *f)
@@ -41,6 +76,12 @@ static pl_err make_identity(pl_factory *f)
     return err ? err : pl_dtls_ctx_new(&f->dtls_ctx, f->cert);
 }
 
+static pl_err make_hub(pl_factory *f)
+{
+    pl_ice_hub_conf conf = { .udp_port = f->conf.udp_port, .ca_file = f->conf.ca_file };
+    return pl_ice_hub_new(&f->hub, f->net, &conf);
+}
+
 pl_err pl_factory_new(pl_factory **out, const pl_factory_conf *conf)
 {
     *out = NULL;
@@ -49,15 +90,17 @@ pl_err pl_factory_new(pl_factory **out, const pl_factory_conf *conf)
         return PL_ENOMEM;
     if (conf)
         f->conf = *conf;
-    pl_err err = read_bind(f);
+    if (f->conf.no_ipv6)
+        f->conf.ice_without |= PL_WITHOUT_IP6;
+    pl_err err = read_conf(f);
     if (!err && !(f->out_buf = malloc(PEER_OUT_CAP)))
         err = PL_ENOMEM;
     if (!err)
         err = make_identity(f);
     if (!err)
         err = make_loops(f);
-    if (!err && !(f->names = peer_names_new(f)))
-        err = PL_ENOMEM;
+    if (!err)
+        err = make_hub(f);
     if (err) {
         pl_factory_free(f);
         return err;
@@ -66,11 +109,11 @@ pl_err pl_factory_new(pl_factory **out, const pl_factory_conf *conf)
     return PL_OK;
 }
 
-static void close_names(void *arg)
+static void close_hub(void *arg)
 {
     pl_factory *f = arg;
-    peer_names_free(f->names);
-    f->names = NULL;
+    pl_ice_hub_free(f->hub);
+    f->hub = NULL;
 }
 
 void pl_factory_free(pl_factory *f)
@@ -78,7 +121,7 @@ void pl_factory_free(pl_factory *f)
     if (!f)
         return;
     assert(atomic_load(&f->n_peers) == 0 && "free the connections first");
-    if (f->names && pl_loop_call(f->net, close_names, f))
+    if (f->hub && pl_loop_call(f->net, close_hub, f))
         pl_log_warn(NULL, "the network loop does not answer");
     if (f->threads) {
         if (f->sig)
@@ -91,6 +134,8 @@ void pl_factory_free(pl_factory *f)
     pl_dtls_ctx_free(f->dtls_ctx);
     pl_cert_free(f->cert);
     free(f->out_buf);
+    for (size_t i = 0; i < sizeof f->text / sizeof f->text[0]; i++)
+        free(f->text[i]);
     free(f);
 }
 

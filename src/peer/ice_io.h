@@ -7,7 +7,7 @@
  *          to poll the agent:
  *              input    a packet from a socket or a stream, its frame taken off: unwrap and feed it
  *              changed  a batch of packets is over, or the agent was told something: poll outputs and events, set the timer
- *          Callbacks come from the loop, never inside a call of this header, and may close, but not free, the object.
+ *          Callbacks come from the loop, never inside a call of this header, and may close and free the object.
  * Errors   the network's are told to the agent (a stream that is down) or show as candidates that are missing; the log
  *          says why.
  * Thread   the loop's owner. */
@@ -60,7 +60,7 @@ typedef struct pl_ice_io_conf {
 } pl_ice_io_conf;
 
 typedef struct pl_ice_io_events {
-    /* pkt may be changed in place; up to PL_ICE_DGRAM_MAX bytes behind it are not ours to write. */
+    /* pkt may be changed in place; the bytes behind it belong to the next packet. */
     void (*input)(void *user, int64_t now_us, const pl_path *path, uint8_t *pkt, size_t len);
     void (*changed)(void *user);
 } pl_ice_io_events;
@@ -78,11 +78,13 @@ PL_NODISCARD pl_err pl_ice_io_new(pl_ice_io **out, pl_ice_hub *hub, const pl_ice
 void pl_ice_io_gather(pl_ice_io *io, pl_ice *ice);
 /* An event of the agent: true when it was for the driver (CONNECT, DISCONNECT, RESOLVE) and is taken care of. */
 bool pl_ice_io_event(pl_ice_io *io, const pl_ice_event *ev);
+/* After a restart of the agent, when its events are not handed over: on a shared port its new ufrag must be known. */
+void pl_ice_io_settle(pl_ice_io *io);
 /* A datagram or a row of them, to the socket or stream of d->path. What does not go is lost, as in the network. */
 void pl_ice_io_send(pl_ice_io *io, const pl_dgram *d);
 /* Closes everything: no callback comes after it, and the agent is not touched again. Send first what closing the agent
  * left to say. Twice is fine. */
 void pl_ice_io_close(pl_ice_io *io);
-void pl_ice_io_free(pl_ice_io *io); /* closes; NULL is fine; not from its callbacks */
+void pl_ice_io_free(pl_ice_io *io); /* closes; NULL is fine; also from its callbacks */
 
 #endif

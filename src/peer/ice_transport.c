@@ -103,7 +103,7 @@ typedef struct make {
 
 static uint32_t without(const pl_factory *f, const pl_ice_transport_conf *conf)
 {
-    return (f->conf.no_ipv6 ? PL_ICE_NO_IP6 : 0u) | (conf->tcp == PL_ICE_TCP_USE_NEVER ? PL_ICE_NO_TCP : 0u);
+    return f->conf.ice_without | (conf->tcp == PL_ICE_TCP_USE_NEVER ? PL_ICE_NO_TCP : 0u);
 }
 
 static pl_err make_agent(pl_ice_transport *t, const pl_ice_transport_conf *conf, uint32_t id)
@@ -126,7 +126,6 @@ static pl_err make_io(pl_ice_transport *t, const pl_ice_transport_conf *conf, ui
                                          [PL_ICE_TCP_USE_NEVER] = PL_ICE_IO_TCP_OFF };
     const pl_factory *f = t->factory;
     pl_ice_io_server server[PL_ICE_IO_SERVERS_MAX];
-    char bind[PL_ADDR_TEXT_MAX];
     if (conf->n_servers > PL_ICE_IO_SERVERS_MAX)
         return PL_EINVAL;
     for (size_t i = 0; i < conf->n_servers; i++)
@@ -135,7 +134,7 @@ static pl_err make_io(pl_ice_transport *t, const pl_ice_transport_conf *conf, ui
                                         .password = conf->servers[i].credential };
     pl_ice_io_conf io = { .servers = server,
                           .n_servers = conf->n_servers,
-                          .bind_address = f->has_bind ? pl_addr_ip_str(&f->bind, bind) : NULL,
+                          .bind_address = f->conf.bind_address,
                           .interfaces = conf->interfaces,
                           .port_min = f->conf.port_min,
                           .port_max = f->conf.port_max,

@@ -11,44 +11,28 @@
 #include "base/log.h"
 #include "net/loop.h"
 #include "net/thread.h"
-#include "net/udp.h"
 #include "pc/pc.h"
+#include "peer/ice_io.h"
 #include "peer/media_port.h"
 
 enum {
-    PEER_SOCKETS_MAX = 24,
-    PEER_SERVERS_MAX = 8,
     PEER_OUT_CAP = 64 * 1024,      /* one batch on its way to the socket, shared by a factory's connections */
     PEER_NOTES_MAX = 1 << 20,      /* events on their way to the signaling thread ... */
     PEER_NOTE_BYTES_MAX = 16 << 20 /* ... and their bytes: then the core keeps the rest */
 };
 
-typedef struct peer_names peer_names;
-
 struct pl_factory {
     pl_loop *net, *sig; /* the same with an application's loop */
     bool threads;       /* they are ours */
-    pl_factory_conf conf;
-    bool has_bind;
-    pl_addr bind;
+    pl_factory_conf conf; /* its texts are copies */
+    char *text[3];        /* these */
     pl_cert *cert;
     pl_dtls_ctx *dtls_ctx;
-    peer_names *names; /* net */
     pl_ice_hub *hub;   /* net: what the ICE of all connections shares */
     uint8_t *out_buf;  /* net */
     _Atomic uint32_t next_id;
     _Atomic int n_peers;
 };
-
-typedef struct peer_server {
-    char host[256];
-    uint16_t port;
-} peer_server;
-
-typedef struct peer_resolve {
-    struct pl_peer_connection *peer;
-    struct pl_resolve *query;
-} peer_resolve;
 
 /* An event on its way from core to observer. */
 typedef struct peer_event {
@@ -72,14 +56,9 @@ struct pl_peer_connection {
     pl_peer_connection_observer observer;
 
     /* net */
-    pl_pc *core; /* NULL once freed */
-    pl_udp *socket[PEER_SOCKETS_MAX];
-    size_t n_sockets;
+    pl_pc *core;   /* NULL once freed */
+    pl_ice_io *io; /* as long as the core */
     bool gathered, pumping, again;
-    peer_server server[PEER_SERVERS_MAX];
-    size_t n_servers;
-    peer_resolve resolve[PEER_SERVERS_MAX];
-    size_t n_resolving;
     pl_timer timer;
     pl_wake kick; /* outboxes or the send queue have something */
     pl_list busy; /* channels with bytes in the core */
@@ -150,8 +129,7 @@ pl_rtp_transceiver *peer_transceiver(pl_peer_connection *p, int index); /* NULL 
 void peer_pump(
     pl_peer_connection *p); /* sends, tells, sets the timer: ends everything that touched the core */
 void peer_send_all(pl_peer_connection *p, int64_t now_us);
-void peer_close_sockets(pl_peer_connection *p);
-void peer_gather(pl_peer_connection *p);
+extern const pl_ice_io_events peer_io_events;
 /* events.c */
 void peer_take_events(pl_peer_connection *p); /* net */
 void peer_deliver(void *peer);                /* signaling: what waits in notes */
@@ -163,11 +141,7 @@ void peer_channel_ref(pl_data_channel *c);
 void peer_channel_unref(pl_data_channel *c);
 void peer_send_queued(pl_peer_connection *p); /* net */
 void peer_mirror(pl_peer_connection *p);      /* net: what others may read of the core's amounts */
-/* names.c (net) */
-peer_names *peer_names_new(pl_factory *f);
-void peer_names_free(peer_names *n);
-void peer_names_ask(peer_names *n, pl_peer_connection *p,
-                    const char *name); /* .local: ends in pl_pc_resolved */
-void peer_names_forget(peer_names *n, pl_peer_connection *p);
+/* factory.c: what each connection, and each bare ICE transport, gives to its pl_ice_io. */
+void peer_io_conf(const pl_factory *f, pl_ice_io_conf *out);
 
 #endif
