@@ -12,14 +12,19 @@ static int64_t or_default(int64_t v, int64_t otherwise)
 static void fill_conf(pl_ice_conf *c)
 {
     c->ufrag = c->pwd = NULL; /* lent for the call to new only */
-    c->ta_us = pl_max_us(or_default(c->ta_us, PL_MS(50)), PL_MS(5));
-    c->burst = c->burst ? c->burst : 4;
+    c->ta_us = pl_max_us(or_default(c->ta_us, PL_MS(20)), PL_MS(5));
+    c->burst = c->burst ? c->burst : 5;
     c->rto_us = or_default(c->rto_us, PL_MS(500));
     c->grace_us = or_default(c->grace_us, PL_MS(200));
     c->patience_us = or_default(c->patience_us, PL_SEC(15));
     c->consent_us = pl_min_us(pl_max_us(or_default(c->consent_us, PL_SEC(5)), PL_SEC(5)), PL_SEC(600));
     c->expiry_us = or_default(c->expiry_us, PL_SEC(30));
     c->disconnect_us = or_default(c->disconnect_us, PL_SEC(5));
+    c->fallback_us = or_default(c->fallback_us, PL_MS(300));
+    c->switch_us = or_default(c->switch_us, PL_SEC(10));
+    if (c->relay_only)
+        c->without |= PL_ICE_NO_HOST | PL_ICE_NO_SRFLX;
+    c->relay_only = (c->without & PL_ICE_NO_HOST) && (c->without & PL_ICE_NO_SRFLX);
     c->pairs_max = c->pairs_max ? c->pairs_max : 100;
     if (c->pairs_max > PL_ICE_PAIRS_MAX)
         c->pairs_max = PL_ICE_PAIRS_MAX;
@@ -40,7 +45,9 @@ pl_err pl_ice_new(pl_ice **out, const pl_ice_conf *conf, int64_t now_us)
     pl_list_init(&ice->locals);
     pl_list_init(&ice->txs);
     pl_list_init(&ice->answers);
-    ice->now_us = now_us;
+    pl_list_init(&ice->turns);
+    pl_list_init(&ice->streams);
+    ice->now_us = ice->gather_us = now_us;
     ice->pace_us = ice->last_start_us = now_us - PL_SEC(1);
     ice->next_id = 1;
     ice->controlling = ice->told.controlling = conf->controlling;
@@ -61,13 +68,17 @@ void pl_ice_free(pl_ice *ice)
         return;
     pl_ice_session_free(ice, ice->prev);
     pl_ice_session_free(ice, ice->cur);
-    pl_ice_drop_answers(ice, NULL);
+    pl_ice_drop_answers(ice, NULL, NULL);
+    pl_ice_relay_free(ice);
+    pl_ice_streams_free(ice);
     PL_EACH (n, &ice->txs)
         free(pl_of(n, ice_tx, in_txs));
     PL_EACH (n, &ice->locals)
         free(pl_of(n, ice_local, in_locals));
-    PL_EACH (n, &ice->bases)
+    PL_EACH (n, &ice->bases) {
+        free(pl_of(n, ice_base, in_bases)->mdns);
         free(pl_of(n, ice_base, in_bases));
+    }
     free(ice);
 }
 
@@ -75,11 +86,12 @@ void pl_ice_close(pl_ice *ice, int64_t now_us)
 {
     ice->now_us = now_us;
     ice->closed = true;
-    pl_ice_drop_answers(ice, NULL);
+    pl_ice_drop_answers(ice, NULL, NULL);
     PL_EACH (n, &ice->txs) {
         pl_list_remove(n);
         free(pl_of(n, ice_tx, in_txs));
     }
+    pl_ice_relay_close(ice);
     pl_ice_update_state(ice);
 }
 
@@ -121,12 +133,15 @@ void pl_ice_input(pl_ice *ice, int64_t now_us, const pl_path *path, const uint8_
 void pl_ice_tick(pl_ice *ice, int64_t now_us)
 {
     ice->now_us = now_us;
+    pl_ice_relay_tick(ice);
     if (ice->closed)
         return;
     pl_ice_expire_txs(ice);
+    pl_ice_gather_update(ice);
     if (ice->prev)
         pl_ice_consent_tick(ice, ice->prev);
     pl_ice_consent_tick(ice, ice->cur);
+    pl_ice_keep_tick(ice, ice->cur);
     pl_ice_consider(ice, ice->cur);
     pl_ice_update_state(ice);
 }
@@ -143,11 +158,15 @@ static int64_t patience_next_us(const pl_ice *ice)
 
 int64_t pl_ice_next_us(const pl_ice *ice)
 {
+    int64_t next_us = pl_ice_relay_next_us(ice);
     if (ice->closed)
-        return PL_NEVER;
+        return next_us;
     if (ice->n_answers)
         return ice->now_us;
-    int64_t next_us = pl_min_us(pl_ice_requests_next_us(ice), pl_ice_consent_next_us(ice, ice->cur));
+    next_us = pl_min_us(next_us, pl_ice_requests_next_us(ice));
+    next_us = pl_min_us(next_us, pl_ice_gather_next_us(ice));
+    next_us = pl_min_us(next_us, pl_ice_consent_next_us(ice, ice->cur));
+    next_us = pl_min_us(next_us, pl_ice_keep_next_us(ice, ice->cur));
     if (ice->prev)
         next_us = pl_min_us(next_us, pl_ice_consent_next_us(ice, ice->prev));
     return pl_min_us(pl_min_us(next_us, ice->cur->grace_at_us), patience_next_us(ice));
@@ -157,6 +176,8 @@ bool pl_ice_poll_output(pl_ice *ice, int64_t now_us, pl_dgram *out)
 {
     ice->now_us = now_us;
     out->len = 0;
+    if (pl_ice_relay_output(ice, out))
+        return true;
     if (ice->closed)
         return false;
     while (ice->n_answers)

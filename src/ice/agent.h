@@ -310,6 +310,5 @@ typedef struct pl_ice_counters {
 const pl_ice_counters *pl_ice_get_counters(const pl_ice *ice);
 const char *pl_ice_pair_state_str(pl_ice_pair_state s);   /* W3C's names */
 const char *pl_ice_relay_proto_str(pl_ice_relay_proto p); /* "udp", "tcp", "tls", "" */
-const char *pl_ice_tcptype_str(pl_ice_tcptype t);         /* "active", "passive", "so", "" */
 
 #endif

@@ -24,11 +24,11 @@ static void answer_free(pl_ice *ice, ice_answer *a)
     free(a);
 }
 
-void pl_ice_drop_answers(pl_ice *ice, const ice_session *s)
+void pl_ice_drop_answers(pl_ice *ice, const ice_session *s, const ice_base *b)
 {
     PL_EACH (n, &ice->answers) {
         ice_answer *a = pl_of(n, ice_answer, in_answers);
-        if (!s || a->session == s)
+        if ((!s || a->session == s) && (!b || a->base == b))
             answer_free(ice, a);
     }
 }
@@ -43,6 +43,8 @@ static void answer(pl_ice *ice, const request *r, uint16_t code)
     if (!a)
         return; /* the peer will ask again */
     a->path = pl_ice_path(&r->path->local, &r->path->remote);
+    a->path.proto = r->path->proto;
+    a->base = r->base;
     a->code = code;
     a->n_unknown = r->m->n_unknown;
     memcpy(a->unknown, r->m->unknown, sizeof a->unknown);
@@ -71,8 +73,9 @@ bool pl_ice_next_answer(pl_ice *ice, pl_dgram *out)
     out->path = a->path;
     out->segment = 0;
     out->len = pl_stun_end(&s);
+    bool sendable = out->len > 0 && !pl_ice_relay_wrap(ice, a->base, out);
     answer_free(ice, a);
-    return out->len > 0;
+    return sendable;
 }
 
 /* ---- who asks ---- */
@@ -99,9 +102,19 @@ static ice_session *addressed_session(const pl_ice *ice, const pl_stun_msg *m)
     return ice->prev && pl_str_is(ours, ice->prev->ufrag) ? of_one_generation(ice->prev, name) : NULL;
 }
 
+/* A message of a connection that we opened belongs to its pair; of an accepted one to who listens there. */
+static ice_base *base_of(const pl_ice *ice, const pl_path *path)
+{
+    if (path->proto == PL_UDP)
+        return pl_ice_base_find(ice, &path->local, PL_ICE_TCPTYPE_NONE);
+    const ice_pair *p = pl_ice_stream_pair(ice, path);
+    ice_base *b = p ? p->base : pl_ice_base_find(ice, &path->local, PL_ICE_TCPTYPE_PASSIVE);
+    return b ? b : pl_ice_base_find(ice, &path->local, PL_ICE_TCPTYPE_SO);
+}
+
 static bool authenticate(pl_ice *ice, request *r)
 {
-    r->base = pl_ice_base_find(ice, &r->path->local);
+    r->base = base_of(ice, r->path);
     if (!r->base || r->base->addr.family != r->path->remote.family) {
         ice->count.unknown_base++;
         return false;
@@ -159,31 +172,29 @@ static bool roles_agree(pl_ice *ice, const request *r)
 /* RFC 8445 7.3.1.3: a source we have not heard of is a peer-reflexive candidate. */
 static ice_remote *learn_remote(pl_ice *ice, const request *r)
 {
-    ice_remote *remote = pl_ice_remote_find(r->session, &r->path->remote);
-    if (remote)
-        return remote;
-    remote = pl_ice_remote_new(ice, r->session, &r->path->remote);
-    if (remote) {
-        remote->type = PL_ICE_PRFLX;
-        remote->priority = r->priority;
-    }
-    return remote;
+    ice_remote *remote = pl_ice_remote_find(r->session, &r->path->remote, r->path->proto);
+    return remote ? remote : pl_ice_remote_new_prflx(ice, r->session, r->path, r->priority);
 }
 
-static void learn_nomination(pl_ice *ice, ice_pair *p)
+static void learn_nomination(pl_ice *ice, const request *r, ice_pair *p)
 {
+    uint32_t number;
+    if (pl_stun_get_u32(r->m, ICE_STUN_NOMINATION, &number))
+        number = 0;
+
     if (ice->conf.lite && !p->valid) { /* RFC 8445 7.3.2: a lite agent takes the peer's word */
         pl_ice_pair_enter(ice, p, PL_ICE_PAIR_SUCCEEDED, "nominated by the peer");
         pl_ice_on_valid(ice, p, true);
     }
-    pl_ice_on_use_candidate(ice, p);
+    pl_ice_on_use_candidate(ice, p, number);
 }
 
 /* RFC 8445 7.3.1.4: the peer's packet came through, so ours may now; also when one of ours is under way,
  * since it may have met a closed NAT. */
 static void check_in_return(pl_ice *ice, ice_pair *p, bool wanted)
 {
-    if (p->valid || (pl_ice_nominated(p->session) && !wanted))
+    bool tired = p->n_checks >= ICE_CHECKS_MAX && !wanted; /* it is heard, but does not hear us */
+    if (p->valid || tired || (pl_ice_nominated(p->session) && p->parked && !wanted))
         return;
     if (p->state == PL_ICE_PAIR_IN_PROGRESS || p->state == PL_ICE_PAIR_FAILED ||
         p->state == PL_ICE_PAIR_SUCCEEDED)
@@ -205,17 +216,20 @@ static void learn(pl_ice *ice, const request *r)
     p->responses_sent++;
     if (p == r->session->selected)
         pl_ice_consent_heard(ice, r->session);
+    else
+        pl_ice_keep_peer_moves(ice, p);
     bool nominates = r->use_candidate && !ice->controlling;
     check_in_return(ice, p, nominates);
     if (nominates)
-        learn_nomination(ice, p);
+        learn_nomination(ice, r, p);
 }
 
 /* After a restart the old session carries data and consent, but learns nothing new. */
 static void learn_in_old_session(pl_ice *ice, const request *r)
 {
     ice_pair *p = r->session->selected;
-    if (!p || p->base != r->base || !pl_addr_eq(&p->remote->addr, &r->path->remote))
+    if (!p || p->base != r->base || p->remote->proto != r->path->proto ||
+        !pl_addr_eq(&p->remote->addr, &r->path->remote))
         return;
     p->requests_received++;
     p->responses_sent++;

@@ -18,6 +18,18 @@ uint32_t pl_ice_cand_priority(pl_ice_type type, uint16_t local_pref, uint16_t co
     return (uint32_t)type_preference[type] << 24 | (uint32_t)local_pref << 8 | (256u - component);
 }
 
+/* Whoever is behind a NAT gets out, but not in: of host candidates the active one is best, of reflexive ones the
+ * simultaneous-open one. */
+uint32_t pl_ice_cand_priority_tcp(pl_ice_type type, pl_ice_tcptype tcptype, uint16_t other_pref)
+{
+    static const uint8_t type_pref[] = {
+        [PL_ICE_HOST] = 90, [PL_ICE_SRFLX] = 70, [PL_ICE_PRFLX] = 80, [PL_ICE_RELAY] = 0
+    };
+    static const uint8_t direct[] = { 0, 6, 4, 2 }, reflexive[] = { 0, 4, 2, 6 };
+    uint32_t direction = (type == PL_ICE_HOST || type == PL_ICE_RELAY ? direct : reflexive)[tcptype];
+    return (uint32_t)type_pref[type] << 24 | direction << 21 | (uint32_t)(other_pref >> 3) << 8 | 255;
+}
+
 uint16_t pl_ice_local_pref(pl_family family, uint16_t nth)
 {
     uint32_t place = 2u * nth + (family == PL_AF_IP4);
@@ -33,6 +45,11 @@ uint64_t pl_ice_pair_priority(uint32_t controlling, uint32_t controlled)
 const char *pl_ice_type_str(uint8_t type)
 {
     return type <= PL_ICE_RELAY ? type_name[type] : "unknown";
+}
+
+const char *pl_ice_tcptype_str(pl_ice_tcptype t)
+{
+    return t > PL_ICE_TCPTYPE_NONE && t <= PL_ICE_TCPTYPE_SO ? tcptype_name[t] : "";
 }
 
 bool pl_ice_chars_ok(pl_str text)
@@ -108,6 +125,7 @@ static pl_err read_proto(pl_str w, pl_ice_cand *c)
         c->proto = PL_TCP;
     else
         return w.n ? PL_ENOTSUP : PL_EPROTO;
+    c->pseudo_ssl = pl_str_ieq(w, PL_STR("ssltcp"));
     return PL_OK;
 }
 
@@ -218,7 +236,7 @@ static void put_related(pl_buf *b, const pl_ice_cand *c)
     if (c->related.family != PL_AF_NONE)
         pl_buf_addf(b, " raddr %s rport %u", pl_addr_ip_str(&c->related, text), c->related.port);
     else if (c->type != PL_ICE_HOST) /* the grammar wants it for these: hidden, as browsers write it */
-        pl_buf_addf(b, " raddr 0.0.0.0 rport 0");
+        pl_buf_addf(b, " raddr %s rport 0", c->addr.family == PL_AF_IP6 ? "::" : "0.0.0.0");
 }
 
 size_t pl_ice_cand_print(const pl_ice_cand *c, char *out, size_t cap)
@@ -228,8 +246,11 @@ size_t pl_ice_cand_print(const pl_ice_cand *c, char *out, size_t cap)
     pl_addr shown = c->addr;
     shown.scope = 0; /* an interface number means nothing to others */
     pl_buf_addf(&b, "candidate:%s %u %s %u %s %u typ %s", c->foundation, c->component,
-                c->proto ? "tcp" : "udp", (unsigned)c->priority,
-                c->name[0] ? c->name : pl_addr_ip_str(&shown, ip), c->addr.port, pl_ice_type_str(c->type));
+                c->pseudo_ssl ? "ssltcp"
+                : c->proto    ? "tcp"
+                              : "udp",
+                (unsigned)c->priority, c->name[0] ? c->name : pl_addr_ip_str(&shown, ip), c->addr.port,
+                pl_ice_type_str(c->type));
     put_related(&b, c);
     if (c->tcptype != PL_ICE_TCPTYPE_NONE)
         pl_buf_addf(&b, " tcptype %s", tcptype_name[c->tcptype]);
@@ -252,7 +273,9 @@ size_t pl_ice_cand_print(const pl_ice_cand *c, char *out, size_t cap)
 
 bool pl_ice_cand_usable(const pl_ice_cand *c)
 {
-    if (c->proto != PL_UDP || c->component != 1 || c->addr.port == 0)
+    bool reachable =
+        c->proto == PL_UDP || c->tcptype == PL_ICE_TCPTYPE_PASSIVE || c->tcptype == PL_ICE_TCPTYPE_SO;
+    if (!reachable || c->pseudo_ssl || c->component != 1 || c->addr.port == 0)
         return false;
     if (c->addr.family == PL_AF_NONE)
         return pl_ice_name_is_mdns(c->name);

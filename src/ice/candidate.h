@@ -39,6 +39,7 @@ typedef struct pl_ice_cand {
     uint8_t type;       /* pl_ice_type */
     uint8_t proto;      /* pl_proto */
     uint8_t tcptype;    /* pl_ice_tcptype */
+    bool pseudo_ssl;    /* "ssltcp": behind a sham TLS handshake of libwebrtc's, which we do not speak */
     bool has_generation, has_network_id, has_network_cost;
     uint32_t generation; /* libwebrtc extensions, kept so that they can be passed on */
     uint16_t network_id, network_cost;
@@ -53,18 +54,22 @@ PL_NODISCARD pl_err pl_ice_cand_parse(pl_ice_cand *out, const char *text, size_t
 /* Writes "candidate:…" (no "a=", no line end), zero-terminated; returns its length, 0 when cap is
  * too small. */
 size_t pl_ice_cand_print(const pl_ice_cand *c, char *out, size_t cap);
-/* Whether this agent can pair it: UDP, component 1, a usable unicast address and port or a .local name. */
+/* Whether this agent can pair it: component 1, a usable unicast address and port or a .local name, over TCP somebody
+ * to connect to (passive or simultaneous-open). */
 bool pl_ice_cand_usable(const pl_ice_cand *c);
 
 /* RFC 8445 5.1.2.1, with the recommended type preferences 126, 110, 100 and 0. component: 1..256. */
 uint32_t pl_ice_cand_priority(pl_ice_type type, uint16_t local_pref, uint16_t component);
+/* RFC 6544 4.2, with type preferences below those of UDP. other_pref: as a local preference, its low bits are lost. */
+uint32_t pl_ice_cand_priority_tcp(pl_ice_type type, pl_ice_tcptype tcptype, uint16_t other_pref);
 /* RFC 8421 4: families interleaved, IPv6 first. nth: which address of its family this is, from 0. */
 uint16_t pl_ice_local_pref(pl_family family, uint16_t nth);
 /* RFC 8445 6.1.2.3. */
 uint64_t pl_ice_pair_priority(uint32_t controlling, uint32_t controlled);
 
-bool pl_ice_name_is_mdns(const char *name); /* ends in ".local" and has one label before it */
-bool pl_ice_chars_ok(pl_str text);          /* nothing but ice-char */
-const char *pl_ice_type_str(uint8_t type);  /* "host", "srflx", "prflx", "relay" */
+bool pl_ice_name_is_mdns(const char *name);       /* ends in ".local" and has one label before it */
+bool pl_ice_chars_ok(pl_str text);                /* nothing but ice-char */
+const char *pl_ice_type_str(uint8_t type);        /* "host", "srflx", "prflx", "relay" */
+const char *pl_ice_tcptype_str(pl_ice_tcptype t); /* "active", "passive", "so", "" */
 
 #endif

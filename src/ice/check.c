@@ -6,6 +6,8 @@
 #include "stun/integrity.h"
 
 enum { TXS_MAX = 4 * PL_ICE_PAIRS_MAX };
+#define STREAM_ANSWER_US PL_SEC(8) /* for a connection to the peer, and for an answer on it */
+#define PERMISSION_US    PL_MS(1)  /* for the relay's request to leave before the check */
 
 /* ---- pacing ---- */
 
@@ -20,7 +22,7 @@ int64_t pl_ice_pace_at_us(const pl_ice *ice, bool urgent)
     return pl_min_us(by_debt_us, ice->last_start_us + PL_MS(5));
 }
 
-static void pay(pl_ice *ice)
+void pl_ice_pay(pl_ice *ice)
 {
     ice->pace_us = pl_max_us(ice->pace_us, ice->now_us) + ice->conf.ta_us;
     ice->last_start_us = ice->now_us;
@@ -55,10 +57,12 @@ static ice_tx *tx_new(pl_ice *ice, ice_pair *p, ice_tx_kind kind)
     PL_EACH (node, &ice->txs)
         n++;
     if (kind == ICE_TX_CONSENT) {
-        conf.rto_us = pl_max_us(conf.rto_us, PL_MS(500));
-        conf.rc = 4; /* the next check comes after the third */
-        conf.rm = 12;
+        conf.rto_us = pl_max_us(2 * p->rtt_us, PL_MS(200));
+        conf.rc = 5; /* the next check comes after the fourth */
+        conf.rm = 20;
     }
+    if (p->base->proto == PL_TCP) /* the connection repeats what is lost (RFC 6544 7.1) */
+        conf = (pl_stun_tx_conf){ .rto_us = STREAM_ANSWER_US, .rc = 1, .rm = 1 };
     ice_tx *tx = n < TXS_MAX ? calloc(1, sizeof *tx) : NULL;
     if (!tx)
         return NULL;
@@ -96,16 +100,20 @@ static void cancel_txs_of(pl_ice *ice, const ice_pair *p, bool nominations_too)
     }
 }
 
-/* A pair is nominated, or the session gives way to a new one: no check of it goes on (RFC 8445 8.1.2). */
-void pl_ice_cancel_checks(pl_ice *ice, ice_session *s)
+/* A pair is nominated, or the session gives way to a new one: no check of it goes on (RFC 8445 8.1.2). Answers to those
+ * that are out are still welcome. */
+void pl_ice_park(pl_ice *ice, ice_session *s)
 {
     PL_EACH (n, &s->triggered)
         pl_list_remove(n);
     PL_EACH (n, &s->pairs) {
         ice_pair *p = pl_of(n, ice_pair, in_pairs);
         cancel_txs_of(ice, p, true);
+        p->parked = true;
         if (p->state == PL_ICE_PAIR_IN_PROGRESS)
             pl_ice_pair_enter(ice, p, PL_ICE_PAIR_WAITING, "checking is over");
+        if (!p->valid)
+            pl_ice_stream_release(ice, &p->stream);
     }
 }
 
@@ -129,6 +137,8 @@ static size_t build_check(const pl_ice *ice, const ice_tx *tx, uint8_t *out, siz
     pl_stun_put_u64(&s, tx->controlling ? PL_STUN_ICE_CONTROLLING : PL_STUN_ICE_CONTROLLED, ice->tie_breaker);
     if (tx->use_candidate)
         pl_stun_put_flag(&s, PL_STUN_USE_CANDIDATE);
+    if (tx->use_candidate && session->n_nominations > 1)
+        pl_stun_put_u32(&s, ICE_STUN_NOMINATION, session->n_nominations);
     pl_stun_put_u32(&s, PL_STUN_PRIORITY, pl_ice_prflx_priority(tx->base));
     pl_stun_put_integrity(&s, session->remote_pwd, strlen(session->remote_pwd));
     pl_stun_put_fingerprint(&s);
@@ -144,7 +154,7 @@ static size_t build_question(const ice_tx *tx, uint8_t *out, size_t cap)
 static bool transmit(pl_ice *ice, ice_tx *tx, pl_dgram *out)
 {
     bool gather = tx->kind == ICE_TX_GATHER;
-    out->path = pl_ice_path(&tx->base->addr, gather ? &tx->server : &tx->pair->remote->addr);
+    out->path = gather ? pl_ice_path(&tx->base->addr, &tx->server->addr) : pl_ice_pair_path(tx->pair);
     out->segment = 0;
     out->len = gather ? build_question(tx, out->data, out->cap) : build_check(ice, tx, out->data, out->cap);
     pl_stun_tx_sent(&tx->tx, ice->now_us);
@@ -152,10 +162,38 @@ static bool transmit(pl_ice *ice, ice_tx *tx, pl_dgram *out)
         tx->pair->requests_sent++;
         tx->pair->consent_requests_sent += tx->kind == ICE_TX_CONSENT;
     }
-    return out->len > 0;
+    return out->len > 0 && !pl_ice_relay_wrap(ice, tx->base, out);
 }
 
 /* ---- what to send ---- */
+
+static void note_start(pl_ice *ice, ice_pair *p)
+{
+    p->last_check_us = ice->now_us;
+    if (!p->first_check_us)
+        p->first_check_us = ice->now_us;
+    p->n_checks += p->n_checks < UINT8_MAX;
+    pl_ice_pay(ice);
+}
+
+static void dial(pl_ice *ice, ice_pair *p)
+{
+    pl_addr local = p->base->addr;
+    bool simultaneous = p->base->tcptype == PL_ICE_TCPTYPE_SO;
+    if (!simultaneous)
+        local.port = 0;
+    pl_path path = pl_ice_path(&local, &p->remote->addr);
+    p->stream = pl_ice_stream_new(ice, &path.local, &path.remote);
+    if (!p->stream) {
+        pl_ice_pair_give_up(ice, p, "no room for a connection");
+        return;
+    }
+    p->stream->pair = p;
+    p->stream->simultaneous = simultaneous;
+    if (!p->valid)
+        pl_ice_pair_enter(ice, p, PL_ICE_PAIR_IN_PROGRESS, "a connection is opened");
+    note_start(ice, p);
+}
 
 static bool is_first_question(const ice_tx *tx)
 {
@@ -167,15 +205,21 @@ static bool may_check(const pl_ice *ice, const ice_session *s)
     return s->remote_pwd && !s->lost && !ice->conf.lite && !ice->closed;
 }
 
-/* The next pair to check; *urgent when the peer has asked for it. */
-static ice_pair *next_pair(const pl_ice *ice, bool *urgent)
+/* The next pair to check, and when; *urgent when the peer has asked for it. */
+static ice_pair *next_pair(const pl_ice *ice, bool *urgent, int64_t *at_us)
 {
     ice_session *s = ice->cur;
+    *urgent = false;
+    *at_us = PL_NEVER;
     if (!may_check(ice, s))
         return NULL;
     pl_node *n = pl_list_first(&s->triggered);
     *urgent = n != NULL;
-    return n ? pl_of(n, ice_pair, in_triggered) : pl_ice_next_ordinary(ice, s);
+    ice_pair *p = n ? pl_of(n, ice_pair, in_triggered) : pl_ice_next_ordinary(ice, s);
+    int64_t again_us = p ? ice->now_us : pl_ice_next_again_us(ice, s, &p);
+    if (p)
+        *at_us = pl_max_us(again_us, pl_ice_pace_at_us(ice, *urgent));
+    return p;
 }
 
 static bool retransmit(pl_ice *ice, pl_dgram *out)
@@ -188,12 +232,33 @@ static bool retransmit(pl_ice *ice, pl_dgram *out)
     return false;
 }
 
+/* What its check needs before: a connection, a permission of the relay. False: the check has to wait. */
+static bool is_ready(pl_ice *ice, ice_pair *p)
+{
+    bool dials = p->base->tcptype == PL_ICE_TCPTYPE_ACTIVE || p->base->tcptype == PL_ICE_TCPTYPE_SO;
+    bool may = pl_ice_relay_may_check(ice, p);
+    if (may && (!dials || (p->stream && p->stream->up)))
+        return true;
+    pl_list_remove(&p->in_triggered);
+    if (!p->valid && p->state != PL_ICE_PAIR_IN_PROGRESS)
+        pl_ice_pair_enter(ice, p, PL_ICE_PAIR_WAITING, "its turn");
+    if (!may)
+        p->hold_us = ice->now_us + PERMISSION_US;
+    else if (!p->stream)
+        dial(ice, p);
+    return false;
+}
+
 static bool start_check(pl_ice *ice, pl_dgram *out)
 {
-    bool urgent = false;
-    ice_pair *p = next_pair(ice, &urgent);
-    if (!p || pl_ice_pace_at_us(ice, urgent) > ice->now_us)
-        return false;
+    bool urgent;
+    int64_t at_us;
+    ice_pair *p;
+    do {
+        p = next_pair(ice, &urgent, &at_us);
+        if (!p || at_us > ice->now_us)
+            return false;
+    } while (!is_ready(ice, p));
     cancel_txs_of(ice, p, true);
     ice_tx *tx = tx_new(ice, p, ICE_TX_CHECK);
     pl_list_remove(&p->in_triggered);
@@ -202,7 +267,7 @@ static bool start_check(pl_ice *ice, pl_dgram *out)
         if (p->state == PL_ICE_PAIR_FROZEN)
             pl_ice_pair_enter(ice, p, PL_ICE_PAIR_WAITING, "its turn");
         if (!p->valid)
-            pl_ice_pair_enter(ice, p, PL_ICE_PAIR_FAILED, "no room for its check");
+            pl_ice_pair_give_up(ice, p, "no room for its check");
         return false;
     }
     tx->use_candidate = p->use_candidate && ice->controlling;
@@ -211,7 +276,7 @@ static bool start_check(pl_ice *ice, pl_dgram *out)
             pl_ice_pair_enter(ice, p, PL_ICE_PAIR_WAITING, "checked again");
         pl_ice_pair_enter(ice, p, PL_ICE_PAIR_IN_PROGRESS, urgent ? "triggered" : "its turn");
     }
-    pay(ice);
+    note_start(ice, p);
     return transmit(ice, tx, out);
 }
 
@@ -222,7 +287,7 @@ static bool start_question(pl_ice *ice, pl_dgram *out)
     PL_EACH (n, &ice->txs) {
         ice_tx *tx = pl_of(n, ice_tx, in_txs);
         if (is_first_question(tx)) {
-            pay(ice);
+            pl_ice_pay(ice);
             return transmit(ice, tx, out);
         }
     }
@@ -234,12 +299,23 @@ bool pl_ice_next_request(pl_ice *ice, pl_dgram *out)
     return retransmit(ice, out) || start_check(ice, out) || start_question(ice, out);
 }
 
+static int64_t dials_next_us(const pl_ice *ice)
+{
+    int64_t next_us = PL_NEVER;
+    PL_EACH (n, &ice->streams) {
+        const ice_stream *s = pl_of(n, ice_stream, in_streams);
+        if (s->pair && !s->up)
+            next_us = pl_min_us(next_us, s->pair->last_check_us + STREAM_ANSWER_US);
+    }
+    return next_us;
+}
+
 int64_t pl_ice_requests_next_us(const pl_ice *ice)
 {
-    bool urgent = false;
-    int64_t next_us = PL_NEVER;
-    if (next_pair(ice, &urgent))
-        next_us = pl_ice_pace_at_us(ice, urgent);
+    bool urgent;
+    int64_t next_us;
+    next_pair(ice, &urgent, &next_us);
+    next_us = pl_min_us(next_us, pl_min_us(pl_ice_held_until_us(ice, ice->cur), dials_next_us(ice)));
     PL_EACH (n, &ice->txs) {
         const ice_tx *tx = pl_of(n, ice_tx, in_txs);
         next_us = pl_min_us(next_us, is_first_question(tx) ? pl_ice_pace_at_us(ice, false) : tx->tx.at_us);
@@ -275,10 +351,7 @@ static ice_tx *find_tx(const pl_ice *ice, const pl_stun_msg *m)
 /* A check got no usable answer: RFC 8445 7.2.5.2. */
 static void check_failed(pl_ice *ice, ice_pair *p, const char *why)
 {
-    p->use_candidate = false;
-    if (p->state != PL_ICE_PAIR_FROZEN)
-        pl_ice_pair_enter(ice, p, PL_ICE_PAIR_FAILED, why);
-    pl_ice_on_invalid(ice, p);
+    pl_ice_pair_give_up(ice, p, why);
 }
 
 /* RFC 8445 7.2.5.3.1: the mapped address names the local candidate of the valid pair, perhaps a new one. */
@@ -300,7 +373,9 @@ static void note_rtt(pl_ice *ice, const ice_tx *tx)
     p->responses_received++;
     if (pl_stun_tx_rtt(&tx->tx, ice->now_us, &rtt_us) || !p->rtt_us) {
         p->rtt_us = pl_max_us(rtt_us, 1);
+        p->srtt_us = p->srtt_us ? p->srtt_us + (p->rtt_us - p->srtt_us) / 4 : p->rtt_us;
         p->total_rtt_us += p->rtt_us;
+        pl_ice_keep_measured(ice, p);
     } else {
         p->total_rtt_us += p->rtt_us;
     }
@@ -320,11 +395,13 @@ static void on_success(pl_ice *ice, ice_tx *tx, const pl_stun_msg *m)
     if (mapped.family == p->base->addr.family)
         discover_local(ice, p, &mapped);
     p->answered_us = ice->now_us;
+    p->n_checks = 0;
     cancel_txs_of(ice, p, used_candidate);
     pl_ice_pair_enter(ice, p, PL_ICE_PAIR_SUCCEEDED, "answered");
     pl_ice_unfreeze_like(ice, p);
     pl_ice_on_valid(ice, p, used_candidate);
     pl_ice_consent_answered(ice, p);
+    pl_ice_keep_tick(ice, p->session); /* perhaps it has come for a silent one */
 }
 
 /* RFC 8445 7.2.5.1: the peer keeps the role we spoke in, so we take the other and ask again. */
@@ -354,11 +431,20 @@ static void on_error(pl_ice *ice, ice_tx *tx, const pl_stun_msg *m)
         check_failed(ice, p, "refused");
 }
 
+/* RFC 8445 7.2.5.2.1: an answer comes from where the request went, to where it left. */
+static bool is_way_back(const ice_tx *tx, const pl_path *path)
+{
+    pl_path asked = tx->kind == ICE_TX_GATHER ? pl_ice_path(&tx->base->addr, &tx->server->addr)
+                                              : pl_ice_pair_path(tx->pair);
+    asked.remote.scope = 0; /* as pl_ice_input makes it */
+    return asked.proto == path->proto && pl_addr_eq(&asked.remote, &path->remote) &&
+           pl_addr_eq(&asked.local, &path->local);
+}
+
 void pl_ice_on_response(pl_ice *ice, const pl_path *path, const pl_stun_msg *m)
 {
     ice_tx *tx = find_tx(ice, m);
-    const pl_addr *asked = !tx ? NULL : tx->kind == ICE_TX_GATHER ? &tx->server : &tx->pair->remote->addr;
-    if (!tx || !pl_addr_eq(asked, &path->remote) || !pl_addr_eq(&tx->base->addr, &path->local)) {
+    if (!tx || !is_way_back(tx, path)) {
         ice->count.stray_response++;
         return;
     }
@@ -380,10 +466,20 @@ void pl_ice_on_response(pl_ice *ice, const pl_path *path, const pl_stun_msg *m)
         on_error(ice, tx, m);
 }
 
+static void expire_dials(pl_ice *ice)
+{
+    PL_EACH (n, &ice->streams) {
+        const ice_stream *s = pl_of(n, ice_stream, in_streams);
+        if (s->pair && !s->up && ice->now_us >= s->pair->last_check_us + STREAM_ANSWER_US)
+            pl_ice_pair_give_up(ice, s->pair, "no connection");
+    }
+}
+
 /* Transactions nobody answered. The last one of a pair takes the pair with it. */
 void pl_ice_expire_txs(pl_ice *ice)
 {
     bool gathered = false;
+    expire_dials(ice);
     PL_EACH (n, &ice->txs) {
         ice_tx *tx = pl_of(n, ice_tx, in_txs);
         if (!pl_stun_tx_dead(&tx->tx, ice->now_us))

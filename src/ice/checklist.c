@@ -35,6 +35,30 @@ void pl_ice_pair_enter(pl_ice *ice, ice_pair *p, pl_ice_pair_state to, const cha
     p->state = (uint8_t)to;
 }
 
+bool pl_ice_pair_is_relayed(const ice_pair *p)
+{
+    return p->local->type == PL_ICE_RELAY || p->remote->type == PL_ICE_RELAY;
+}
+
+pl_path pl_ice_pair_path(const ice_pair *p)
+{
+    pl_path path = pl_ice_path(p->stream ? &p->stream->local : &p->base->addr, &p->remote->addr);
+    path.proto = p->base->proto;
+    return path;
+}
+
+void pl_ice_pair_give_up(pl_ice *ice, ice_pair *p, const char *why)
+{
+    pl_ice_drop_txs_of(ice, p, NULL);
+    pl_list_remove(&p->in_triggered);
+    pl_ice_stream_release(ice, &p->stream);
+    p->use_candidate = false;
+    if (p->state == PL_ICE_PAIR_FROZEN)
+        pl_ice_pair_enter(ice, p, PL_ICE_PAIR_WAITING, why);
+    pl_ice_pair_enter(ice, p, PL_ICE_PAIR_FAILED, why);
+    pl_ice_on_invalid(ice, p);
+}
+
 bool pl_ice_pair_is_live(const ice_pair *p)
 {
     return p->state == PL_ICE_PAIR_FROZEN || p->state == PL_ICE_PAIR_WAITING ||
@@ -92,7 +116,7 @@ static bool foundation_is_busy(const ice_pair *p)
     PL_EACH (n, &p->session->pairs) {
         const ice_pair *q = pl_of(n, ice_pair, in_pairs);
         bool busy = q->state == PL_ICE_PAIR_WAITING || q->state == PL_ICE_PAIR_IN_PROGRESS;
-        if (q != p && busy && same_foundation(p, q))
+        if (q != p && busy && !q->parked && same_foundation(p, q))
             return true;
     }
     return false;
@@ -114,7 +138,7 @@ static bool fits(const pl_ice *ice, const ice_base *base, const ice_remote *r)
 {
     if (ice->conf.relay_only && base->type != PL_ICE_RELAY)
         return false;
-    if (base->addr.family != r->addr.family)
+    if (base->addr.family != r->addr.family || base->proto != r->proto)
         return false;
     /* RFC 8445 6.1.2.2: IPv6 link-local addresses pair with their like only. */
     return base->addr.family != PL_AF_IP6 ||
@@ -160,9 +184,11 @@ ice_pair *pl_ice_pair_new(pl_ice *ice, ice_session *s, ice_base *base, ice_remot
         return NULL;
     *p = draft;
     p->id = ice->next_id++;
+    p->parked = base->proto == PL_TCP && pl_ice_nominated(s) && s->selected->base->proto == PL_UDP;
     s->n_pairs++;
     insert_sorted(s, p);
     s->failed = false;
+    pl_ice_relay_permit(ice, base, &r->addr);
     if (!foundation_is_busy(p))
         pl_ice_pair_enter(ice, p, PL_ICE_PAIR_WAITING, "first of its foundation");
     return p;
@@ -175,9 +201,17 @@ static void settle_without_checks(pl_ice *ice, ice_pair *p)
     pl_ice_on_valid(ice, p, true);
 }
 
+/* RFC 6544 6.2. Who listens forms no pair: it comes with the connection. */
+static bool may_connect(const ice_base *base, const ice_remote *r)
+{
+    return base->proto == PL_UDP ||
+           (base->tcptype == PL_ICE_TCPTYPE_ACTIVE && r->tcptype == PL_ICE_TCPTYPE_PASSIVE) ||
+           (base->tcptype == PL_ICE_TCPTYPE_SO && r->tcptype == PL_ICE_TCPTYPE_SO);
+}
+
 static void pair_up(pl_ice *ice, ice_session *s, ice_base *base, ice_remote *r)
 {
-    if (pl_ice_pair_find(s, base, r))
+    if (pl_ice_pair_find(s, base, r) || !may_connect(base, r))
         return;
     ice_pair *p = pl_ice_pair_new(ice, s, base, r);
     if (p && ice->conf.lite && s->remote_lite && !s->lost)
@@ -200,6 +234,7 @@ void pl_ice_pair_free(pl_ice *ice, ice_pair *p)
 {
     ice_session *s = p->session;
     pl_ice_drop_txs_of(ice, p, NULL);
+    pl_ice_stream_release(ice, &p->stream);
     pl_list_remove(&p->in_pairs);
     pl_list_remove(&p->in_triggered);
     s->n_pairs--;
@@ -222,17 +257,53 @@ void pl_ice_trigger(pl_ice *ice, ice_pair *p)
  */
 ice_pair *pl_ice_next_ordinary(const pl_ice *ice, const ice_session *s)
 {
-    if (ice->conf.lite || pl_ice_nominated(s))
+    if (ice->conf.lite)
         return NULL;
     PL_EACH (n, &s->pairs) {
         ice_pair *p = pl_of(n, ice_pair, in_pairs);
-        if (p->state == PL_ICE_PAIR_WAITING && !pl_node_linked(&p->in_triggered))
+        if (p->state == PL_ICE_PAIR_WAITING && !p->parked && p->hold_us <= ice->now_us &&
+            !pl_node_linked(&p->in_triggered))
             return p;
     }
     PL_EACH (n, &s->pairs) {
         ice_pair *p = pl_of(n, ice_pair, in_pairs);
-        if (p->state == PL_ICE_PAIR_FROZEN && !foundation_is_busy(p))
+        if (p->state == PL_ICE_PAIR_FROZEN && !p->parked && !foundation_is_busy(p))
             return p;
     }
     return NULL;
+}
+
+/* When a pair that waits for something else than its turn may be checked. */
+int64_t pl_ice_held_until_us(const pl_ice *ice, const ice_session *s)
+{
+    int64_t at_us = PL_NEVER;
+    PL_EACH (n, &s->pairs) {
+        const ice_pair *p = pl_of(n, ice_pair, in_pairs);
+        if (p->state == PL_ICE_PAIR_WAITING && !p->parked && p->hold_us > ice->now_us)
+            at_us = pl_min_us(at_us, p->hold_us);
+    }
+    return at_us;
+}
+
+/* RFC 8445 14.3 allows no retransmission before 500 ms, but the first packet often meets a NAT that the peer's own has
+ * not opened yet. So while nothing is nominated a pair gets a few checks anew, each a transaction of its own, paced like
+ * all others and after them. */
+int64_t pl_ice_next_again_us(const pl_ice *ice, const ice_session *s, ice_pair **first)
+{
+    int64_t first_us = PL_NEVER;
+    *first = NULL;
+    if (ice->conf.lite || pl_ice_nominated(s))
+        return PL_NEVER;
+    PL_EACH (n, &s->pairs) {
+        ice_pair *p = pl_of(n, ice_pair, in_pairs);
+        if (p->state != PL_ICE_PAIR_IN_PROGRESS || p->base->proto != PL_UDP || p->n_checks > ICE_AGAIN_MAX ||
+            pl_node_linked(&p->in_triggered))
+            continue;
+        int64_t at_us = p->last_check_us + (ICE_AGAIN_US << (p->n_checks - 1));
+        if (at_us < first_us) {
+            first_us = at_us;
+            *first = p;
+        }
+    }
+    return first_us;
 }

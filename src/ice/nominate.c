@@ -1,9 +1,12 @@
-/* Which of the valid pairs carries the data (RFC 8445 8). The controlling side nominates once, as soon as
- * nothing better can be expected; the controlled side follows, also a peer that nominates again and again
- * (RFC 5245 8.1.1.2). */
+/* Which of the valid pairs carries the data (RFC 8445 8). The controlling side nominates as soon as nothing better can
+ * be expected, and again when its pair dies or a better one comes (keep.c); the controlled side follows, also a peer
+ * that nominates again and again (RFC 5245 8.1.1.2). */
 #include "ice/agent_internal.h"
 
-#define GRACE_MIN_US PL_MS(20)
+#define GRACE_MIN_US   PL_MS(20)
+#define RELAY_GRACE_US PL_MS(60) /* what direct pairs get at least while a relayed one is valid */
+#define CHANCE_US      PL_MS(5)
+#define FRESH_US       PL_SEC(15) /* a pair that was answered so lately is as good as proven */
 #define RENOMINATED_US                                                                                       \
     PL_SEC(3) /* a nomination that was not repeated for so long may give way to a worse pair */
 
@@ -16,76 +19,122 @@ static void select_pair(pl_ice *ice, ice_session *s, ice_pair *p)
 {
     if (s->selected == p)
         return;
+    if (s->selected)
+        pl_ice_relay_unbind(ice, s->selected);
     s->selected = p;
     if (!p)
         return;
+    pl_ice_relay_bind(ice, p);
     ice->count.selected_changes++;
     pl_ice_consent_start(ice, s);
 }
 
-/* Before nomination the best valid pair may carry data already (RFC 8445 12.1). */
-static ice_pair *best_valid(const ice_session *s)
+/* Before nomination the best valid pair may carry data already (RFC 8445 12.1). In a call that has lost its pair one
+ * that was heard from lately goes before others. */
+static ice_pair *best_valid(const pl_ice *ice, const ice_session *s)
 {
+    ice_pair *stale = NULL;
     PL_EACH (n, &s->pairs) {
         ice_pair *p = pl_of(n, ice_pair, in_pairs);
-        if (p->valid)
+        if (p->valid && ice->now_us - p->answered_us <= FRESH_US)
             return p;
+        if (p->valid && !stale)
+            stale = p;
     }
-    return NULL;
+    return stale;
 }
 
 /* Whether a newly nominated pair takes the place of an older one. */
 static bool replaces(const pl_ice *ice, const ice_pair *p, const ice_pair *old)
 {
-    return p->priority > old->priority || ice->now_us - old->nominated_us > RENOMINATED_US;
+    return ice->controlling || p->decisive || p->priority > old->priority ||
+           ice->now_us - old->nominated_us > RENOMINATED_US;
+}
+
+static void log_nominated(const pl_ice *ice, const ice_session *s, const ice_pair *p)
+{
+    int64_t took_us = s->started_us == PL_NEVER ? 0 : ice->now_us - s->started_us;
+    pl_log_info(&ice->log, "pair %s>%s nominated after %lld ms", pl_ice_type_str(p->local->type),
+                pl_ice_type_str(p->remote->type), (long long)(took_us / 1000));
 }
 
 static void nominate(pl_ice *ice, ice_pair *p)
 {
     ice_session *s = p->session;
     ice_pair *old = pl_ice_nominated(s);
+    bool takes = old != p && (!old || replaces(ice, p, old));
     p->nominated = true;
-    p->use_candidate = p->nominate_on_success = false;
-    if (old == p || (old && !replaces(ice, p, old)))
+    p->use_candidate = p->nominate_on_success = p->decisive = false;
+    if (!takes)
         return;
+    if (old)
+        old->nominated = false;
+    if (s->established)
+        s->moved_us = ice->now_us;
+    s->established = true;
+    s->grace_at_us = s->alone_us = PL_NEVER;
     select_pair(ice, s, p);
-    pl_ice_cancel_checks(ice, s);
-    s->grace_at_us = PL_NEVER;
-    int64_t took_us = s->started_us == PL_NEVER ? 0 : ice->now_us - s->started_us;
-    pl_log_info(&ice->log, "pair %s>%s nominated after %lld ms", pl_ice_type_str(p->local->type),
-                pl_ice_type_str(p->remote->type), (long long)(took_us / 1000));
+    pl_ice_park(ice, s);
+    pl_ice_keep_start(ice, s);
+    log_nominated(ice, s, p);
     if (s == ice->cur && ice->prev) { /* the restart has succeeded */
         pl_ice_session_free(ice, ice->prev);
         ice->prev = NULL;
     }
 }
 
+/* UDP before TCP before relays: what a call moves to without asking how fast it is. */
+static int rank(const ice_pair *p)
+{
+    return pl_ice_pair_is_relayed(p) ? 0 : p->base->proto == PL_TCP ? 1 : 2;
+}
+
+static void join_nominated(pl_ice *ice, ice_session *s, ice_pair *p)
+{
+    if (p == s->selected)
+        return;
+    pl_ice_keep_start(ice, s);
+    if (rank(p) > rank(s->selected))
+        pl_ice_move(ice, p, "a more direct way");
+}
+
 void pl_ice_on_valid(pl_ice *ice, ice_pair *p, bool used_candidate)
 {
     ice_session *s = p->session;
+    bool is_new = !p->valid;
     p->valid = true;
+    if (s->valid_us == PL_NEVER)
+        s->valid_us = ice->now_us;
     if (used_candidate || p->nominate_on_success)
         nominate(ice, p);
     else if (!pl_ice_nominated(s))
-        select_pair(ice, s, best_valid(s));
+        select_pair(ice, s, best_valid(ice, s));
+    else if (is_new)
+        join_nominated(ice, s, p);
     pl_ice_consider(ice, s);
 }
 
-void pl_ice_on_use_candidate(pl_ice *ice, ice_pair *p)
+void pl_ice_on_use_candidate(pl_ice *ice, ice_pair *p, uint32_t number)
 {
+    ice_session *s = p->session;
     p->nominated_us = ice->now_us;
+    if (number > s->their_nomination) {
+        s->their_nomination = number;
+        p->decisive = true;
+    }
     if (!p->valid)
         p->nominate_on_success = true;
-    else if (pl_ice_nominated(p->session) != p)
+    else if (pl_ice_nominated(s) != p)
         nominate(ice, p);
 }
 
 void pl_ice_on_invalid(pl_ice *ice, ice_pair *p)
 {
     ice_session *s = p->session;
-    p->valid = p->nominated = p->nominate_on_success = false;
+    p->valid = p->nominated = p->nominate_on_success = p->decisive = false;
+    p->keep_at_us = 0;
     if (s->selected == p)
-        s->selected = NULL;
+        select_pair(ice, s, NULL);
     pl_ice_consider(ice, s);
 }
 
@@ -99,57 +148,110 @@ static bool nomination_is_out(const ice_session *s)
     return false;
 }
 
-/* A pair of higher priority may still become valid. */
-static bool better_may_come(const ice_session *s, const ice_pair *best)
-{
-    PL_EACH (n, &s->pairs) {
-        const ice_pair *p = pl_of(n, ice_pair, in_pairs);
-        if (p == best)
-            return false;
-        if (pl_ice_pair_is_live(p))
-            return true;
-    }
-    return false;
-}
-
 /* No candidate of either side is missing any more. */
 static bool all_is_known(const pl_ice *ice, const ice_session *s)
 {
     return s->remote_done && s->n_waiting == 0 && ice->gathering == PL_ICE_GATHER_COMPLETE;
 }
 
-static bool is_direct(const ice_pair *p)
+/* Who trickles tells its host and reflexive addresses long before its relays, so a direct pair misses nothing but names
+ * that are still looked up, or everything, when only the peer's checks are known. */
+static bool enough_is_known(const pl_ice *ice, const ice_session *s, const ice_pair *best)
 {
-    return p->local->type == PL_ICE_HOST && p->remote->type == PL_ICE_HOST;
+    if (pl_ice_pair_is_relayed(best))
+        return all_is_known(ice, s);
+    return s->n_waiting == 0 && s->n_remotes > s->n_prflx;
 }
 
-/* How long better pairs get: their checks went out with this one's, so a few of its round trips. */
-static int64_t grace_us(const pl_ice *ice, const ice_pair *p)
+static int64_t clamp_us(int64_t v, int64_t low, int64_t high)
 {
-    return pl_min_us(pl_max_us(3 * p->rtt_us, GRACE_MIN_US), ice->conf.grace_us);
+    return pl_min_us(pl_max_us(v, low), high);
+}
+
+/* The longest wait: a few round trips. A relayed pair's counts from when the direct ones could begin: theirs may be lost
+ * once at a NAT that was still closed. */
+static int64_t last_call_us(const pl_ice *ice, const ice_session *s, const ice_pair *best)
+{
+    int64_t most_us = ice->conf.grace_us;
+    if (!pl_ice_pair_is_relayed(best))
+        return s->valid_us + clamp_us(3 * best->rtt_us, GRACE_MIN_US, most_us);
+    int64_t at_us = s->news_us + clamp_us(3 * best->rtt_us + best->rtt_us / 4, RELAY_GRACE_US, most_us);
+    return clamp_us(at_us, s->valid_us, s->valid_us + most_us);
+}
+
+/* When a pair of higher priority has had its chance: one whose check has been out for half as long again as the valid
+ * pair's took is hardly faster. Should it come nevertheless, the call can still move. */
+static int64_t chance_over_us(const ice_pair *p, const ice_pair *best, int64_t last_us)
+{
+    bool more_direct = rank(p) > rank(best);
+    if (p->state != PL_ICE_PAIR_IN_PROGRESS || !p->first_check_us || more_direct)
+        return last_us;
+    return p->first_check_us + best->rtt_us + pl_max_us(best->rtt_us / 2, CHANCE_US);
+}
+
+static int64_t nominate_at_us(const pl_ice *ice, const ice_session *s, const ice_pair *best)
+{
+    if (s->established)
+        return ice->now_us;
+    int64_t last_us = last_call_us(ice, s, best), at_us = ice->now_us;
+    if (!enough_is_known(ice, s, best))
+        return last_us;
+    PL_EACH (n, &s->pairs) {
+        const ice_pair *p = pl_of(n, ice_pair, in_pairs);
+        if (p == best)
+            break;
+        if (pl_ice_pair_is_live(p))
+            at_us = pl_max_us(at_us, chance_over_us(p, best, last_us));
+    }
+    return pl_min_us(at_us, last_us);
 }
 
 static bool may_nominate(const pl_ice *ice, const ice_session *s)
 {
     return s == ice->cur && ice->controlling && !ice->conf.lite && !ice->closed && !s->lost &&
-           !pl_ice_nominated(s) && !nomination_is_out(s);
+           !nomination_is_out(s);
+}
+
+static void ask_for(pl_ice *ice, ice_session *s, ice_pair *p)
+{
+    s->n_nominations++;
+    p->use_candidate = true;
+    pl_ice_trigger(ice, p);
+}
+
+bool pl_ice_move(pl_ice *ice, ice_pair *p, const char *why)
+{
+    ice_session *s = p->session;
+    if (!may_nominate(ice, s) || !p->valid || p == s->selected)
+        return false;
+    pl_log_info(&ice->log, "the call moves to a pair %s>%s: %s", pl_ice_type_str(p->local->type),
+                pl_ice_type_str(p->remote->type), why);
+    ask_for(ice, s, p);
+    return true;
+}
+
+/* A call without a path: everything is tried once more. */
+static void note_alone(pl_ice *ice, ice_session *s)
+{
+    if (s->selected)
+        s->alone_us = PL_NEVER;
+    if (s->selected || !s->established || s->alone_us != PL_NEVER || s->lost || ice->closed)
+        return;
+    s->alone_us = ice->now_us;
+    pl_ice_look_around(ice, s);
 }
 
 void pl_ice_consider(pl_ice *ice, ice_session *s)
 {
     if (!s->selected)
-        select_pair(ice, s, best_valid(s));
-    ice_pair *best = may_nominate(ice, s) ? best_valid(s) : NULL;
-    if (!best) {
-        s->grace_at_us = PL_NEVER;
-        return;
-    }
-    if (s->grace_at_us == PL_NEVER)
-        s->grace_at_us = ice->now_us + grace_us(ice, best);
-    bool final = !better_may_come(s, best) && (all_is_known(ice, s) || is_direct(best));
-    if (!final && ice->now_us < s->grace_at_us)
+        select_pair(ice, s, best_valid(ice, s));
+    note_alone(ice, s);
+    ice_pair *best = may_nominate(ice, s) && !pl_ice_nominated(s) ? best_valid(ice, s) : NULL;
+    if (!s->selected)
+        s->valid_us = PL_NEVER;
+    s->grace_at_us = best ? nominate_at_us(ice, s, best) : PL_NEVER;
+    if (!best || ice->now_us < s->grace_at_us)
         return;
     s->grace_at_us = PL_NEVER;
-    best->use_candidate = true;
-    pl_ice_trigger(ice, best);
+    ask_for(ice, s, best);
 }

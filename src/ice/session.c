@@ -53,6 +53,8 @@ ice_session *pl_ice_session_new(pl_ice *ice, const char *ufrag, const char *pwd)
     pl_list_init(&s->pairs);
     pl_list_init(&s->triggered);
     s->started_us = s->grace_at_us = s->consent_at_us = s->asked_us = PL_NEVER;
+    s->valid_us = s->alone_us = PL_NEVER;
+    s->news_us = s->moved_us = ice->now_us;
     s->ufrag = copy_text(ufrag);
     s->pwd = copy_text(pwd);
     if (!s->ufrag || !s->pwd) {
@@ -80,7 +82,7 @@ void pl_ice_session_free(pl_ice *ice, ice_session *s)
         free(pl_of(n, ice_remote, in_remotes));
     PL_EACH (n, &s->waiting)
         waiting_free(s, pl_of(n, ice_waiting, in_waiting));
-    pl_ice_drop_answers(ice, s);
+    pl_ice_drop_answers(ice, s, NULL);
     wipe_free(s->ufrag);
     wipe_free(s->pwd);
     wipe_free(s->remote_ufrag);
@@ -90,26 +92,79 @@ void pl_ice_session_free(pl_ice *ice, ice_session *s)
 
 /* ---- remote candidates ---- */
 
-ice_remote *pl_ice_remote_find(const ice_session *s, const pl_addr *addr)
+ice_remote *pl_ice_remote_find(const ice_session *s, const pl_addr *addr, uint8_t proto)
 {
     PL_EACH (n, &s->remotes) {
         ice_remote *r = pl_of(n, ice_remote, in_remotes);
-        if (pl_addr_eq(&r->addr, addr))
+        if (r->proto == proto && pl_addr_eq(&r->addr, addr))
             return r;
     }
     return NULL;
 }
 
-ice_remote *pl_ice_remote_new(pl_ice *ice, ice_session *s, const pl_addr *addr)
+ice_remote *pl_ice_remote_new(pl_ice *ice, ice_session *s, const pl_addr *addr, uint8_t proto)
 {
     ice_remote *r = s->n_remotes < PL_ICE_REMOTES_MAX ? calloc(1, sizeof *r) : NULL;
     if (!r)
         return NULL;
     r->addr = *addr;
     r->addr.scope = 0;
+    r->proto = proto;
     r->id = ice->next_id++;
     s->n_remotes++;
     pl_list_push_back(&s->remotes, &r->in_remotes);
+    return r;
+}
+
+static bool is_used(const ice_session *s, const ice_remote *r)
+{
+    PL_EACH (n, &s->pairs) {
+        const ice_pair *p = pl_of(n, ice_pair, in_pairs);
+        if (p->remote == r && (p->valid || p == s->selected || pl_ice_pair_is_live(p)))
+            return true;
+    }
+    return false;
+}
+
+static void remote_free(pl_ice *ice, ice_session *s, ice_remote *r)
+{
+    PL_EACH (n, &s->pairs)
+        if (pl_of(n, ice_pair, in_pairs)->remote == r)
+            pl_ice_pair_free(ice, pl_of(n, ice_pair, in_pairs));
+    pl_list_remove(&r->in_remotes);
+    s->n_remotes--;
+    s->n_prflx -= r->unsignaled;
+    free(r);
+}
+
+/* In a long call the peer may change its network often: the oldest address that nothing comes through any more gives
+ * way. Not before a pair was nominated, or two NATs that map by port would make new ones for each other for ever. */
+static bool forget_a_prflx(pl_ice *ice, ice_session *s)
+{
+    if (!s->established)
+        return false;
+    PL_EACH (n, &s->remotes) {
+        ice_remote *r = pl_of(n, ice_remote, in_remotes);
+        if (!r->unsignaled || is_used(s, r))
+            continue;
+        remote_free(ice, s, r);
+        return true;
+    }
+    return false;
+}
+
+ice_remote *pl_ice_remote_new_prflx(pl_ice *ice, ice_session *s, const pl_path *path, uint32_t priority)
+{
+    if (s->n_prflx == PL_ICE_PRFLX_MAX && !forget_a_prflx(ice, s))
+        return NULL;
+    ice_remote *r = pl_ice_remote_new(ice, s, &path->remote, path->proto);
+    if (!r)
+        return NULL;
+    r->type = PL_ICE_PRFLX;
+    r->tcptype = path->proto == PL_TCP ? PL_ICE_TCPTYPE_ACTIVE : PL_ICE_TCPTYPE_NONE;
+    r->priority = priority;
+    r->unsignaled = true;
+    s->n_prflx++;
     return r;
 }
 
@@ -117,14 +172,17 @@ ice_remote *pl_ice_remote_new(pl_ice *ice, ice_session *s, const pl_addr *addr)
  * 8445 7.3.1.3) now gets its true type, priority and foundation. */
 static pl_err take_remote(pl_ice *ice, ice_session *s, const pl_ice_cand *c)
 {
-    ice_remote *r = pl_ice_remote_find(s, &c->addr);
+    ice_remote *r = pl_ice_remote_find(s, &c->addr, c->proto);
     if (r && r->foundation[0])
         return PL_OK;
     bool was_known = r != NULL;
     if (!r)
-        r = pl_ice_remote_new(ice, s, &c->addr);
+        r = pl_ice_remote_new(ice, s, &c->addr, c->proto);
     if (!r)
         return s->n_remotes == PL_ICE_REMOTES_MAX ? PL_ENOSPC : PL_ENOMEM;
+    s->n_prflx -= r->unsignaled;
+    r->unsignaled = false;
+    r->tcptype = c->tcptype;
     r->related = c->related;
     r->type = c->type;
     r->priority = c->priority;
@@ -133,6 +191,7 @@ static pl_err take_remote(pl_ice *ice, ice_session *s, const pl_ice_cand *c)
     memcpy(r->foundation, c->foundation, sizeof r->foundation);
     if (was_known)
         pl_ice_pair_reprioritise(ice, s);
+    s->news_us = ice->now_us;
     pl_ice_pair_remote(ice, s, r);
     return PL_OK;
 }
@@ -154,7 +213,7 @@ static bool same_waits(const ice_session *s, const pl_ice_cand *c)
 {
     PL_EACH (n, &s->waiting) {
         const pl_ice_cand *w = &pl_of(n, ice_waiting, in_waiting)->cand;
-        if (pl_addr_eq(&w->addr, &c->addr) && strcmp(w->name, c->name) == 0 &&
+        if (w->proto == c->proto && pl_addr_eq(&w->addr, &c->addr) && strcmp(w->name, c->name) == 0 &&
             strcmp(w->ufrag, c->ufrag) == 0)
             return true;
     }
@@ -247,7 +306,7 @@ pl_err pl_ice_set_remote(pl_ice *ice, int64_t now_us, const char *ufrag, const c
     s->remote_ufrag = u;
     s->remote_pwd = p;
     s->remote_lite = lite;
-    s->started_us = now_us;
+    s->started_us = s->news_us = now_us;
     take_waiting(ice, s);
     pl_ice_update_state(ice);
     return PL_OK;
@@ -266,10 +325,13 @@ pl_err pl_ice_restart(pl_ice *ice, int64_t now_us, const char *ufrag, const char
     } else {
         pl_ice_session_free(ice, ice->prev);
         ice->prev = ice->cur;
-        pl_ice_cancel_checks(ice, ice->prev);
+        pl_ice_park(ice, ice->prev);
     }
     ice->cur = s;
     pl_ice_gather_tell_again(ice);
+    pl_ice_gather_again(ice);
+    pl_ice_relay_again(ice);
+    pl_ice_gather_update(ice);
     pl_log_info(&ice->log, "restarts");
     pl_ice_update_state(ice);
     return PL_OK;

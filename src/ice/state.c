@@ -32,8 +32,10 @@ static pl_ice_state state_of(const pl_ice *ice)
     const ice_session *s = ice->cur, *old = ice->prev;
     if (ice->closed)
         return PL_ICE_CLOSED;
-    if (pl_ice_nominated(s))
+    if (pl_ice_nominated(s) || (s->established && s->selected))
         return connected_state(ice, s);
+    if (s->established && s->alone_us != PL_NEVER)
+        return PL_ICE_DISCONNECTED;
     if (old && pl_ice_nominated(old) && !pl_ice_consent_silent(ice, old))
         return PL_ICE_CONNECTED;
     if (s->lost || s->failed)
@@ -44,7 +46,7 @@ static pl_ice_state state_of(const pl_ice *ice)
 /* RFC 8863: a peer-reflexive candidate may still come after all pairs have failed, so patience decides. */
 static bool hope_is_gone(const pl_ice *ice, const ice_session *s)
 {
-    if (s->selected || s->failed || s->started_us == PL_NEVER ||
+    if (s->selected || s->failed || s->established || s->started_us == PL_NEVER ||
         ice->now_us < s->started_us + ice->conf.patience_us)
         return false;
     if (s->n_pairs == 0 && !s->remote_done)
@@ -80,32 +82,27 @@ pl_ice_gathering pl_ice_get_gathering(const pl_ice *ice)
 
 /* ---- where data goes ---- */
 
-static const ice_pair *data_pair(const pl_ice *ice)
+const ice_pair *pl_ice_data_pair(const pl_ice *ice)
 {
     const ice_session *s = ice->cur;
     if (ice->closed)
         return NULL;
-    if (!pl_ice_nominated(s) && ice->prev && ice->prev->selected)
+    if (!s->established && ice->prev && ice->prev->selected)
         return ice->prev->selected;
     return s->selected;
 }
 
-static pl_path path_of(const ice_pair *p)
-{
-    return pl_ice_path(&p->base->addr, &p->remote->addr);
-}
-
 bool pl_ice_selected(const pl_ice *ice, pl_path *out)
 {
-    const ice_pair *p = data_pair(ice);
+    const ice_pair *p = pl_ice_data_pair(ice);
     if (p)
-        *out = path_of(p);
+        *out = pl_ice_pair_path(p);
     return p != NULL;
 }
 
 void pl_ice_heard(pl_ice *ice, int64_t now_us)
 {
-    const ice_pair *p = data_pair(ice);
+    const ice_pair *p = pl_ice_data_pair(ice);
     ice->now_us = now_us;
     if (!p)
         return;
@@ -153,12 +150,17 @@ static void describe(const pl_ice *ice, const ice_local *l, pl_ice_cand *out)
                           .priority = l->priority,
                           .component = 1,
                           .type = l->type,
+                          .proto = l->base->proto,
+                          .tcptype = l->base->tcptype,
                           .network_id = l->base->network_id,
                           .network_cost = l->base->network_cost,
                           .has_network_id = l->base->network_id != 0,
                           .has_network_cost = l->base->network_id != 0 };
-    if (ice->conf.relay_only)
-        out->related = (pl_addr){ 0 }; /* who relays all hides where it is */
+    if (ice->conf.relay_only || (l->base->mdns && l->type == PL_ICE_SRFLX))
+        out->related =
+            (pl_addr){ 0 }; /* who relays all, or has a name instead of an address, hides where it is */
+    if (l->base->mdns && l->type == PL_ICE_HOST)
+        (void)pl_str_copy(pl_str_of(l->base->mdns), out->name, sizeof out->name);
     pl_str ufrag = pl_str_of(ice->cur->ufrag);
     memcpy(out->ufrag, ufrag.p, ufrag.n);
     char *p = out->foundation + 10; /* decimal digits are ice-chars */
@@ -183,13 +185,13 @@ static bool tell_candidate(pl_ice *ice, pl_ice_event *out)
 
 static bool tell_selected(pl_ice *ice, pl_ice_event *out)
 {
-    const ice_pair *p = data_pair(ice);
+    const ice_pair *p = pl_ice_data_pair(ice);
     if (!p) {
         ice->told.any_selected = false;
         return false;
     }
-    pl_path path = path_of(p), *told = &ice->told.selected;
-    if (ice->told.any_selected && pl_addr_eq(&path.local, &told->local) &&
+    pl_path path = pl_ice_pair_path(p), *told = &ice->told.selected;
+    if (ice->told.any_selected && path.proto == told->proto && pl_addr_eq(&path.local, &told->local) &&
         pl_addr_eq(&path.remote, &told->remote))
         return false;
     ice->told.any_selected = true;
@@ -224,7 +226,7 @@ static bool tell_state(pl_ice *ice, pl_ice_event *out)
 bool pl_ice_poll_event(pl_ice *ice, pl_ice_event *out)
 {
     if (!ice->closed) {
-        if (tell_role(ice, out) || tell_name(ice, out))
+        if (tell_role(ice, out) || tell_name(ice, out) || pl_ice_tell_stream(ice, out))
             return true;
         if (ice->told.gathering == PL_ICE_GATHER_NEW && ice->gathering != PL_ICE_GATHER_NEW)
             return tell_gathering(ice, PL_ICE_GATHERING, out);

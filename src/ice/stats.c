@@ -5,7 +5,7 @@
 
 static ice_pair *counted(const pl_ice *ice)
 {
-    bool old = !pl_ice_nominated(ice->cur) && ice->prev && ice->prev->selected;
+    bool old = !ice->cur->established && ice->prev && ice->prev->selected;
     return old ? ice->prev->selected : ice->cur->selected;
 }
 
@@ -29,10 +29,21 @@ void pl_ice_count_received(pl_ice *ice, int64_t now_us, uint32_t packets, uint64
     p->last_received_us = now_us;
 }
 
+const char *pl_ice_relay_proto_str(pl_ice_relay_proto p)
+{
+    static const char *const name[] = { "", "udp", "tcp", "tls" };
+    return (unsigned)p <= PL_ICE_RELAY_TLS ? name[p] : "";
+}
+
 static void local_info(const ice_local *l, pl_ice_cand_info *out)
 {
     *out = (pl_ice_cand_info){ .id = l->id,
                                .type = l->type,
+                               .proto = l->base->proto,
+                               .tcptype = l->base->tcptype,
+                               .relay_proto = (uint8_t)(l->base->turn ? pl_ice_relay_proto_of(l->base->turn)
+                                                                      : PL_ICE_RELAY_NONE),
+                               .url = l->url,
                                .addr = l->addr,
                                .related = l->related,
                                .base = l->base->addr,
@@ -47,6 +58,8 @@ static void remote_info(const ice_remote *r, pl_ice_cand_info *out)
     *out = (pl_ice_cand_info){ .id = r->id,
                                .remote = true,
                                .type = r->type,
+                               .proto = r->proto,
+                               .tcptype = r->tcptype,
                                .addr = r->addr,
                                .related = r->related,
                                .priority = r->priority,
