@@ -62,6 +62,11 @@ typedef struct pl_stats {
             uint16_t port;
             uint32_t priority;
             char foundation[36];
+            char tcp_type[16];                       /* active, passive, so; "" on UDP */
+            char relay_protocol[8];                  /* of local relays: udp, tcp, tls */
+            char url[256];                           /* of the server that gave a local one */
+            char related_address[PL_STATS_TEXT_MAX]; /* the base of a local one */
+            uint16_t related_port;
         } candidate;
         struct {
             char fingerprint[100], fingerprint_algorithm[16];

@@ -126,6 +126,14 @@ static void add_candidates(const pl_pc *pc, builder *b)
         text(s->u.candidate.foundation, sizeof s->u.candidate.foundation, c->foundation);
         s->u.candidate.port = c->addr.port;
         s->u.candidate.priority = c->priority;
+        text(s->u.candidate.tcp_type, sizeof s->u.candidate.tcp_type,
+             pl_ice_tcptype_str((pl_ice_tcptype)c->tcptype));
+        text(s->u.candidate.relay_protocol, sizeof s->u.candidate.relay_protocol,
+             pl_ice_relay_proto_str((pl_ice_relay_proto)c->relay_proto));
+        text(s->u.candidate.url, sizeof s->u.candidate.url, c->url);
+        text(s->u.candidate.related_address, sizeof s->u.candidate.related_address,
+             c->related.family ? pl_addr_ip_str(&c->related, ip) : "");
+        s->u.candidate.related_port = c->related.port;
     }
 }
 

@@ -70,6 +70,11 @@ static const field candidate_fields[] = {
     { "candidateType", F_TEXT, AT(candidate.candidate_type) },
     { "priority", F_U32, AT(candidate.priority) },
     { "foundation", F_TEXT, AT(candidate.foundation) },
+    { "tcpType", F_TEXT, AT(candidate.tcp_type) },
+    { "relayProtocol", F_TEXT, AT(candidate.relay_protocol) },
+    { "url", F_TEXT, AT(candidate.url) },
+    { "relatedAddress", F_TEXT, AT(candidate.related_address) },
+    { "relatedPort", F_U16, AT(candidate.related_port) },
     END,
 };
 static const field certificate_fields[] = {

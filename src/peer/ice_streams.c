@@ -14,6 +14,11 @@ enum {
 };
 #define UNWANTED_US PL_SEC(10) /* an accepted stream that is of no use for so long is closed */
 
+static bool put(const io_stream *s, const pl_buf *bytes)
+{
+    return !bytes->bad && (!bytes->n || pl_tcp_write(s->tcp, bytes->p, bytes->n) == PL_OK);
+}
+
 /* ---- end ---- */
 
 static void end_stream(io_stream *s)
@@ -25,8 +30,8 @@ static void end_stream(io_stream *s)
         pl_buf bye = pl_buf_init(4096);
         pl_tls_shutdown(s->tls);
         pl_tls_output(s->tls, &bye);
-        if (!bye.bad && bye.n)
-            (void)pl_tcp_write(s->tcp, bye.p, bye.n);
+        if (!put(s, &bye))
+            pl_log_debug(&io->log, "a stream ends without TLS's goodbye");
         pl_buf_clear(&bye);
     }
     pl_tcp_close(s->tcp);
@@ -119,7 +124,7 @@ static void flush_tls(io_stream *s)
 {
     pl_buf cipher = pl_buf_init(PL_ICE_IO_STREAM_QUEUE_MAX + 64 * 1024);
     pl_tls_output(s->tls, &cipher);
-    bool ok = !cipher.bad && (!cipher.n || pl_tcp_write(s->tcp, cipher.p, cipher.n) == PL_OK);
+    bool ok = put(s, &cipher);
     pl_buf_clear(&cipher);
     if (!ok)
         lose_stream(s, "TLS finds no room"); /* what was encrypted cannot be left out */
@@ -327,12 +332,11 @@ void io_streams_send(pl_ice_io *io, const pl_dgram *d)
     size_t step = d->segment ? d->segment : d->len;
     pl_buf *out = &io->hub->frames;
     out->n = 0;
+    out->bad = false;
     for (size_t at = 0; at < d->len; at += step)
         add_frame(s, out, d->data + at, d->len - at < step ? d->len - at : step);
-    if (out->bad)
-        return;
-    if (!s->tls)
-        (void)pl_tcp_write(s->tcp, out->p, out->n);
-    else if (pl_tls_write(s->tls, out->p, out->n) == PL_OK)
+    if (!s->tls && !put(s, out))
+        pl_log_debug(&io->log, "a stream takes no more now");
+    if (s->tls && !out->bad && pl_tls_write(s->tls, out->p, out->n) == PL_OK)
         flush_tls(s);
 }

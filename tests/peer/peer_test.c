@@ -392,16 +392,28 @@ PL_TEST(bad_arguments_are_refused)
                             { .url = "stun:" },
                             { .url = "stun:a:0" },
                             { .url = "stun:a:99999" },
-                            { .url = "stun:[::1" } };
-    pl_ice_server turn = { .url = "turn:a:b@c" };
+                            { .url = "stun:[::1" },
+                            { .url = "turn:a" }, /* without credentials */
+                            { .url = "turn:a?transport=sctp", .username = "u", .credential = "p" } };
+    pl_ice_server dtls = { .url = "turns:a?transport=udp", .username = "u", .credential = "p" };
+    pl_ice_server turn = { .url = "turn:u:p@127.0.0.1:9" };
+    PL_EQ(pl_factory_new(&f, &conf), PL_EINVAL);
+    conf = (pl_factory_conf){ .port_min = 2000, .port_max = 1000 };
+    PL_EQ(pl_factory_new(&f, &conf), PL_EINVAL);
+    conf = (pl_factory_conf){ .ca_file = "/nonexistent/ca.pem" };
     PL_EQ(pl_factory_new(&f, &conf), PL_EINVAL);
     PL_EQ(pl_factory_new(&f, NULL), PL_OK);
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         pl_configuration one = { .ice_servers = &bad[i], .n_ice_servers = 1 };
         PL_EQ(pl_peer_connection_new(&pc, f, &one, NULL), PL_EINVAL);
     }
-    pl_configuration later = { .ice_servers = &turn, .n_ice_servers = 1 };
+    pl_configuration later = { .ice_servers = &dtls, .n_ice_servers = 1 };
     PL_EQ(pl_peer_connection_new(&pc, f, &later, NULL), PL_ENOTSUP);
+    pl_configuration relayed = { .ice_servers = &turn,
+                                 .n_ice_servers = 1,
+                                 .ice_transport_policy = PL_ICE_TRANSPORT_RELAY };
+    PL_EQ(pl_peer_connection_new(&pc, f, &relayed, NULL), PL_OK);
+    pl_peer_connection_free(pc);
     PL_EQ(pl_peer_connection_new(&pc, f, NULL, NULL), PL_OK);
     pl_data_channel_init both = { .has_max_retransmits = true, .has_max_packet_life_time = true };
     PL_EQ(pl_peer_connection_create_data_channel(pc, "x", &both, NULL, &c), PL_EINVAL);
