@@ -1,5 +1,6 @@
 /* inbound.c - the journey from the wire to a track or a channel.
- *     demultiplex (RFC 7983) > STUN to ICE / DTLS to SCTP / SRTP to media > conclusions (pc_settle) */
+ *     out of a relay's wrapping > demultiplex (RFC 7983) > STUN to ICE / DTLS to SCTP / SRTP to media >
+ *     conclusions (pc_settle) */
 #include "pc/pc_internal.h"
 
 #include <assert.h>
@@ -72,9 +73,14 @@ void pl_pc_input(pl_pc *pc, int64_t now_us, const pl_path *path, uint8_t *pkt, s
         return;
     pc->packets_received++;
     pc->bytes_received += len;
+    pl_path from = *path;
+    if (pc->ice && !pl_ice_unwrap(pc->ice, now_us, &from, &pkt, &len)) {
+        pc_settle(pc); /* a relay's own word: a candidate, a permission, its end */
+        return;
+    }
     pl_demux_kind kind = pl_demux(pkt, len);
     switch (kind) {
-    case PL_IS_STUN: on_stun(pc, path, pkt, len); break;
+    case PL_IS_STUN: on_stun(pc, &from, pkt, len); break;
     case PL_IS_DTLS: on_dtls(pc, pkt, len); break;
     case PL_IS_RTP:
     case PL_IS_RTCP: on_srtp(pc, kind, pkt, len); break;

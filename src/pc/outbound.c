@@ -1,6 +1,6 @@
 /* outbound.c - the journey from a track or a channel to the wire.
  *     ICE's own messages > DTLS flights > RTCP > RTP (pacer, stamps, SRTP) > channels (SCTP, DTLS records)
- * Everything but ICE goes to the selected pair. SCTP packets of one size to one destination are laid end to
+ * Everything but ICE goes to the selected pair, wrapped for the server where that is a relay's. SCTP packets of one size to one destination are laid end to
  * end, so that segmentation offload sends them with one system call. */
 #include "pc/pc_internal.h"
 
@@ -57,10 +57,11 @@ static void keep_for_next(pl_pc *pc, const uint8_t *packet, size_t len)
 static bool poll_data(pl_pc *pc, pl_dgram *out)
 {
     uint8_t packet[PL_SCTP_MTU_DEFAULT];
-    size_t n_packets = 0, first = 0, n;
+    size_t n_packets = 0, first = 0, n, wrapping = pl_ice_overhead(pc->ice, &out->path);
     if (!pc->data || pl_dtls_get_state(pc->dtls) != PL_DTLS_CONNECTED)
         return false;
-    while (n_packets < BATCH_MAX && out->cap - out->len >= sizeof packet + PL_DTLS_OVERHEAD) {
+    while (n_packets < BATCH_MAX &&
+           out->cap - out->len >= sizeof packet + PL_DTLS_OVERHEAD + n_packets * wrapping) {
         size_t len = next_packet(pc, packet);
         if (!len)
             break;
@@ -96,6 +97,33 @@ static bool poll_parting(pl_pc *pc, pl_dgram *out)
     return poll_dtls(pc, out);
 }
 
+static bool poll_selected(pl_pc *pc, pl_dgram *out)
+{
+    out->len = out->segment = 0;
+    out->path = (pl_path){ 0 };
+    if (!pc->dtls || !pl_ice_selected(pc->ice, &out->path))
+        return false;
+    if (pc->closed)
+        return poll_parting(pc, out);
+    return poll_dtls(pc, out) || poll_media(pc, out) || poll_data(pc, out);
+}
+
+/* Everything for the selected pair leaves room for the relay's header. A packet that a relay which is just gone does not
+ * take is lost, as on any network. */
+static bool poll_wrapped(pl_pc *pc, pl_dgram *out)
+{
+    pl_path path;
+    size_t cap = out->cap, room = pl_ice_selected(pc->ice, &path) ? pl_ice_overhead(pc->ice, &path) : 0;
+    bool any, wrapped = false;
+    do {
+        out->cap = cap - (room < cap ? room : cap);
+        any = poll_selected(pc, out);
+        out->cap = cap;
+        wrapped = any && pl_ice_wrap(pc->ice, pc->now_us, out) == PL_OK;
+    } while (any && !wrapped);
+    return any;
+}
+
 bool pl_pc_poll_output(pl_pc *pc, int64_t now_us, pl_dgram *out)
 {
     pc->now_us = now_us;
@@ -105,9 +133,11 @@ bool pl_pc_poll_output(pl_pc *pc, int64_t now_us, pl_dgram *out)
         return false;
     if (!pc->closed && pl_ice_poll_output(pc->ice, now_us, out))
         return true;
-    if (!pc->dtls || !pl_ice_selected(pc->ice, &out->path))
+    if (poll_wrapped(pc, out))
+        return true;
+    if (!pc->closed)
         return false;
-    if (pc->closed)
-        return poll_parting(pc, out);
-    return poll_dtls(pc, out) || poll_media(pc, out) || poll_data(pc, out);
+    if (pl_ice_get_state(pc->ice) != PL_ICE_CLOSED)
+        pl_ice_close(pc->ice, now_us); /* behind the last word the relays are given back */
+    return pl_ice_poll_output(pc->ice, now_us, out);
 }
