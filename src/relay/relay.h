@@ -287,8 +287,7 @@ typedef enum pl_relay_why {
     PL_RELAY_WHY_EXPIRED,
     PL_RELAY_WHY_CLIENT,       /* Refresh with lifetime 0 */
     PL_RELAY_WHY_DISCONNECTED, /* its connection ended */
-    PL_RELAY_WHY_DRAINED,
-    PL_RELAY_WHY_CARRIED /* to another thread: it goes on there */
+    PL_RELAY_WHY_DRAINED
 } pl_relay_why;
 typedef struct pl_relay_event {
     pl_relay_event_kind kind;
