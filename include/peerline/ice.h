@@ -106,6 +106,8 @@ PL_NODISCARD PL_API pl_err pl_ice_transport_local(pl_ice_transport *ice, char **
  * first (PL_ESTATE). Other errors: PL_EPROTO (no credentials, or a line that breaks its grammar; nothing was changed),
  * PL_ENOSPC, PL_ENOMEM. */
 PL_NODISCARD PL_API pl_err pl_ice_transport_set_remote(pl_ice_transport *ice, const char *text);
+/* Who chooses the pair, when it was not known before: best before pl_ice_transport_set_remote. */
+PL_API void pl_ice_transport_set_controlling(pl_ice_transport *ice, bool controlling);
 /* One more candidate, with or without "a="; "" ends them. Also before pl_ice_transport_set_remote.
  * Errors: PL_EPROTO, PL_ENOSPC, PL_ENOMEM. */
 PL_NODISCARD PL_API pl_err pl_ice_transport_add_candidate(pl_ice_transport *ice, const char *candidate);

@@ -302,6 +302,18 @@ pl_err pl_ice_transport_set_remote(pl_ice_transport *t, const char *text)
     return err;
 }
 
+static pl_err do_set_controlling(ice_call *c, pl_ice *agent, int64_t now_us)
+{
+    pl_ice_set_controlling(agent, now_us, c->n != 0);
+    return PL_OK;
+}
+
+void pl_ice_transport_set_controlling(pl_ice_transport *t, bool controlling)
+{
+    ice_call c = { .t = t, .fn = do_set_controlling, .n = controlling };
+    (void)carry(&c);
+}
+
 static pl_err do_add_candidate(ice_call *c, pl_ice *agent, int64_t now_us)
 {
     if (c->in)
