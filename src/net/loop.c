@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#ifdef __linux__
+#include <sys/prctl.h>
+#endif
 
 #include "base/log.h"
 
@@ -113,10 +116,24 @@ static void on_after_wake(uv_check_t *h)
     run_hooks(loop); /* an application-driven loop may not come back to on_before_sleep for long */
 }
 
+static void sleep_for(pl_loop *loop, int64_t us)
+{
+#ifdef __linux__
+    if (!loop->sleeps_exactly) /* else the kernel makes 100 us of 50 */
+        prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
+#endif
+    loop->sleeps_exactly = true;
+    struct timespec ts = { .tv_nsec = us * 1000 };
+    nanosleep(&ts, NULL); /* a signal makes it shorter */
+}
+
 static void on_before_sleep(uv_prepare_t *h)
 {
     pl_loop *loop = h->data;
     run_hooks(loop);
+    int64_t rest_us = pl_rest_take(&loop->rest, loop->rest.rest_us ? pl_loop_now_us(loop) : 0);
+    if (rest_us > 0)
+        sleep_for(loop, rest_us);
     set_alarm(loop);
     loop->now_is_fresh = false;
 }
@@ -128,6 +145,12 @@ static void on_bell(uv_async_t *h)
     pl_mailbox_drain(&loop->mailbox);
     if (stop)
         uv_stop(&loop->uv);
+}
+
+void pl_loop_set_rest(pl_loop *loop, int64_t rest_us)
+{
+    assert(rest_us >= 0 && rest_us < PL_MS(1));
+    loop->rest.rest_us = rest_us;
 }
 
 /* --- from other threads --- */

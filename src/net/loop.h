@@ -66,6 +66,11 @@ typedef struct pl_loop_hook {
 void pl_loop_hook_add(pl_loop *loop, pl_loop_hook *h);
 void pl_loop_hook_remove(pl_loop_hook *h);
 
+/* For servers that own their thread: while more than some 20,000 datagrams come in a second, the loop lets rest_us
+ * pass before it looks for further ones, so that one wake-up serves several and those of one flow leave together
+ * (net/rest.h). 0: never, the default. Owner's thread, or before it starts. */
+void pl_loop_set_rest(pl_loop *loop, int64_t rest_us);
+
 /* The libuv loop beneath, for libraries that bring their own handles (libwebsockets). They must be closed
  * before pl_loop_free. */
 struct uv_loop_s *pl_loop_uv(pl_loop *loop);

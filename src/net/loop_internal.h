@@ -10,6 +10,7 @@
 #include "net/alarm.h"
 #include "net/loop.h"
 #include "net/mailbox.h"
+#include "net/rest.h"
 #include "net/thread.h"
 
 struct pl_loop {
@@ -21,6 +22,8 @@ struct pl_loop {
     pl_heap timers;
     pl_list hooks;
     pl_mailbox mailbox;
+    pl_rest rest;
+    bool sleeps_exactly; /* this thread's timer slack is off */
 
     int64_t now_us;       /* of this iteration */
     bool now_is_fresh;    /* it was read after the last sleep */

@@ -108,6 +108,7 @@ static bool read_message(pl_udp *u, udp_recv_scratch *r, int i, pl_udp_row *row)
     }
     u->stats.bytes_received += len;
     u->stats.n_received += n;
+    pl_rest_count(&u->loop->rest, n);
     *row = (pl_udp_row){
         .path = path, .data = r->iov[i].iov_base, .len = len, .segment = segment, .tos = f.tos
     };
