@@ -20,6 +20,7 @@ COTURN = ("turnserver -n -L 127.0.0.1 -E 127.0.0.1 --no-tls --no-dtls --no-tcp -
           "--no-auth-pings --no-stdout-log --simple-log -l /dev/null").split()
 OURS = ("relay --user bench:bench --realm bench --allow-peer 127.0.0.0/8").split()
 US = "peerline"
+NAMES = (US, "coturn", "coturn-2", "floor")
 COLUMNS = {  # name of a row: words for bench-relay, whether coturn's other setting is measured, too
     "200 B up": ("data --size 200 --direction up", True),
     "200 B down": ("data --size 200 --direction down", False),
@@ -102,8 +103,14 @@ def ours(build):
                   ["--listen", f"127.0.0.1:{port}", "--ports", "49001-65000"], port)
 
 
+def floor(build):
+    """What the kernel alone takes: bench/relay/floor.c."""
+    port = free_port(25500)
+    return Server("floor", [os.path.join(build, "bench-relay"), "floor", f"127.0.0.1:{port}"], port)
+
+
 def find_servers(build):
-    made = []
+    made = [lambda: floor(build)]
     if os.path.exists(os.path.join(build, "peerline")):
         made.append(lambda: ours(build))
     if shutil.which("turnserver"):
@@ -150,17 +157,20 @@ def measure(build, quick, failed):
     try:
         # First, while their memory is fresh: what 10,000 allocations let it grow by.
         for server in servers:
-            if server.name != "coturn-2":
+            if server.name in (US, "coturn"):
                 load.run(server, "hold", f"hold --n 10000 --seconds {3 if quick else 5}")
-        for _ in range(rounds):
+        for nth in range(rounds):
+            # The floor is a figure to look at, not to compare with: once is enough.
+            loaded = [server for server in servers if nth == 0 or server.name != "floor"]
             for what, (words, other) in COLUMNS.items():
-                for server in servers:
+                for server in loaded:
                     if other or server.name != "coturn-2":
                         load.run(server, what, f"{words} --seconds {seconds}")
-            for server in servers:
+            for server in loaded:
                 load.run(server, "Binding", f"stun --seconds {seconds}")
-            for server in servers:
-                load.run(server, "allocate", "allocate --n 1000")
+            for server in loaded:
+                if server.name != "floor":
+                    load.run(server, "allocate", "allocate --n 1000")
     finally:
         for server in servers:
             server.__exit__()
@@ -181,12 +191,12 @@ def ratio(ours_, theirs):
 
 def say_table(say, title, rows, best):
     """rows: (what, {server: value}); the ratio is ours to the best of coturn's, by `best` (min or max)."""
-    names = [n for n in (US, "coturn", "coturn-2") if any(n in values for _, values in rows)]
+    names = [n for n in NAMES if any(n in values for _, values in rows)]
     say(f"\n{title}")
-    say("  " + "".ljust(40) + "".join(name.rjust(12) for name in names) + "ratio".rjust(10))
+    say("  " + "".ljust(40) + "".join(name.rjust(12) for name in names) + "to coturn".rjust(10))
     ratios = {}
     for what, values in rows:
-        theirs = [v for n, v in values.items() if n != US and v is not None]
+        theirs = [v for n, v in values.items() if n.startswith("coturn") and v is not None]
         r = ratio(values.get(US), best(theirs) if theirs else None)
         ratios[what] = r
         say("  " + what.ljust(40) + "".join(number(values.get(n)).rjust(12) for n in names) +
@@ -195,10 +205,8 @@ def say_table(say, title, rows, best):
 
 
 def report(load, say, results, goal):
-    names = (US, "coturn", "coturn-2")
-
     def row(what, source, field, scale=1):
-        values = {n: load.median(source, n, field) for n in names if (source, n) in load.got}
+        values = {n: load.median(source, n, field) for n in NAMES if (source, n) in load.got}
         return what, {n: v * scale for n, v in values.items()}
 
     cpu = [row(what, what, "cpu_us") for what in COLUMNS] + [row("Binding request", "Binding", "cpu_us")]

@@ -5,6 +5,7 @@
  *     bench-relay hold     [OPTIONS] ADDR:PORT     allocations kept alive
  *     bench-relay mix      [OPTIONS] ADDR:PORT     much traffic, some of it hostile: is it relayed rightly?
  *     bench-relay flood    [OPTIONS] ADDR:PORT     requests without credentials: what does a stranger get?
+ *     bench-relay floor    [OPTIONS] ADDR:PORT     is itself a server that does the least, until it is ended
  * Prints one JSON line; `cpu_us` is the server's, per unit of work. docs/performance.md tells how it is used. */
 #include <getopt.h>
 #include <stdio.h>
@@ -15,7 +16,7 @@
 
 typedef struct words {
     load_server server;
-    unsigned n, sockets, in_flight, size, burst_min, burst_max, rate, hostile, limit;
+    unsigned n, sockets, in_flight, size, burst_min, burst_max, rate, hostile, limit, slots;
     double seconds;
     data_direction direction;
     char *user;
@@ -23,7 +24,7 @@ typedef struct words {
 
 static void usage(FILE *to)
 {
-    fputs("usage: bench-relay stun|data|allocate|hold|mix|flood [OPTIONS] ADDR:PORT\n"
+    fputs("usage: bench-relay stun|data|allocate|hold|mix|flood|floor [OPTIONS] ADDR:PORT\n"
           "  --pid PID            the server's process, whose CPU and memory are told\n"
           "  --user NAME:PASSWORD long-term credentials (bench:bench)\n"
           "  --seconds S          how long (2)\n"
@@ -35,6 +36,7 @@ static void usage(FILE *to)
           "  --burst MIN[-MAX]    datagrams sent as one segmented burst, and received so (1: one by one)\n"
           "  --rate N             mix: datagrams of all clients per second (5000); flood: requests (5000)\n"
           "  --hostile PERCENT    mix: of what the server gets (5)\n"
+          "  --slots N            floor: datagrams or bursts by one system call (64)\n"
           "  --limit N            flood: answers per second that the server's limit allows (0: any)\n",
           to);
 }
@@ -83,13 +85,11 @@ static void take_user(words *w, char *text)
 static void read_words(words *w, int argc, char **argv)
 {
     static const struct option option[] = {
-        { "pid", 1, NULL, 'p' },     { "user", 1, NULL, 'u' },
-        { "seconds", 1, NULL, 's' }, { "n", 1, NULL, 'n' },
-        { "sockets", 1, NULL, 'o' }, { "in-flight", 1, NULL, 'i' },
-        { "size", 1, NULL, 'z' },    { "direction", 1, NULL, 'd' },
-        { "burst", 1, NULL, 'b' },   { "rate", 1, NULL, 'r' },
-        { "hostile", 1, NULL, 't' }, { "limit", 1, NULL, 'l' },
-        { "help", 0, NULL, 'h' },    { 0 },
+        { "pid", 1, NULL, 'p' },   { "user", 1, NULL, 'u' },      { "seconds", 1, NULL, 's' },
+        { "n", 1, NULL, 'n' },     { "sockets", 1, NULL, 'o' },   { "in-flight", 1, NULL, 'i' },
+        { "size", 1, NULL, 'z' },  { "direction", 1, NULL, 'd' }, { "burst", 1, NULL, 'b' },
+        { "rate", 1, NULL, 'r' },  { "hostile", 1, NULL, 't' },   { "limit", 1, NULL, 'l' },
+        { "slots", 1, NULL, 'k' }, { "help", 0, NULL, 'h' },      { 0 },
     };
     *w = (words){
         .sockets = 8, .size = 1200, .burst_min = 1, .burst_max = 1, .seconds = 2, .rate = 5000, .hostile = 5
@@ -109,6 +109,7 @@ static void read_words(words *w, int argc, char **argv)
         case 'r': w->rate = number(optarg, 1000000); break;
         case 't': w->hostile = number(optarg, 90); break;
         case 'l': w->limit = number(optarg, 1000000); break;
+        case 'k': w->slots = number(optarg, 64); break;
         case 'h': usage(stdout); exit(0);
         default: usage(stderr); exit(2);
         }
@@ -146,6 +147,8 @@ int main(int argc, char **argv)
         mix_run(&(mix_order){ server, or_else(w.n, 1000), w.rate, w.hostile, span_us });
     } else if (strcmp(mode, "flood") == 0) {
         flood_run(&(flood_order){ server, w.rate, w.limit, span_us });
+    } else if (strcmp(mode, "floor") == 0) {
+        floor_run(&(floor_order){ w.server.at, or_else(w.slots, 64) });
     } else {
         usage(stderr);
         return 2;

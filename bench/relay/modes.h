@@ -57,4 +57,11 @@ typedef struct flood_order {
 } flood_order;
 void flood_run(const flood_order *order);
 
+/* A server that does the least: what this machine takes. Runs until it is ended. */
+typedef struct floor_order {
+    struct sockaddr_in at;
+    unsigned slots; /* datagrams or bursts by one system call */
+} floor_order;
+_Noreturn void floor_run(const floor_order *order);
+
 #endif
