@@ -27,6 +27,7 @@ sim_ice_call *sim_ice_call_new(uint64_t seed)
         abort();
     c->rand = pl_rand_seed(&c->state, seed);
     c->net = sim_ice_net_new(pl_rand_u64(&c->rand));
+    c->tcp.net = c->net;
     c->now_us = PL_SEC(1000); /* clocks do not start at zero */
     return c;
 }
@@ -60,7 +61,38 @@ pl_addr sim_ice_peer_base(sim_ice_call *c, int who, const char *ip)
     pl_ice_base base = { .addr = sim_ice_bind(c->net, c->peer[who].host, ip), .type = PL_ICE_HOST };
     if (pl_ice_add_base(c->peer[who].ice, c->now_us, &base))
         abort();
+    if (c->peer[who].first_base.family == PL_AF_NONE)
+        c->peer[who].first_base = base.addr;
     return base.addr;
+}
+
+void sim_ice_peer_unbase(sim_ice_call *c, int who, const pl_addr *base)
+{
+    sim_ice_unbind(c->net, c->peer[who].host, base);
+    pl_ice_remove_base(c->peer[who].ice, c->now_us, base);
+}
+
+pl_addr sim_ice_peer_tcp_base(sim_ice_call *c, int who, const char *ip, pl_ice_tcptype tcptype)
+{
+    sim_ice_peer *p = &c->peer[who];
+    pl_ice_base base = { .addr = sim_ice_bind(c->net, p->host, ip),
+                         .type = PL_ICE_HOST,
+                         .proto = PL_TCP,
+                         .tcptype = (uint8_t)tcptype };
+    if (pl_ice_add_base(p->ice, c->now_us, &base))
+        abort();
+    if (tcptype == PL_ICE_TCPTYPE_PASSIVE && p->n_listeners < SIM_ICE_LISTENERS_MAX)
+        p->listener[p->n_listeners++] = base.addr;
+    return base.addr;
+}
+
+void sim_ice_peer_turn(sim_ice_call *c, int who, const pl_addr *server, pl_proto proto, bool tls)
+{
+    pl_ice_turn_server s = {
+        .addr = *server, .proto = (uint8_t)proto, .tls = tls, .username = "alice", .password = "secret"
+    };
+    if (pl_ice_add_turn_server(c->peer[who].ice, c->now_us, &s))
+        abort();
 }
 
 /* ---- signaling ---- */
@@ -199,7 +231,9 @@ static void send_all_candidates(sim_ice_call *c, int who)
                              .related = info[i].related,
                              .priority = info[i].priority,
                              .component = 1,
-                             .type = info[i].type };
+                             .type = info[i].type,
+                             .proto = info[i].proto,
+                             .tcptype = info[i].tcptype };
         snprintf(cand.foundation, sizeof cand.foundation, "%s", info[i].foundation);
         send_candidate(c, who, &cand);
     }
@@ -232,8 +266,27 @@ static void take_event(sim_ice_call *c, int who, const pl_ice_event *ev)
     case PL_ICE_EV_RESOLVE: p->n_resolve++; break;
     case PL_ICE_EV_ROLE: p->n_roles++; break;
     case PL_ICE_EV_CONNECT:
-    case PL_ICE_EV_DISCONNECT: break;
+        sim_ice_tcp_connect(&c->tcp, c->now_us, p->host, &ev->u.connect, &p->first_base);
+        break;
+    case PL_ICE_EV_DISCONNECT: sim_ice_tcp_disconnect(&c->tcp, c->now_us, p->host, ev->u.stream); break;
     }
+}
+
+static bool listens(const sim_ice_peer *p, const pl_addr *at)
+{
+    for (size_t i = 0; i < p->n_listeners; i++)
+        if (pl_addr_eq(&p->listener[i], at))
+            return true;
+    return false;
+}
+
+/* What a driver does with a packet: a connection's own, the relay's, the agent's. */
+static void take_packet(sim_ice_call *c, sim_ice_peer *p, pl_path path, uint8_t *data, size_t len)
+{
+    bool consumed = path.proto == PL_TCP && sim_ice_tcp_input(&c->tcp, c->now_us, p->host, p->ice, &path,
+                                                              data, len, listens(p, &path.local));
+    if (!consumed && pl_ice_unwrap(p->ice, c->now_us, &path, &data, &len))
+        pl_ice_input(p->ice, c->now_us, &path, data, len);
 }
 
 /* Everything one peer has to say and hear now; whether there was anything. */
@@ -245,9 +298,10 @@ static bool turn(sim_ice_call *c, int who)
     size_t len;
     bool any = false;
     pl_ice_tick(p->ice, c->now_us);
+    sim_ice_tcp_tick(&c->tcp, c->now_us, p->host, p->ice);
     pl_ice_check(p->ice);
     while (sim_ice_recv(c->net, c->now_us, p->host, &path, data, sizeof data, &len)) {
-        pl_ice_input(p->ice, c->now_us, &path, data, len);
+        take_packet(c, p, path, data, len);
         pl_ice_check(p->ice);
         any = true;
     }
@@ -284,6 +338,7 @@ static int64_t next_us(const sim_ice_call *c)
 {
     int64_t at_us = pl_min_us(pl_ice_next_us(c->peer[0].ice), pl_ice_next_us(c->peer[1].ice));
     at_us = pl_min_us(at_us, sim_ice_net_next_us(c->net));
+    at_us = pl_min_us(at_us, sim_ice_tcp_next_us(&c->tcp));
     return c->notes ? pl_min_us(at_us, c->notes->at_us) : at_us;
 }
 
@@ -349,4 +404,20 @@ bool sim_ice_call_agrees(const sim_ice_call *c)
         return false;
     return (pl_addr_eq(&al->addr, &br->addr) || c->peer[1].lite || c->peer[0].lite) &&
            (pl_addr_eq(&ar->addr, &bl->addr) || c->peer[1].lite || c->peer[0].lite);
+}
+
+bool sim_ice_peer_types(const sim_ice_call *c, int who, pl_ice_type *local, pl_ice_type *remote)
+{
+    pl_ice_pair_info pair;
+    pl_ice_cand_info info[PL_ICE_LOCALS_MAX + PL_ICE_REMOTES_MAX + 1];
+    if (!pl_ice_get_selected_pair(c->peer[who].ice, &pair))
+        return false;
+    size_t n = pl_ice_get_candidates(c->peer[who].ice, info, sizeof info / sizeof info[0]);
+    for (size_t i = 0; i < n; i++) {
+        if (info[i].id == pair.local_id)
+            *local = (pl_ice_type)info[i].type;
+        if (info[i].id == pair.remote_id)
+            *remote = (pl_ice_type)info[i].type;
+    }
+    return true;
 }

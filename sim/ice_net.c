@@ -7,22 +7,15 @@
 #include "base/time.h"
 #include "stun/server.h"
 
-enum { PACKET_MAX = 2048, SERVERS_MAX = 8, PERMITTED_MAX = 32 };
-
-typedef struct mapping {
-    pl_addr inner, outer;
-    pl_addr towards; /* of an address- and port-dependent mapping */
-    pl_addr permitted[PERMITTED_MAX];
-    size_t n_permitted;
-} mapping;
+enum { PACKET_MAX = 2048, SERVERS_MAX = 8 };
 
 typedef struct host {
     sim_link *up, *down;
-    sim_nat_kind nat;
-    pl_addr public_ip;
+    sim_nat nat[2]; /* the nearest first */
+    size_t n_nats;
+    bool isolated, udp_blocked;
     pl_addr iface[SIM_ICE_IFACES_MAX];
-    size_t n_ifaces, n_mappings;
-    mapping *mappings;
+    size_t n_ifaces;
 } host;
 
 struct sim_ice_net {
@@ -63,7 +56,8 @@ void sim_ice_net_free(sim_ice_net *net)
     for (size_t i = 0; i < net->n_hosts; i++) {
         sim_link_free(net->hosts[i].up);
         sim_link_free(net->hosts[i].down);
-        free(net->hosts[i].mappings);
+        sim_nat_clear(&net->hosts[i].nat[0]);
+        sim_nat_clear(&net->hosts[i].nat[1]);
     }
     sim_link_free(net->core);
     free(net);
@@ -74,15 +68,66 @@ int sim_ice_host(sim_ice_net *net, const sim_net *link, sim_nat_kind nat, const 
     if (net->n_hosts == SIM_ICE_HOSTS_MAX)
         abort();
     host *h = &net->hosts[net->n_hosts];
-    *h = (host){ .nat = nat };
+    *h = (host){ 0 };
     h->up = sim_link_new(link, pl_rand_u64(&net->rand));
     h->down = sim_link_new(link, pl_rand_u64(&net->rand));
-    if (nat != SIM_NAT_OPEN)
-        h->public_ip = ip_of(public_ip);
-    h->mappings = calloc(SIM_ICE_MAPPINGS_MAX, sizeof *h->mappings);
-    if (!h->mappings)
+    net->n_hosts++;
+    if (nat != SIM_NAT_OPEN) {
+        static const sim_nat_dependence filtering[] = { [SIM_NAT_FULL_CONE] = SIM_NAT_EI,
+                                                        [SIM_NAT_RESTRICTED] = SIM_NAT_AD,
+                                                        [SIM_NAT_PORT_RESTRICTED] = SIM_NAT_APD,
+                                                        [SIM_NAT_SYMMETRIC] = SIM_NAT_APD };
+        h->n_nats = 1;
+        h->nat[0].outer = ip_of(public_ip);
+        sim_ice_set_nat(net, (int)net->n_hosts - 1, nat == SIM_NAT_SYMMETRIC ? SIM_NAT_APD : SIM_NAT_EI,
+                        filtering[nat]);
+    }
+    return (int)net->n_hosts - 1;
+}
+
+void sim_ice_set_nat(sim_ice_net *net, int n, sim_nat_dependence map, sim_nat_dependence filter)
+{
+    host *h = &net->hosts[n];
+    if (!h->n_nats)
         abort();
-    return (int)net->n_hosts++;
+    h->nat[0].mapping = map;
+    h->nat[0].filtering = filter;
+}
+
+void sim_ice_set_hairpin(sim_ice_net *net, int n, bool on)
+{
+    for (size_t i = 0; i < 2; i++)
+        net->hosts[n].nat[i].no_hairpin = !on;
+}
+
+void sim_ice_isolate(sim_ice_net *net, int n)
+{
+    net->hosts[n].isolated = true;
+}
+
+void sim_ice_outer_nat(sim_ice_net *net, int n, sim_nat_dependence map, sim_nat_dependence filter,
+                       const char *public_ip)
+{
+    host *h = &net->hosts[n];
+    if (h->n_nats != 1)
+        abort();
+    h->n_nats = 2;
+    h->nat[1] = (sim_nat){
+        .mapping = map, .filtering = filter, .no_hairpin = h->nat[0].no_hairpin, .outer = ip_of(public_ip)
+    };
+}
+
+void sim_ice_block_udp(sim_ice_net *net, int n, bool blocked)
+{
+    net->hosts[n].udp_blocked = blocked;
+}
+
+void sim_ice_unbind(sim_ice_net *net, int n, const pl_addr *addr)
+{
+    host *h = &net->hosts[n];
+    for (size_t i = 0; i < h->n_ifaces; i++)
+        if (pl_addr_eq(&h->iface[i], addr))
+            h->iface[i] = h->iface[--h->n_ifaces];
 }
 
 pl_addr sim_ice_bind(sim_ice_net *net, int n, const char *ip)
@@ -119,7 +164,8 @@ void sim_ice_emit(sim_ice_net *net, int64_t now_us, const pl_path *path, const v
 
 void sim_ice_nat_reboot(sim_ice_net *net, int n)
 {
-    net->hosts[n].n_mappings = 0;
+    sim_nat_reboot(&net->hosts[n].nat[0]);
+    sim_nat_reboot(&net->hosts[n].nat[1]);
 }
 
 void sim_ice_set_link(sim_ice_net *net, int n, const sim_net *link)
@@ -134,58 +180,21 @@ void sim_ice_blackout(sim_ice_net *net, int n, int64_t until_us)
     sim_link_blackout(net->hosts[n].down, until_us);
 }
 
-/* ---- NAT ---- */
-
 static bool is_behind_nat(const host *h, const pl_addr *inner)
 {
-    return h->nat != SIM_NAT_OPEN && pl_addr_is_private(inner);
-}
-
-static mapping *map_outwards(sim_ice_net *net, host *h, const pl_addr *inner, const pl_addr *towards)
-{
-    for (size_t i = 0; i < h->n_mappings; i++) {
-        mapping *m = &h->mappings[i];
-        bool same_way = h->nat != SIM_NAT_SYMMETRIC || pl_addr_eq(&m->towards, towards);
-        if (pl_addr_eq(&m->inner, inner) && same_way)
-            return m;
-    }
-    if (h->n_mappings == SIM_ICE_MAPPINGS_MAX)
-        abort();
-    mapping *m = &h->mappings[h->n_mappings++];
-    *m = (mapping){ .inner = *inner, .outer = h->public_ip, .towards = *towards };
-    m->outer.port = net->next_outer_port++;
-    return m;
-}
-
-static bool permits(const host *h, const mapping *m, const pl_addr *from)
-{
-    if (h->nat == SIM_NAT_FULL_CONE)
-        return true;
-    for (size_t i = 0; i < m->n_permitted; i++) {
-        const pl_addr *p = &m->permitted[i];
-        if (h->nat == SIM_NAT_RESTRICTED ? pl_addr_ip_eq(p, from) : pl_addr_eq(p, from))
-            return true;
-    }
-    return false;
-}
-
-static void permit(mapping *m, const pl_addr *towards)
-{
-    for (size_t i = 0; i < m->n_permitted; i++)
-        if (pl_addr_eq(&m->permitted[i], towards))
-            return;
-    if (m->n_permitted < PERMITTED_MAX)
-        m->permitted[m->n_permitted++] = *towards;
+    return h->n_nats && pl_addr_is_private(inner);
 }
 
 /* ---- the core of the net: between the uplinks and the downlinks ---- */
 
-static void deliver(host *h, int64_t now_us, const pl_addr *from, const pl_addr *to, const void *data,
-                    size_t len)
+static void deliver(host *h, int64_t now_us, uint8_t proto, const pl_addr *from, const pl_addr *to,
+                    const void *data, size_t len)
 {
+    if (h->udp_blocked && proto == PL_UDP)
+        return;
     for (size_t i = 0; i < h->n_ifaces; i++) {
         if (pl_addr_eq(&h->iface[i], to)) {
-            pl_path path = { .local = *to, .remote = *from };
+            pl_path path = { .local = *to, .remote = *from, .proto = proto };
             sim_link_send(h->down, now_us, &path, data, len);
             return;
         }
@@ -193,13 +202,13 @@ static void deliver(host *h, int64_t now_us, const pl_addr *from, const pl_addr 
 }
 
 /* A packet with a public source address looks for its destination. */
-static void route_public(sim_ice_net *net, int64_t now_us, const pl_addr *from, const pl_addr *to,
-                         const void *data, size_t len)
+static void route_public(sim_ice_net *net, int64_t now_us, uint8_t proto, const pl_addr *from,
+                         const pl_addr *to, const void *data, size_t len)
 {
     for (size_t i = 0; i < net->n_services; i++) {
         const sim_ice_service *s = &net->services[i];
         if (s->owns(s->ctx, to)) {
-            s->hears(s->ctx, now_us, &(pl_path){ .local = *to, .remote = *from }, data, len);
+            s->hears(s->ctx, now_us, &(pl_path){ .local = *to, .remote = *from, .proto = proto }, data, len);
             return;
         }
     }
@@ -209,47 +218,48 @@ static void route_public(sim_ice_net *net, int64_t now_us, const pl_addr *from, 
             continue;
         size_t n = pl_stun_respond(NULL, NULL, data, len, from, out, sizeof out);
         if (n)
-            route_public(net, now_us, to, from, out, n);
+            route_public(net, now_us, proto, to, from, out, n);
         return;
     }
     for (size_t i = 0; i < net->n_hosts; i++) {
         host *h = &net->hosts[i];
-        for (size_t k = 0; k < h->n_mappings; k++) {
-            mapping *m = &h->mappings[k];
-            if (pl_addr_eq(&m->outer, to)) {
-                if (permits(h, m, from))
-                    deliver(h, now_us, from, &m->inner, data, len);
-                return;
-            }
+        pl_addr inner = *to;
+        sim_nat_way way = SIM_NAT_UNKNOWN;
+        for (size_t k = h->n_nats; k-- > 0;) {
+            pl_addr outer = inner;
+            way = sim_nat_in(&h->nat[k], &outer, from, &inner);
+            if (way != SIM_NAT_PASSED)
+                break;
         }
-        if (!is_behind_nat(h, to))
-            deliver(h, now_us, from, to, data, len);
+        if (way == SIM_NAT_PASSED)
+            deliver(h, now_us, proto, from, &inner, data, len);
+        else if (way == SIM_NAT_UNKNOWN && !is_behind_nat(h, to))
+            deliver(h, now_us, proto, from, to, data, len);
     }
 }
 
 static bool same_realm(const host *a, const host *b)
 {
-    return a == b ||
-           (a->nat != SIM_NAT_OPEN && b->nat != SIM_NAT_OPEN &&
-            pl_addr_ip_eq(&a->public_ip, &b->public_ip)) ||
-           (a->nat == SIM_NAT_OPEN && b->nat == SIM_NAT_OPEN);
+    if (a == b || (!a->n_nats && !b->n_nats))
+        return true;
+    return a->n_nats && b->n_nats && !a->isolated && !b->isolated &&
+           pl_addr_ip_eq(&a->nat[0].outer, &b->nat[0].outer);
 }
 
-static void route(sim_ice_net *net, int64_t now_us, host *h, const pl_addr *from, const pl_addr *to,
-                  const void *data, size_t len)
+static void route(sim_ice_net *net, int64_t now_us, host *h, uint8_t proto, const pl_addr *from,
+                  const pl_addr *to, const void *data, size_t len)
 {
+    pl_addr source = *from;
+    if (h->udp_blocked && proto == PL_UDP)
+        return;
     for (size_t i = 0; i < net->n_hosts; i++)
         if (pl_addr_is_private(to) && same_realm(h, &net->hosts[i]))
-            deliver(&net->hosts[i], now_us, from, to, data, len);
+            deliver(&net->hosts[i], now_us, proto, from, to, data, len);
     if (pl_addr_is_private(to))
         return;
-    if (is_behind_nat(h, from)) {
-        mapping *m = map_outwards(net, h, from, to);
-        permit(m, to);
-        route_public(net, now_us, &m->outer, to, data, len);
-    } else {
-        route_public(net, now_us, from, to, data, len);
-    }
+    for (size_t i = 0; i < h->n_nats && pl_addr_is_private(&source); i++)
+        source = sim_nat_out(&h->nat[i], &source, to, &net->next_outer_port);
+    route_public(net, now_us, proto, &source, to, data, len);
 }
 
 /* What comes first up to now_us: a host's packet reaches the core, a service's own, or a service's deadline. The
@@ -282,9 +292,9 @@ static int64_t step(sim_ice_net *net, int64_t now_us)
         ticking->ticks(ticking->ctx, at_us);
     else if (sim_link_recv(first ? first->up : net->core, at_us, &path, data, sizeof data, &len)) {
         if (first)
-            route(net, at_us, first, &path.local, &path.remote, data, len);
+            route(net, at_us, first, path.proto, &path.local, &path.remote, data, len);
         else
-            route_public(net, at_us, &path.local, &path.remote, data, len);
+            route_public(net, at_us, path.proto, &path.local, &path.remote, data, len);
     }
     return at_us;
 }

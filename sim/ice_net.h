@@ -1,5 +1,5 @@
-/* ice_net.h - a simulated internet for ICE: hosts with several interfaces, NATs of the usual kinds, a STUN
- * server. Every host has an uplink and a downlink (sim/link.h). Hosts behind one NAT share a private realm
+/* ice_net.h - a simulated internet for ICE: hosts with several interfaces, NATs of all kinds, also two behind each
+ * other, networks without UDP, a STUN server. Every host has an uplink and a downlink (sim/link.h). Hosts behind one NAT share a private realm
  * and reach each other there; everybody reaches public addresses; nobody reaches another realm's private
  * ones.
  * Shape    hosts are numbers; abort() on misuse.
@@ -7,11 +7,12 @@
 #ifndef SIM_ICE_NET_H
 #define SIM_ICE_NET_H
 
+#include "sim/ice_nat.h"
 #include "sim/link.h"
 
-enum { SIM_ICE_HOSTS_MAX = 8, SIM_ICE_IFACES_MAX = 8, SIM_ICE_MAPPINGS_MAX = 512 };
+enum { SIM_ICE_HOSTS_MAX = 8, SIM_ICE_IFACES_MAX = 8 };
 
-/* Mapping and filtering in the words of RFC 4787. */
+/* The classic kinds; sim_ice_set_nat makes the others. */
 typedef enum sim_nat_kind {
     SIM_NAT_OPEN,            /* none: the host's interfaces are public */
     SIM_NAT_FULL_CONE,       /* both endpoint-independent */
@@ -26,6 +27,18 @@ sim_ice_net *sim_ice_net_new(uint64_t seed);
 void sim_ice_net_free(sim_ice_net *net);
 /* A host whose both links are `link`. With a NAT, public_ip ("203.0.113.1") is the NAT's outer address. */
 int sim_ice_host(sim_ice_net *net, const sim_net *link, sim_nat_kind nat, const char *public_ip);
+/* Other rules for its NAT, in any of nine combinations; not for SIM_NAT_OPEN. */
+void sim_ice_set_nat(sim_ice_net *net, int host, sim_nat_dependence mapping, sim_nat_dependence filtering);
+void sim_ice_set_hairpin(sim_ice_net *net, int host, bool on); /* on at first */
+/* Hosts behind one NAT do not see each other's private addresses. */
+void sim_ice_isolate(sim_ice_net *net, int host);
+/* A second NAT behind the first, as a carrier has it; the first one's outer address is then a private one. */
+void sim_ice_outer_nat(sim_ice_net *net, int host, sim_nat_dependence mapping, sim_nat_dependence filtering,
+                       const char *public_ip);
+/* No datagram of its gets out, and none in. */
+void sim_ice_block_udp(sim_ice_net *net, int host, bool blocked);
+/* The interface is gone: nothing reaches that address any more. */
+void sim_ice_unbind(sim_ice_net *net, int host, const pl_addr *addr);
 /* An interface with that address; returns the address with a fresh port, as a bound socket has it. */
 pl_addr sim_ice_bind(sim_ice_net *net, int host, const char *ip);
 /* A server that answers Binding requests at "198.51.100.1:3478" and the like. */
