@@ -91,7 +91,8 @@ static BIO *bio_new(pl_tls_dgram *s)
 static unsigned next_rto_us(SSL *ssl, unsigned last_us)
 {
     (void)ssl;
-    return last_us ? last_us * 2 : (unsigned)PL_TLS_DGRAM_RTO_US;
+    unsigned next_us = last_us ? last_us * 2 : (unsigned)PL_TLS_DGRAM_RTO_US;
+    return next_us < PL_TLS_DGRAM_RTO_MAX_US ? next_us : (unsigned)PL_TLS_DGRAM_RTO_MAX_US;
 }
 
 /* ---- cookies ---- */

@@ -30,7 +30,8 @@ enum {
     PL_TLS_DGRAM_DATA_MAX = 16384,
     PL_TLS_COOKIE_ANSWER_MAX = 64 /* bytes of an answer to a stranger; his hello has more */
 };
-#define PL_TLS_DGRAM_RTO_US      PL_MS(500) /* first retransmission, doubled after */
+#define PL_TLS_DGRAM_RTO_US      PL_MS(500) /* first retransmission, doubled after ... */
+#define PL_TLS_DGRAM_RTO_MAX_US  PL_SEC(4)  /* ... up to this */
 #define PL_TLS_DGRAM_PATIENCE_US PL_SEC(30) /* a handshake that takes longer has failed */
 
 typedef struct pl_tls_dgram pl_tls_dgram;
