@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <uv.h>
 
 #include "base/log.h"
 #include "net/loop.h"
@@ -78,6 +79,11 @@ static struct timespec timespec_of(int64_t us)
 {
     us = us > 0 ? us : 0;
     return (struct timespec){ .tv_sec = us / 1000000, .tv_nsec = us % 1000000 * 1000 };
+}
+
+unsigned pl_thread_processors(void)
+{
+    return uv_available_parallelism(); /* the affinity mask counts, and it is never 0 */
 }
 
 void pl_thread_sleep_us(int64_t us)

@@ -32,6 +32,8 @@ bool pl_thread_is_here(const pl_thread *th);
  * the calling thread. */
 pl_err pl_thread_make_urgent(void);
 void pl_thread_sleep_us(int64_t us);
+/* Processors this process may use; at least 1. */
+unsigned pl_thread_processors(void);
 
 typedef struct pl_mutex {
     pthread_mutex_t m;
