@@ -25,9 +25,7 @@ static pl_stun_frame whole(pl_stun_frame_kind kind, size_t have, size_t at, size
 static pl_stun_frame stun_message(const uint8_t *data, size_t len, size_t max)
 {
     size_t n = PL_STUN_HEADER_LEN + (size_t)pl_get16(data + 2);
-    if (n % 4)
-        return broken;
-    if (max && n > max)
+    if (n % 4 || n > UINT16_MAX || (max && n > max)) /* beyond 65535 no datagram could have brought it */
         return broken;
     if (len < 8)
         return more(PL_STUN_HEADER_LEN);
