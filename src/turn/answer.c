@@ -49,11 +49,19 @@ static void on_success(pl_turn *t, turn_ask *a, const pl_stun_msg *m)
     }
 }
 
+/* An allocation that stands is not given up for one refusal that anybody on the path may have made, or that a request
+ * damaged on its way has earned. */
+static bool is_doubtful(const pl_turn *t, const turn_ask *a, const pl_stun_msg *m)
+{
+    return pl_turn_is_up(t) && a->tries.authed && !m->integrity_at && !m->integrity256_at;
+}
+
 static void on_refusal(pl_turn *t, turn_ask *a, const pl_stun_msg *m, uint16_t code, const char *why)
 {
     pl_log_debug(&t->log, "%s refused with %u: %s", pl_stun_method_str(m->method), code, why);
-    if (code == 500 && a->n_errors < ERRORS_MAX) {
+    if ((code == 500 || is_doubtful(t, a, m)) && a->n_errors < ERRORS_MAX) {
         a->n_errors++;
+        a->tries = (pl_stun_cred_try){ 0 };
         pl_turn_ask_again(t, a, t->now_us + ERROR_PAUSE_US);
     } else if (a->kind == ASK_ALLOCATE || a->kind == ASK_REFRESH) {
         pl_turn_on_allocation_error(t, a, m, code, why);

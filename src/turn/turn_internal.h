@@ -16,7 +16,7 @@ enum {
     BATCH_MAX = 12, /* peers in one CreatePermission: 12 of IPv6 are 288 bytes */
     TRIED_MAX = 1 + PL_TURN_REDIRECTS_MAX,
     SOFTWARE_MAX = 64,
-    ERRORS_MAX = 3, /* answers 500 to one request, each tried again a second later */
+    ERRORS_MAX = 3, /* refusals of one request that may pass, each tried again a second later */
     RELAYED_MAX = 2
 };
 

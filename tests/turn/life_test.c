@@ -71,6 +71,32 @@ PL_TEST(the_server_does_not_know_us_any_more)
     }
 }
 
+/* Who cannot sign may be anybody, so it takes more than one word. */
+PL_TEST(refusals_that_nobody_signed)
+{
+    script s;
+    script_ready(&s, &quiet);
+    script_wait(&s, PL_SEC(600));
+    script_expect(&s, PL_STUN_REFRESH);
+    script_challenge(&s, 401, "nonce1"); /* as if our signature were wrong */
+    script_quiet(&s);
+    script_wait(&s, PL_SEC(1));
+    script_expect(&s, PL_STUN_REFRESH);
+    script_error(&s, 400, false);
+    script_wait(&s, PL_SEC(1));
+    script_expect(&s, PL_STUN_REFRESH);
+    script_refreshed(&s, 600);
+    script_wait(&s, PL_SEC(600));
+    for (int i = 0; i < 4; i++) {
+        PL_EQ(pl_turn_get_state(s.t), PL_TURN_READY);
+        script_expect(&s, PL_STUN_REFRESH);
+        script_challenge(&s, 401, "nonce1");
+        s.now_us += PL_SEC(1);
+    }
+    PL_EQ(script_event(&s, PL_TURN_LOST)->code, 401);
+    script_down(&s);
+}
+
 /* Quota and capacity may be there again in a while, and the allocation stands meanwhile. */
 PL_TEST(a_refresh_refused_for_now)
 {
@@ -364,8 +390,9 @@ PL_TEST(a_move_that_fails)
 }
 
 PL_TESTS(t(refreshed_a_minute_before_the_end), t(short_lifetimes_are_refreshed_half_way),
-         t(a_stale_nonce_at_refresh), t(the_server_does_not_know_us_any_more), t(a_refresh_refused_for_now),
-         t(silent_until_the_lifetime_is_over), t(a_refresh_that_comes_through_late_is_in_time),
-         t(the_server_ends_it), t(probing), t(keepalives_fill_silence), t(given_back),
-         t(given_back_to_a_server_that_is_gone), t(closed_while_allocating), t(the_stream_is_cut),
-         t(what_came_before_the_end_is_told_before_it), t(the_allocation_follows_us), t(a_move_that_fails))
+         t(a_stale_nonce_at_refresh), t(the_server_does_not_know_us_any_more), t(refusals_that_nobody_signed),
+         t(a_refresh_refused_for_now), t(silent_until_the_lifetime_is_over),
+         t(a_refresh_that_comes_through_late_is_in_time), t(the_server_ends_it), t(probing),
+         t(keepalives_fill_silence), t(given_back), t(given_back_to_a_server_that_is_gone),
+         t(closed_while_allocating), t(the_stream_is_cut), t(what_came_before_the_end_is_told_before_it),
+         t(the_allocation_follows_us), t(a_move_that_fails))
