@@ -32,7 +32,7 @@ static uint16_t permit_all(pl_relay *r, const relay_ask *ask)
 {
     pl_addr peer;
     pl_err err;
-    bool own;
+    bool own = false;
     unsigned n = 0;
     uint16_t place;
     while (!(err = pl_stun_get_xor_addr_nth(ask->m, PL_STUN_XOR_PEER_ADDRESS, n, &peer))) {
