@@ -47,7 +47,7 @@ static void channel_data(pl_relay *r, relay_alloc *a, uint8_t tos, const uint8_t
     }
     uint16_t number = pl_get16(data);
     size_t body = pl_get16(data + 2);
-    if (body > len - PL_STUN_CHANNEL_HEADER_LEN || number > PL_STUN_CHANNEL_MAX) {
+    if (body > len - PL_STUN_CHANNEL_HEADER_LEN) {
         drop(r, PL_RELAY_DROP_MALFORMED);
         return;
     }
