@@ -16,13 +16,13 @@ enum {
     ICE_RELAYED_MAX = 2 * PL_ICE_TURNS_MAX, /* relayed addresses: IPv4 and IPv6 of each allocation */
     ICE_ACTIVE_PORT = 9, /* RFC 6544 4.5: of candidates whose port is not known before they connect */
     ICE_CHECKS_MAX = 12, /* begun on one pair without any success */
-    ICE_AGAIN_MAX = 3,   /* of them, early ones because the first was perhaps lost */
+    ICE_AGAIN_MAX = 4,   /* of them, early ones because the first was perhaps lost */
     /* Of draft-thatcher-ice-renomination, as libwebrtc sends and heeds it: of two nominations the larger counts. A
      * reader that does not know it may ignore it. */
     ICE_STUN_NOMINATION = 0xc001
 };
 
-#define ICE_AGAIN_US PL_MS(50) /* the first of those; the next after twice that, and so on */
+#define ICE_AGAIN_US PL_MS(20) /* the first of those; the next after twice that, and so on */
 #define ICE_SILENCE_US                                                                                       \
     PL_SEC(1) /* UDP is blocked when it is silent so long and a connection has brought a relay */
 
@@ -307,7 +307,7 @@ void pl_ice_pair_give_up(pl_ice *ice, ice_pair *p, const char *why); /* nothing 
 
 /* ---- check.c: our requests ---- */
 int64_t pl_ice_pace_at_us(const pl_ice *ice, bool urgent);
-void pl_ice_pay(pl_ice *ice); /* a transaction begins */
+void pl_ice_pay(pl_ice *ice, bool urgent); /* a transaction begins */
 bool pl_ice_next_request(pl_ice *ice, pl_dgram *out);
 int64_t pl_ice_requests_next_us(const pl_ice *ice);
 bool pl_ice_start_consent(pl_ice *ice, ice_pair *p);

@@ -13,7 +13,8 @@ enum { TXS_MAX = 4 * PL_ICE_PAIRS_MAX };
 
 /* Virtual scheduling: every new transaction costs Ta, and a debt of burst times Ta is allowed, so a quiet
  * agent starts several at once. What answers an authenticated message of the peer (a triggered check, a
- * nomination) is paced by the peer already and keeps only the 5 ms that RFC 8445 14.2 asks of all. */
+ * nomination) is paced by the peer already: once the debt is used up it adds none, and keeps only the 5 ms that RFC 8445
+ * 14.2 asks of all. */
 int64_t pl_ice_pace_at_us(const pl_ice *ice, bool urgent)
 {
     int64_t by_debt_us = ice->pace_us - (ice->conf.burst - 1) * ice->conf.ta_us;
@@ -22,9 +23,10 @@ int64_t pl_ice_pace_at_us(const pl_ice *ice, bool urgent)
     return pl_min_us(by_debt_us, ice->last_start_us + PL_MS(5));
 }
 
-void pl_ice_pay(pl_ice *ice)
+void pl_ice_pay(pl_ice *ice, bool urgent)
 {
-    ice->pace_us = pl_max_us(ice->pace_us, ice->now_us) + ice->conf.ta_us;
+    if (!urgent || pl_ice_pace_at_us(ice, false) <= ice->now_us)
+        ice->pace_us = pl_max_us(ice->pace_us, ice->now_us) + ice->conf.ta_us;
     ice->last_start_us = ice->now_us;
 }
 
@@ -167,13 +169,13 @@ static bool transmit(pl_ice *ice, ice_tx *tx, pl_dgram *out)
 
 /* ---- what to send ---- */
 
-static void note_start(pl_ice *ice, ice_pair *p)
+static void note_start(pl_ice *ice, ice_pair *p, bool urgent)
 {
     p->last_check_us = ice->now_us;
     if (!p->first_check_us)
         p->first_check_us = ice->now_us;
     p->n_checks += p->n_checks < UINT8_MAX;
-    pl_ice_pay(ice);
+    pl_ice_pay(ice, urgent);
 }
 
 static void dial(pl_ice *ice, ice_pair *p)
@@ -192,7 +194,7 @@ static void dial(pl_ice *ice, ice_pair *p)
     p->stream->simultaneous = simultaneous;
     if (!p->valid)
         pl_ice_pair_enter(ice, p, PL_ICE_PAIR_IN_PROGRESS, "a connection is opened");
-    note_start(ice, p);
+    note_start(ice, p, false);
 }
 
 static bool is_first_question(const ice_tx *tx)
@@ -276,7 +278,7 @@ static bool start_check(pl_ice *ice, pl_dgram *out)
             pl_ice_pair_enter(ice, p, PL_ICE_PAIR_WAITING, "checked again");
         pl_ice_pair_enter(ice, p, PL_ICE_PAIR_IN_PROGRESS, urgent ? "triggered" : "its turn");
     }
-    note_start(ice, p);
+    note_start(ice, p, urgent);
     return transmit(ice, tx, out);
 }
 
@@ -287,7 +289,7 @@ static bool start_question(pl_ice *ice, pl_dgram *out)
     PL_EACH (n, &ice->txs) {
         ice_tx *tx = pl_of(n, ice_tx, in_txs);
         if (is_first_question(tx)) {
-            pl_ice_pay(ice);
+            pl_ice_pay(ice, false);
             return transmit(ice, tx, out);
         }
     }

@@ -89,13 +89,34 @@ static int rank(const ice_pair *p)
     return pl_ice_pair_is_relayed(p) ? 0 : p->base->proto == PL_TCP ? 1 : 2;
 }
 
-static void join_nominated(pl_ice *ice, ice_session *s, ice_pair *p)
+static ice_pair *nomination_out(const ice_session *s)
 {
-    if (p == s->selected)
-        return;
-    pl_ice_keep_start(ice, s);
-    if (rank(p) > rank(s->selected))
-        pl_ice_move(ice, p, "a more direct way");
+    PL_EACH (n, &s->pairs)
+        if (pl_of(n, ice_pair, in_pairs)->use_candidate)
+            return pl_of(n, ice_pair, in_pairs);
+    return NULL;
+}
+
+static bool may_nominate(const pl_ice *ice, const ice_session *s)
+{
+    return s == ice->cur && ice->controlling && !ice->conf.lite && !ice->closed && !s->lost;
+}
+
+static void ask_for(pl_ice *ice, ice_session *s, ice_pair *p)
+{
+    s->n_nominations++;
+    p->use_candidate = true;
+    pl_ice_trigger(ice, p);
+}
+
+/* A pair becomes valid when another is nominated already, or is about to be: is it more direct? */
+static void join(pl_ice *ice, ice_session *s, ice_pair *p)
+{
+    const ice_pair *out = nomination_out(s), *best = out ? out : pl_ice_nominated(s);
+    if (pl_ice_nominated(s))
+        pl_ice_keep_start(ice, s);
+    if (best && best != p && rank(p) > rank(best) && may_nominate(ice, s))
+        ask_for(ice, s, p);
 }
 
 void pl_ice_on_valid(pl_ice *ice, ice_pair *p, bool used_candidate)
@@ -109,8 +130,8 @@ void pl_ice_on_valid(pl_ice *ice, ice_pair *p, bool used_candidate)
         nominate(ice, p);
     else if (!pl_ice_nominated(s))
         select_pair(ice, s, best_valid(ice, s));
-    else if (is_new)
-        join_nominated(ice, s, p);
+    if (is_new)
+        join(ice, s, p);
     pl_ice_consider(ice, s);
 }
 
@@ -139,14 +160,6 @@ void pl_ice_on_invalid(pl_ice *ice, ice_pair *p)
 }
 
 /* ---- when to nominate ---- */
-
-static bool nomination_is_out(const ice_session *s)
-{
-    PL_EACH (n, &s->pairs)
-        if (pl_of(n, ice_pair, in_pairs)->use_candidate)
-            return true;
-    return false;
-}
 
 /* No candidate of either side is missing any more. */
 static bool all_is_known(const pl_ice *ice, const ice_session *s)
@@ -206,23 +219,10 @@ static int64_t nominate_at_us(const pl_ice *ice, const ice_session *s, const ice
     return pl_min_us(at_us, last_us);
 }
 
-static bool may_nominate(const pl_ice *ice, const ice_session *s)
-{
-    return s == ice->cur && ice->controlling && !ice->conf.lite && !ice->closed && !s->lost &&
-           !nomination_is_out(s);
-}
-
-static void ask_for(pl_ice *ice, ice_session *s, ice_pair *p)
-{
-    s->n_nominations++;
-    p->use_candidate = true;
-    pl_ice_trigger(ice, p);
-}
-
 bool pl_ice_move(pl_ice *ice, ice_pair *p, const char *why)
 {
     ice_session *s = p->session;
-    if (!may_nominate(ice, s) || !p->valid || p == s->selected)
+    if (!may_nominate(ice, s) || nomination_out(s) || !p->valid || p == s->selected)
         return false;
     pl_log_info(&ice->log, "the call moves to a pair %s>%s: %s", pl_ice_type_str(p->local->type),
                 pl_ice_type_str(p->remote->type), why);
@@ -246,7 +246,8 @@ void pl_ice_consider(pl_ice *ice, ice_session *s)
     if (!s->selected)
         select_pair(ice, s, best_valid(ice, s));
     note_alone(ice, s);
-    ice_pair *best = may_nominate(ice, s) && !pl_ice_nominated(s) ? best_valid(ice, s) : NULL;
+    bool wanted = may_nominate(ice, s) && !pl_ice_nominated(s) && !nomination_out(s);
+    ice_pair *best = wanted ? best_valid(ice, s) : NULL;
     if (!s->selected)
         s->valid_us = PL_NEVER;
     s->grace_at_us = best ? nominate_at_us(ice, s, best) : PL_NEVER;

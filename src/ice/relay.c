@@ -166,7 +166,7 @@ static void begin_paced(pl_ice *ice)
 {
     for (ice_turn *t; (t = next_turn(ice)) && pl_ice_pace_at_us(ice, false) <= ice->now_us;) {
         t->begin_us = PL_NEVER;
-        pl_ice_pay(ice);
+        pl_ice_pay(ice, false);
         if (t->base)
             ask_server(ice, t, &t->base->addr);
         else
