@@ -13,7 +13,7 @@
 
 enum {
     PL_STUN_CHANNEL_MIN = 0x4000, /* RFC 8656 12: channel numbers */
-    PL_STUN_CHANNEL_MAX = 0x4fff,
+    PL_STUN_CHANNEL_MAX = 0x7fff, /* RFC 5766 11; RFC 8656 12 ends at 0x4fff, but its elders do not */
     PL_STUN_CHANNEL_HEADER_LEN = 4,
     PL_STUN_FRAME_MAX = 4 + 65535 + 3, /* most bytes of one frame, with header and padding */
     PL_FRAME_4571_HEADER_LEN = 2

@@ -40,7 +40,7 @@ static void add_channel_data(pl_rand *r)
 {
     uint16_t n = (uint16_t)pl_rand_below(r, 300);
     size_t at = stream_len, len = PL_STUN_CHANNEL_HEADER_LEN + (size_t)n;
-    pl_stun_channel_put(stream + at, (uint16_t)(PL_STUN_CHANNEL_MIN + pl_rand_below(r, 0x1000)), n);
+    pl_stun_channel_put(stream + at, (uint16_t)(PL_STUN_CHANNEL_MIN + pl_rand_below(r, 0x4000)), n);
     pl_rand_bytes(r, stream + at + 4, n);
     memset(stream + at + len, 0, 3);
     note(PL_STUN_FRAME_CHANNEL, at, len, len + pl_stun_channel_pad(len));
@@ -79,13 +79,13 @@ PL_TEST(any_cut_gives_the_same_messages)
 
 PL_TEST(what_cannot_be_followed)
 {
-    static const uint8_t http[] = "GET / HTTP/1.1\r\n", channel5[] = { 0x50, 0, 0, 4, 1, 2, 3, 4 },
+    static const uint8_t http[] = "GET / HTTP/1.1\r\n", channel8[] = { 0x80, 0, 0, 4, 1, 2, 3, 4 },
                          odd[] = { 0, 1, 0, 6, 0x21, 0x12, 0xa4, 0x42 },
                          no_cookie[] = { 0, 1, 0, 8, 1, 2, 3, 4 }, dtls[] = { 22, 254, 253, 0, 0, 0, 0, 0 };
     /* "GE" is a channel's number, and "T " a length that only the limit refuses */
     PL_EQ(pl_stun_frame_next(http, sizeof http, 4096).kind, PL_STUN_FRAME_BROKEN);
-    PL_EQ(pl_stun_frame_next(channel5, sizeof channel5, 0).kind, PL_STUN_FRAME_BROKEN);
-    PL_EQ(pl_stun_frame_next(channel5, 1, 0).kind, PL_STUN_FRAME_BROKEN); /* known from the first byte */
+    PL_EQ(pl_stun_frame_next(channel8, sizeof channel8, 0).kind, PL_STUN_FRAME_BROKEN);
+    PL_EQ(pl_stun_frame_next(channel8, 1, 0).kind, PL_STUN_FRAME_BROKEN); /* known from the first byte */
     PL_EQ(pl_stun_frame_next(odd, sizeof odd, 0).kind, PL_STUN_FRAME_BROKEN);
     PL_EQ(pl_stun_frame_next(odd, 4, 0).kind, PL_STUN_FRAME_BROKEN);
     PL_EQ(pl_stun_frame_next(no_cookie, sizeof no_cookie, 0).kind, PL_STUN_FRAME_BROKEN);
