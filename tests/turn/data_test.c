@@ -150,12 +150,12 @@ PL_TEST(when_data_may_go)
 
 static size_t channel_data(uint8_t *out, uint16_t number, const char *text, size_t padding)
 {
-    size_t n = strlen(text);
-    pl_put16(out, number);
-    pl_put16(out + 2, (uint16_t)n);
-    memcpy(out + 4, text, n);
-    memset(out + 4 + n, 0, padding);
-    return 4 + n + padding;
+    pl_wr w = pl_wr_init(out, 100);
+    pl_wr_u16(&w, number);
+    pl_wr_u16(&w, (uint16_t)strlen(text));
+    pl_wr_bytes(&w, text, strlen(text));
+    pl_wr_zeros(&w, padding);
+    return pl_wr_len(&w);
 }
 
 PL_TEST(channel_data_comes_in)
