@@ -12,7 +12,7 @@
 static pl_err refuse(char error[PL_ICE_IO_ERROR_MAX], pl_err err, const char *why, const pl_stun_uri *u)
 {
     char text[PL_STUN_URI_TEXT_MAX];
-    snprintf(error, PL_ICE_IO_ERROR_MAX, "%.80s: %s", u ? pl_stun_uri_str(u, text) : "ICE server", why);
+    snprintf(error, PL_ICE_IO_ERROR_MAX, "%.70s: %s", u ? pl_stun_uri_str(u, text) : "ICE server", why);
     return err;
 }
 
