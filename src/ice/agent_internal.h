@@ -302,6 +302,8 @@ int64_t pl_ice_held_until_us(const pl_ice *ice, const ice_session *s);
 int64_t pl_ice_next_again_us(const pl_ice *ice, const ice_session *s, ice_pair **first);
 bool pl_ice_pair_is_live(const ice_pair *p); /* may still become valid by itself */
 bool pl_ice_pair_is_relayed(const ice_pair *p);
+bool pl_ice_pair_is_far(
+    const ice_pair *p); /* not between private addresses: NATs and firewalls may stand between */
 pl_path pl_ice_pair_path(const ice_pair *p);
 void pl_ice_pair_give_up(pl_ice *ice, ice_pair *p, const char *why); /* nothing comes through it (any more) */
 

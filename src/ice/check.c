@@ -6,8 +6,9 @@
 #include "stun/integrity.h"
 
 enum { TXS_MAX = 4 * PL_ICE_PAIRS_MAX };
-#define STREAM_ANSWER_US PL_SEC(8) /* for a connection to the peer, and for an answer on it */
-#define PERMISSION_US    PL_MS(1)  /* for the relay's request to leave before the check */
+#define STREAM_ANSWER_US   PL_SEC(8) /* for a connection to the peer, and for an answer on it */
+#define PERMISSION_US      PL_MS(1)  /* for the request to the relay to leave before the check */
+#define PERMISSION_MORE_US PL_MS(10) /* and for its answer, where that is needed */
 
 /* ---- pacing ---- */
 
@@ -245,7 +246,7 @@ static bool is_ready(pl_ice *ice, ice_pair *p)
     if (!p->valid && p->state != PL_ICE_PAIR_IN_PROGRESS)
         pl_ice_pair_enter(ice, p, PL_ICE_PAIR_WAITING, "its turn");
     if (!may)
-        p->hold_us = ice->now_us + PERMISSION_US;
+        p->hold_us = p->hold_us ? ice->now_us + PERMISSION_MORE_US : ice->now_us + PERMISSION_US;
     else if (!p->stream)
         dial(ice, p);
     return false;

@@ -286,7 +286,7 @@ int64_t pl_ice_held_until_us(const pl_ice *ice, const ice_session *s)
 }
 
 /* Between private addresses nothing stands that the peer has to open first. */
-static bool may_meet_a_filter(const ice_pair *p)
+bool pl_ice_pair_is_far(const ice_pair *p)
 {
     return p->base->proto == PL_UDP && !pl_addr_is_private(&p->remote->addr) &&
            !pl_addr_is_link_local(&p->remote->addr) && !pl_addr_is_loopback(&p->remote->addr);
@@ -303,7 +303,7 @@ int64_t pl_ice_next_again_us(const pl_ice *ice, const ice_session *s, ice_pair *
         return PL_NEVER;
     PL_EACH (n, &s->pairs) {
         ice_pair *p = pl_of(n, ice_pair, in_pairs);
-        if (p->state != PL_ICE_PAIR_IN_PROGRESS || !may_meet_a_filter(p) || p->n_checks > ICE_AGAIN_MAX ||
+        if (p->state != PL_ICE_PAIR_IN_PROGRESS || !pl_ice_pair_is_far(p) || p->n_checks > ICE_AGAIN_MAX ||
             pl_node_linked(&p->in_triggered))
             continue;
         int64_t at_us = p->last_check_us + (ICE_AGAIN_US << (p->n_checks - 1));

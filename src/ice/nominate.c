@@ -193,13 +193,15 @@ static int64_t last_call_us(const pl_ice *ice, const ice_session *s, const ice_p
 }
 
 /* When a pair of higher priority has had its chance: one whose check has been out for half as long again as the valid
- * pair's took is hardly faster. Should it come nevertheless, the call can still move. */
+ * pair's took is hardly faster, and a local network is always faster than the way around it. Should it come
+ * nevertheless, the call can still move. */
 static int64_t chance_over_us(const ice_pair *p, const ice_pair *best, int64_t last_us)
 {
     bool more_direct = rank(p) > rank(best);
     if (p->state != PL_ICE_PAIR_IN_PROGRESS || !p->first_check_us || more_direct)
         return last_us;
-    return p->first_check_us + best->rtt_us + pl_max_us(best->rtt_us / 2, CHANCE_US);
+    int64_t more_us = pl_ice_pair_is_far(p) ? best->rtt_us / 2 : 0;
+    return p->first_check_us + best->rtt_us + pl_max_us(more_us, CHANCE_US);
 }
 
 static int64_t nominate_at_us(const pl_ice *ice, const ice_session *s, const ice_pair *best)

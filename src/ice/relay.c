@@ -505,17 +505,21 @@ pl_ice_relay_proto pl_ice_relay_proto_of(const ice_turn *t)
 
 /* ---- peers ---- */
 
-/* Servers on the internet often refuse private addresses, and then everything asked for with them: those are asked for
- * last, when a check is due (pl_ice_relay_may_check). */
+/* Servers on the internet often refuse private addresses, and then everything asked for with them. So those are asked
+ * for last, when a check is due, and the check waits for the answer. */
+static bool is_doubtful(const ice_base *b, const pl_addr *peer)
+{
+    bool near = pl_addr_is_private(peer) || pl_addr_is_link_local(peer) || pl_addr_is_loopback(peer);
+    return near && !pl_addr_is_private(&b->addr) && !pl_addr_is_loopback(&b->addr);
+}
+
 void pl_ice_relay_permit(pl_ice *ice, const ice_base *b, const pl_addr *peer)
 {
-    bool doubtful = pl_addr_is_private(peer) || pl_addr_is_link_local(peer) || pl_addr_is_loopback(peer);
-    if (b->turn && b->turn->core &&
-        (!doubtful || pl_addr_is_private(&b->addr) || pl_addr_is_loopback(&b->addr)))
+    if (b->turn && b->turn->core && !is_doubtful(b, peer))
         (void)!pl_turn_permit(b->turn->core, ice->now_us, peer);
 }
 
-/* A check through a relay needs a permission that is at least asked for: behind its request the check gets through. */
+/* Other checks need a permission that is at least asked for: right behind its request they get through. */
 bool pl_ice_relay_may_check(pl_ice *ice, const ice_pair *p)
 {
     if (!p->base->turn)
@@ -524,7 +528,8 @@ bool pl_ice_relay_may_check(pl_ice *ice, const ice_pair *p)
     pl_turn_permission is = core ? pl_turn_permission_of(core, &p->remote->addr) : PL_TURN_PERMIT_NONE;
     if (core && is == PL_TURN_PERMIT_NONE)
         (void)!pl_turn_permit(core, ice->now_us, &p->remote->addr);
-    return is == PL_TURN_PERMIT_ASKED || is == PL_TURN_PERMIT_STANDS;
+    return is == PL_TURN_PERMIT_STANDS ||
+           (is == PL_TURN_PERMIT_ASKED && !is_doubtful(p->base, &p->remote->addr));
 }
 
 /* The selected pair of a relay gets a channel: 4 bytes a packet instead of 36. */

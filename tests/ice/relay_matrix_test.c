@@ -49,8 +49,9 @@ static void cell_free(cell *x)
     sim_ice_call_free(x->call);
 }
 
-/* Both have gathered; then the descriptions are exchanged and checks begin. Returns when. */
-static int64_t cell_start(cell *x)
+/* Both have gathered; then the descriptions are exchanged, each `signaling_us` under way, and checks begin. Returns when
+ * the last one knows everything. */
+static int64_t cell_start(cell *x, int64_t signaling_us)
 {
     int64_t start_us = x->call->now_us;
     for (int i = 0; i < 2; i++)
@@ -61,9 +62,9 @@ static int64_t cell_start(cell *x)
         PL_LE(x->call->now_us - start_us, PL_SEC(10));
     }
     PL_LE(x->call->now_us - start_us, PL_MS(3 * 20 + 1)); /* three round trips to the server */
-    int64_t known_us = x->call->now_us;
+    x->call->signaling_us = signaling_us; /* the candidates are there already */
     sim_ice_call_start(x->call);
-    return known_us;
+    return x->call->now_us + 2 * signaling_us;
 }
 
 static bool goes_direct(sim_nat_kind a, sim_nat_kind b)
@@ -88,7 +89,7 @@ static bool is_relayed(const cell *x)
 static void one_pair(sim_nat_kind a, sim_nat_kind b, bool relay, uint64_t seed)
 {
     cell x = cell_new(seed, a, b, relay);
-    int64_t known_us = cell_start(&x);
+    int64_t known_us = cell_start(&x, 0);
     bool up = sim_ice_call_connect(x.call, PL_SEC(30));
     bool direct = goes_direct(a, b);
     if (up != (direct || relay))
@@ -144,7 +145,7 @@ static void one_of_all(const sim_nat_dependence map[2], const sim_nat_dependence
     cell x = cell_new(seed, SIM_NAT_FULL_CONE, SIM_NAT_FULL_CONE, false);
     for (int i = 0; i < 2; i++)
         sim_ice_set_nat(x.call->net, x.call->peer[i].host, map[i], filter[i]);
-    int64_t known_us = cell_start(&x);
+    int64_t known_us = cell_start(&x, 0);
     bool up = sim_ice_call_connect(x.call, PL_SEC(40));
     if (must_connect(map, filter) && (!up || up_after_us(&x, known_us) > PL_MS(120)))
         FAIL_WITH("%d/%d with %d/%d: up %d\n", map[0], filter[0], map[1], filter[1], up);
