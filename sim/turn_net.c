@@ -4,13 +4,19 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PORTS_MAX = 256, PORT_LO = 49152, PORT_HI = 65535, PACKET_MAX = 2048 };
+enum { CONNS_MAX = 32, PORTS_MAX = 256, PORT_LO = 49152, PORT_HI = 65535, PACKET_MAX = 2048 };
 
 /* A relayed address: what a driver has a socket for. */
 typedef struct relayed {
     pl_relay_port *port;
     pl_addr addr; /* PL_AF_NONE: free */
 } relayed;
+
+/* A client's connection; each packet is one message (sim/ice_tcp.h). */
+typedef struct connection {
+    pl_relay_conn *conn; /* NULL: free */
+    pl_path path;
+} connection;
 
 struct sim_turn {
     sim_ice_net *net;
@@ -25,6 +31,7 @@ struct sim_turn {
     pl_stun_auth *auth;
     pl_relay *core;
     relayed ports[PORTS_MAX];
+    connection conns[CONNS_MAX];
     uint16_t next_port;
     uint64_t n_packets;
     bool silent;
@@ -67,13 +74,13 @@ static void halt(sim_turn *s)
     pl_stun_auth_free(s->auth);
     s->core = NULL;
     memset(s->ports, 0, sizeof s->ports);
+    memset(s->conns, 0, sizeof s->conns);
 }
 
 /* ---- what the core wants done ---- */
 
-static void send_datagrams(sim_turn *s, int64_t now_us, const pl_relay_tx *tx, const pl_addr *from)
+static void send_datagrams(sim_turn *s, int64_t now_us, const pl_relay_tx *tx, pl_path path)
 {
-    pl_path path = { .local = *from, .remote = tx->path->remote };
     for (size_t i = 0; i < tx->n_datagrams; i++) {
         uint8_t data[PACKET_MAX];
         pl_wr w = pl_wr_init(data, sizeof data);
@@ -85,6 +92,28 @@ static void send_datagrams(sim_turn *s, int64_t now_us, const pl_relay_tx *tx, c
         if (!s->silent)
             sim_ice_emit(s->net, now_us, &path, data, pl_wr_len(&w));
     }
+}
+
+static void send_to_client(sim_turn *s, int64_t now_us, const pl_relay_tx *tx)
+{
+    if (tx->conn)
+        send_datagrams(s, now_us, tx, ((const connection *)tx->sock)->path);
+    else
+        send_datagrams(s, now_us, tx, (pl_path){ .local = tx->path->local, .remote = tx->path->remote });
+}
+
+static void send_to_peer(sim_turn *s, int64_t now_us, const pl_relay_tx *tx)
+{
+    const relayed *from = tx->sock;
+    send_datagrams(s, now_us, tx, (pl_path){ .local = from->addr, .remote = tx->path->remote });
+}
+
+/* One byte is the end of a connection, as sim/ice_tcp.h has it. */
+static void hang_up(sim_turn *s, int64_t now_us, connection *c)
+{
+    sim_ice_emit(s->net, now_us, &c->path, "F", 1);
+    pl_relay_conn_close(s->core, now_us, c->conn);
+    c->conn = NULL;
 }
 
 static bool port_is_taken(const sim_turn *s, uint16_t port)
@@ -134,10 +163,9 @@ static void drain(sim_turn *s, int64_t now_us)
     pl_relay_out out;
     while (pl_relay_poll_output(s->core, &out)) {
         switch (out.kind) {
-        case PL_RELAY_TO_CLIENT: send_datagrams(s, now_us, &out.u.tx, &out.u.tx.path->local); break;
-        case PL_RELAY_TO_PEER:
-            send_datagrams(s, now_us, &out.u.tx, &((const relayed *)out.u.tx.sock)->addr);
-            break;
+        case PL_RELAY_TO_CLIENT: send_to_client(s, now_us, &out.u.tx); break;
+        case PL_RELAY_TO_PEER: send_to_peer(s, now_us, &out.u.tx); break;
+        case PL_RELAY_CLOSE_CONN: hang_up(s, now_us, out.u.close_conn.sock); break;
         case PL_RELAY_OPEN: on_open(s, now_us, &out.u.open); break;
         case PL_RELAY_CLOSE: ((relayed *)out.u.sock)->addr.family = PL_AF_NONE; break;
         case PL_RELAY_FETCH: /* there is no other thread */
@@ -161,6 +189,38 @@ static bool owns(void *ctx, const pl_addr *to)
     return pl_addr_ip_eq(to, &s->addr[0]) || pl_addr_ip_eq(to, &s->addr[1]);
 }
 
+static connection *connection_of(sim_turn *s, int64_t now_us, const pl_path *path)
+{
+    connection *unused = NULL;
+    for (size_t i = 0; i < CONNS_MAX; i++) {
+        connection *c = &s->conns[i];
+        if (c->conn && pl_addr_eq(&c->path.remote, &path->remote))
+            return c;
+        unused = c->conn ? unused : c;
+    }
+    must(unused != NULL, "more connections than there are places");
+    unused->path = *path;
+    must(!pl_relay_conn_open(s->core, now_us, &unused->conn, unused, PL_RELAY_TCP, path), "no connection");
+    return unused;
+}
+
+static size_t from_client(sim_turn *s, int64_t now_us, const pl_relay_row *row)
+{
+    if (row->path->proto == PL_UDP)
+        return pl_relay_client_input(s->core, now_us, s, row, 1);
+    return row->len > 1
+               ? pl_relay_conn_input(s->core, now_us, connection_of(s, now_us, row->path)->conn, row, 1)
+               : 1;
+}
+
+static size_t from_peer(sim_turn *s, int64_t now_us, const pl_relay_row *row)
+{
+    for (size_t i = 0; i < PORTS_MAX; i++)
+        if (pl_addr_eq(&s->ports[i].addr, &row->path->local) && row->path->proto == PL_UDP)
+            return pl_relay_peer_input(s->core, now_us, s->ports[i].port, row, 1);
+    return 1;
+}
+
 static void hears(void *ctx, int64_t now_us, const pl_path *path, const void *data, size_t len)
 {
     sim_turn *s = ctx;
@@ -168,13 +228,8 @@ static void hears(void *ctx, int64_t now_us, const pl_path *path, const void *da
     if (s->silent)
         return;
     s->n_packets++;
-    if (pl_addr_eq(&path->local, &s->addr[path->local.family == PL_AF_IP6])) {
-        must(pl_relay_client_input(s->core, now_us, s, &row, 1) == 1, "a full batch");
-    } else {
-        for (size_t i = 0; i < PORTS_MAX; i++)
-            if (pl_addr_eq(&s->ports[i].addr, &path->local))
-                must(pl_relay_peer_input(s->core, now_us, s->ports[i].port, &row, 1) == 1, "a full batch");
-    }
+    bool is_client = pl_addr_eq(&path->local, &s->addr[path->local.family == PL_AF_IP6]);
+    must((is_client ? from_client(s, now_us, &row) : from_peer(s, now_us, &row)) == 1, "a full batch");
     drain(s, now_us);
 }
 
@@ -242,6 +297,9 @@ pl_addr sim_turn_addr(const sim_turn *s, pl_family family)
 
 void sim_turn_reboot(sim_turn *s, int64_t now_us)
 {
+    for (size_t i = 0; i < CONNS_MAX; i++)
+        if (s->conns[i].conn)
+            hang_up(s, now_us, &s->conns[i]);
     halt(s);
     boot(s, now_us);
 }

@@ -3,6 +3,7 @@
  *     sim_turn *server = sim_turn_new(net, &(sim_turn_conf){ .addr = "198.51.100.2:3478" });
  *     ... sim_turn_addr(server), user "alice", password "secret" ...
  *     sim_turn_free(server);      after the last packet, before or after sim_ice_net_free
+ * Clients  over UDP, or over connections as sim/ice_tcp.h has them: a packet of proto PL_TCP is one message.
  * Shape    the net calls it by itself; whoever uses this links pl_room_relay. abort() on misuse.
  * Units    as in sim/ice_net.h. */
 #ifndef SIM_TURN_NET_H
@@ -27,7 +28,7 @@ typedef struct sim_turn_conf {
 sim_turn *sim_turn_new(sim_ice_net *net, const sim_turn_conf *conf);
 void sim_turn_free(sim_turn *s);
 pl_addr sim_turn_addr(const sim_turn *s, pl_family family);
-/* Forgets every allocation and nonce, as after a crash, and is back at once. */
+/* Forgets every allocation and nonce, as after a crash, and is back at once; connections end. */
 void sim_turn_reboot(sim_turn *s, int64_t now_us);
 /* Deaf and dumb from now on, or (false) no longer. */
 void sim_turn_silence(sim_turn *s, bool silent);
