@@ -108,32 +108,6 @@ void relay_client_send(pl_relay *r, relay_alloc *a, const pl_stun_msg *m, uint8_
 
 /* ---- everything else ---- */
 
-static void binding(pl_relay *r, const relay_ask *ask, uint8_t at)
-{
-    uint8_t *out = relay_batch_bytes(r, PL_STUN_SERVE_MAX);
-    if (!out) {
-        drop(r, PL_RELAY_DROP_BUSY);
-        return;
-    }
-    pl_stun_query q = { .pkt = ask->m->pkt,
-                        .len = ask->m->len,
-                        .source = &ask->path->remote,
-                        .at = at,
-                        .dtls = ask->conn && ask->conn->transport == PL_RELAY_DTLS,
-                        .stream = ask->conn && ask->conn->transport != PL_RELAY_DTLS };
-    pl_stun_reply reply;
-    size_t len = pl_stun_serve(r->binding, &r->count.binding, &q, out, PL_STUN_SERVE_MAX, &reply);
-    r->n_bytes -= (uint32_t)(PL_STUN_SERVE_MAX - len);
-    if (!len)
-        return;
-    pl_path path = { .local = ask->path->local, .remote = reply.to };
-    uint16_t i = r->n_tx;
-    if (relay_send_bytes(r, ask->sock, ask->conn, &path, out, len) && i < r->n_tx) {
-        r->tx[i].binding = true;
-        r->tx[i].from = reply.from;
-    }
-}
-
 typedef struct relay_source {
     void *sock;
     pl_relay_conn *conn;
@@ -141,10 +115,45 @@ typedef struct relay_source {
     uint8_t tos, at;
 } relay_source;
 
+static bool is_binding_request(const uint8_t *data, size_t len)
+{
+    return len >= PL_STUN_HEADER_LEN && data[0] == 0 && data[1] == PL_STUN_BINDING;
+}
+
+static void binding(pl_relay *r, const relay_source *src, const uint8_t *data, size_t len)
+{
+    uint8_t *out = relay_batch_bytes(r, PL_STUN_SERVE_MAX);
+    if (!out) {
+        drop(r, PL_RELAY_DROP_BUSY);
+        return;
+    }
+    pl_stun_query q = { .pkt = data,
+                        .len = len,
+                        .source = &src->path->remote,
+                        .at = src->at,
+                        .dtls = src->conn && src->conn->transport == PL_RELAY_DTLS,
+                        .stream = src->conn && src->conn->transport != PL_RELAY_DTLS };
+    pl_stun_reply reply;
+    size_t out_len = pl_stun_serve(r->binding, &r->count.binding, &q, out, PL_STUN_SERVE_MAX, &reply);
+    r->n_bytes -= (uint32_t)(PL_STUN_SERVE_MAX - out_len);
+    if (!out_len)
+        return;
+    pl_path path = { .local = src->path->local, .remote = reply.to };
+    uint16_t i = r->n_tx;
+    if (relay_send_bytes(r, src->sock, src->conn, &path, out, out_len)) {
+        r->tx[i].binding = true;
+        r->tx[i].from = reply.from;
+    }
+}
+
 /* Returns whether allocations may have come or gone. */
 static bool message(pl_relay *r, const relay_source *src, relay_alloc *a, const uint8_t *data, size_t len)
 {
     pl_stun_msg m;
+    if (is_binding_request(data, len)) {
+        binding(r, src, data, len);
+        return false;
+    }
     if (pl_stun_parse(&m, data, len) || pl_stun_check_fingerprint(&m) == PL_EPROTO) {
         drop(r, PL_RELAY_DROP_MALFORMED);
         return false;
@@ -155,9 +164,7 @@ static bool message(pl_relay *r, const relay_source *src, relay_alloc *a, const 
                       .alloc = a,
                       .m = &m,
                       .fingerprint = m.fingerprint_at != 0 };
-    if (m.method == PL_STUN_BINDING && m.cls == PL_STUN_REQUEST)
-        binding(r, &ask, src->at);
-    else if (m.classic)
+    if (m.classic)
         drop(r, PL_RELAY_DROP_MALFORMED);
     else if (m.cls == PL_STUN_INDICATION && m.method == PL_STUN_SEND)
         relay_client_send(r, a, &m, src->tos);
