@@ -51,6 +51,7 @@ void pl_commands_man(const pl_command *const *cmds, size_t n);
 /* Prints "peerline NAME: sentence" to standard error. */
 void pl_complain(const pl_command *cmd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-extern const pl_command pl_cmd_serve, pl_cmd_demo, pl_cmd_call, pl_cmd_peer, pl_cmd_ice, pl_cmd_relay;
+extern const pl_command pl_cmd_serve, pl_cmd_demo, pl_cmd_call, pl_cmd_peer, pl_cmd_ice, pl_cmd_relay,
+    pl_cmd_nat;
 
 #endif

@@ -241,3 +241,22 @@ const char *pl_if_type_str(pl_if_type type)
     };
     return (size_t)type < sizeof name / sizeof *name ? name[type] : "unknown";
 }
+
+/* ---- routes ---- */
+
+/* The kernel chooses the source when a datagram socket is connected; no packet leaves by that. */
+pl_err pl_ifaddr_source(pl_addr *out, const pl_addr *to)
+{
+    struct sockaddr_storage sa, mine;
+    socklen_t len = pl_sockaddr_from(&sa, to, false), mine_len = sizeof mine;
+    *out = (pl_addr){ 0 };
+    int fd = len ? socket(sa.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0) : -1;
+    if (fd < 0)
+        return PL_EIO;
+    bool known = connect(fd, (struct sockaddr *)&sa, len) == 0 &&
+                 getsockname(fd, (struct sockaddr *)&mine, &mine_len) == 0 &&
+                 pl_sockaddr_to(out, (struct sockaddr *)&mine);
+    close(fd);
+    out->port = 0;
+    return known ? PL_OK : PL_EIO;
+}

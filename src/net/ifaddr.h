@@ -45,6 +45,8 @@ typedef enum pl_ifaddr_flags {
  * returns how many, 0 also when the system cannot tell. */
 size_t pl_ifaddr_list(pl_ifaddr *out, size_t cap, unsigned flags);
 const char *pl_if_type_str(pl_if_type type);
+/* The address (port 0) that datagrams to `to` would leave from. Nothing is sent. Errors: PL_EIO: no route there. */
+PL_NODISCARD pl_err pl_ifaddr_source(pl_addr *out, const pl_addr *to);
 
 PL_SHARED_END
 
