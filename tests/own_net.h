@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <unistd.h>
 
 static inline void own_net_write(const char *file, const char *text)

@@ -58,6 +58,9 @@ void peer_pump(pl_peer_connection *p)
         int64_t now_us = pl_loop_now_us(p->factory->net);
         pl_ice_io_settle(p->io);
         peer_send_all(p, now_us);
+        pl_pc_ice_changed(p->core,
+                          now_us); /* being asked may have led the agent on: connections to open ... */
+        peer_send_all(p, now_us);  /* ... and what follows from that */
         wake_engines(p);
         if (pl_pc_wants_gathering(p->core) && !p->gathered)
             gather(p);

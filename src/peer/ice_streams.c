@@ -220,24 +220,36 @@ static pl_err open_stream(io_stream *s, const pl_ice_connect *c)
     return pl_tcp_connect(&s->tcp, io->hub->loop, &c->remote, &conf);
 }
 
+static io_stream *stream_for(pl_ice_io *io, const pl_ice_connect *c, pl_err *err)
+{
+    *err = io->n_streams < PL_ICE_IO_STREAMS_MAX ? PL_ENOMEM : PL_ENOSPC;
+    io_stream *s = *err == PL_ENOMEM ? stream_new(io) : NULL;
+    if (!s)
+        return NULL;
+    s->id = c->stream;
+    s->to_turn = c->to_turn;
+    s->path.remote = c->remote;
+    *err = open_stream(s, c);
+    if (*err == PL_OK)
+        return s;
+    pl_tls_free(s->tls);
+    free(s);
+    return NULL;
+}
+
 void io_stream_connect(pl_ice_io *io, const pl_ice_connect *c)
 {
-    io_stream *s = io->n_streams < PL_ICE_IO_STREAMS_MAX ? stream_new(io) : NULL;
+    char text[PL_ADDR_TEXT_MAX];
+    pl_err err;
+    io_stream *s = stream_for(io, c, &err);
     if (s) {
-        s->id = c->stream;
-        s->to_turn = c->to_turn;
-        s->path.remote = c->remote;
-    }
-    if (!s || open_stream(s, c)) {
-        if (s)
-            pl_tls_free(s->tls);
-        free(s);
-        pl_ice_stream_down(io->ice, pl_loop_now_us(io->hub->loop), c->stream);
-        io_changed_soon(io);
+        pl_list_push_back(&io->streams, &s->in_io);
+        io->n_streams++;
         return;
     }
-    pl_list_push_back(&io->streams, &s->in_io);
-    io->n_streams++;
+    pl_log_info(&io->log, "no stream to %s: %s", pl_log_addr(&c->remote, text), pl_err_str(err));
+    pl_ice_stream_down(io->ice, pl_loop_now_us(io->hub->loop), c->stream);
+    io_changed_soon(io);
 }
 
 void io_stream_disconnect(pl_ice_io *io, uint32_t id)
