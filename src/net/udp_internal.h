@@ -13,7 +13,7 @@
 #include "net/udp.h"
 
 enum {
-    UDP_RECV_SLOTS = 32, /* datagrams or GRO batches in one recvmmsg */
+    UDP_RECV_SLOTS = 64, /* datagrams or GRO batches in one recvmmsg */
     /* A slot holds the largest datagram. Only pages that were written cost memory. The odd 17 cache lines
      * keep the heads of all slots out of the same few cache sets. */
     UDP_SLOT_BYTES = 65536 + 17 * 64,

@@ -31,7 +31,8 @@ static bool same_place(const relay_tx *tx, const relay_to *to)
 {
     return tx->sock == to->sock && tx->conn == to->conn && tx->each == to->each && tx->tos == to->tos &&
            tx->dont_fragment == to->dont_fragment &&
-           (!to->remote || relay_same_addr(&tx->path.remote, to->remote));
+           (!to->remote || relay_same_addr(&tx->path.remote, to->remote)) &&
+           (!to->local || pl_addr_ip_eq(&tx->path.local, to->local));
 }
 
 /* Datagrams of one tx are of one size, and only the last may be shorter (UDP_SEGMENT); bytes of a stream just follow

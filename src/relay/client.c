@@ -120,6 +120,15 @@ static bool is_binding_request(const uint8_t *data, size_t len)
     return len >= PL_STUN_HEADER_LEN && data[0] == 0 && data[1] == PL_STUN_BINDING;
 }
 
+/* Answers to one stranger leave together, as a flow's data does. Whose lanes collide, theirs leave one by one. */
+static relay_lane *answer_lane(pl_relay *r, const pl_addr *to)
+{
+    uint32_t ip;
+    memcpy(&ip, to->family == PL_AF_IP4 ? to->ip : to->ip + 12, sizeof ip);
+    return &r->answers[((ip ^ to->port) * 0x9e3779b1u) >> 26];
+}
+_Static_assert(RELAY_ANSWER_LANES == 1 << (32 - 26), "answer_lane gives six bits");
+
 static void binding(pl_relay *r, const relay_source *src, const uint8_t *data, size_t len)
 {
     uint8_t *out = relay_batch_bytes(r, PL_STUN_SERVE_MAX);
@@ -138,9 +147,14 @@ static void binding(pl_relay *r, const relay_source *src, const uint8_t *data, s
     r->n_bytes -= (uint32_t)(PL_STUN_SERVE_MAX - out_len);
     if (!out_len)
         return;
-    pl_path path = { .local = src->path->local, .remote = reply.to };
+    relay_to to = { .kind = PL_RELAY_TO_CLIENT, .each = 1, .sock = src->sock, .conn = src->conn };
+    if (!src->conn) {
+        to.local = &src->path->local;
+        to.remote = &reply.to;
+    }
+    relay_lane *lane = src->conn || reply.from != src->at ? NULL : answer_lane(r, &reply.to);
     uint16_t i = r->n_tx;
-    if (relay_send_bytes(r, src->sock, src->conn, &path, out, out_len)) {
+    if (relay_send(r, lane, &to, NULL, 0, out, out_len, 0) && r->n_tx > i) {
         r->tx[i].binding = true;
         r->tx[i].from = reply.from;
     }

@@ -21,6 +21,7 @@ enum {
     RELAY_NONE = 0xffff,
     RELAY_FETCH_MAX = 16,
     RELAY_UNAUTH_SLOTS = 4096,
+    RELAY_ANSWER_LANES = 64,
     RELAY_TOKEN_LEN = 8,
     RELAY_TICKET_LEN = 1 + 8 + 16, /* thread, allocation, tag */
     RELAY_REQUESTED_UDP = 17,      /* REQUESTED-TRANSPORT: protocol numbers of IANA */
@@ -220,6 +221,7 @@ struct pl_relay {
 
     /* the batch */
     uint32_t batch;
+    relay_lane answers[RELAY_ANSWER_LANES]; /* to Binding requests on UDP, by address */
     uint16_t n_tx, tx_out, n_dgrams;
     uint32_t n_bytes;
     relay_tx tx[RELAY_TX_MAX];

@@ -283,6 +283,7 @@ static pl_err open_worker(pl_relay_server *s, unsigned i)
         if (err != PL_OK)
             return err;
         w->loop = loop; /* freed with the worker from here on */
+        pl_loop_set_rest(loop, RS_REST_US);
         w->own_loop = true;
     }
     return rs_worker_open(w, s, i, loop);
