@@ -478,24 +478,38 @@ static void expire_dials(pl_ice *ice)
     }
 }
 
-/* Transactions nobody answered. The last one of a pair takes the pair with it. */
+static bool has_check(const pl_ice *ice, const ice_pair *p)
+{
+    PL_EACH (n, &ice->txs) {
+        const ice_tx *tx = pl_of(n, ice_tx, in_txs);
+        if (tx->pair == p && tx->kind == ICE_TX_CHECK)
+            return true;
+    }
+    return false;
+}
+
+static ice_tx *dead_tx(const pl_ice *ice)
+{
+    PL_EACH (n, &ice->txs) {
+        ice_tx *tx = pl_of(n, ice_tx, in_txs);
+        if (pl_stun_tx_dead(&tx->tx, ice->now_us))
+            return tx;
+    }
+    return NULL;
+}
+
+/* Transactions nobody answered. The last one of a pair takes the pair with it, and with that others of the list:
+ * so each begins anew. */
 void pl_ice_expire_txs(pl_ice *ice)
 {
     bool gathered = false;
     expire_dials(ice);
-    PL_EACH (n, &ice->txs) {
-        ice_tx *tx = pl_of(n, ice_tx, in_txs);
-        if (!pl_stun_tx_dead(&tx->tx, ice->now_us))
-            continue;
+    for (ice_tx *tx; (tx = dead_tx(ice));) {
         ice_pair *p = tx->kind == ICE_TX_CHECK ? tx->pair : NULL;
         bool was_nomination = tx->use_candidate;
         gathered = gathered || tx->kind == ICE_TX_GATHER;
         tx_free(tx);
-        bool other = false;
-        PL_EACH (k, &ice->txs)
-            other = other ||
-                    (pl_of(k, ice_tx, in_txs)->pair == p && pl_of(k, ice_tx, in_txs)->kind == ICE_TX_CHECK);
-        if (!p || other || pl_node_linked(&p->in_triggered))
+        if (!p || has_check(ice, p) || pl_node_linked(&p->in_triggered))
             continue;
         if (p->state == PL_ICE_PAIR_IN_PROGRESS || (p->valid && was_nomination && !p->nominated))
             check_failed(ice, p, "no answer");
