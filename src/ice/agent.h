@@ -29,8 +29,8 @@ enum {
     PL_ICE_STREAMS_MAX = 32,     /* connections asked for at one time */
     PL_ICE_LOCALS_MAX = 96,      /* local candidates, peer-reflexive ones included */
     PL_ICE_REMOTES_MAX = 96,     /* remote candidates */
-    PL_ICE_PRFLX_MAX = 8,        /* of them peer-reflexive ones that nobody signaled */
-    PL_ICE_PAIRS_MAX = 128,      /* pairs; the lowest priorities give way (RFC 8445 6.1.2.5) */
+    PL_ICE_PRFLX_MAX = 8, /* of them peer-reflexive ones that nobody signaled; as many more through relays */
+    PL_ICE_PAIRS_MAX = 128,  /* pairs; the lowest priorities give way (RFC 8445 6.1.2.5) */
     PL_ICE_ANSWERS_MAX = 32, /* responses waiting for poll_output; older ones give way, peers retransmit */
     PL_ICE_DGRAM_MAX = 1280  /* room poll_output needs; a message never exceeds this */
 };

@@ -58,7 +58,7 @@ typedef struct ice_remote {
     uint32_t id, priority;
     uint16_t network_id, network_cost;
     uint8_t type, proto, tcptype;
-    bool unsignaled;                            /* counts against PL_ICE_PRFLX_MAX */
+    bool unsignaled, through_relay; /* counts against PL_ICE_PRFLX_MAX, for direct ones or the others */
     char foundation[PL_ICE_FOUNDATION_MAX + 1]; /* of a peer-reflexive one: "" until signaled */
 } ice_remote;
 
@@ -151,7 +151,7 @@ struct ice_session {
     char *ufrag, *pwd, *remote_ufrag, *remote_pwd; /* remote ones NULL until set */
     pl_list remotes, waiting, pairs, triggered;
     ice_pair *selected;
-    uint32_t n_remotes, n_prflx, n_waiting, n_pairs;
+    uint32_t n_remotes, n_prflx[2], n_waiting, n_pairs;
     bool remote_lite, remote_done;
     bool established;     /* has had a nominated pair */
     bool failed;          /* every hope is gone, but a new candidate or check revives it */
@@ -236,7 +236,8 @@ ice_remote *pl_ice_remote_find(const ice_session *s, const pl_addr *addr, uint8_
 /* NULL: the table is full or memory is. */
 ice_remote *pl_ice_remote_new(pl_ice *ice, ice_session *s, const pl_addr *addr, uint8_t proto);
 /* One that only a check has shown. Their number is small: two symmetric NATs make a new one with every check. */
-ice_remote *pl_ice_remote_new_prflx(pl_ice *ice, ice_session *s, const pl_path *path, uint32_t priority);
+ice_remote *pl_ice_remote_new_prflx(pl_ice *ice, ice_session *s, const ice_base *base, const pl_path *path,
+                                    uint32_t priority);
 
 /* ---- gather.c: bases, local candidates, servers ---- */
 /* tcptype PL_ICE_TCPTYPE_NONE: over UDP. */

@@ -173,7 +173,7 @@ static bool roles_agree(pl_ice *ice, const request *r)
 static ice_remote *learn_remote(pl_ice *ice, const request *r)
 {
     ice_remote *remote = pl_ice_remote_find(r->session, &r->path->remote, r->path->proto);
-    return remote ? remote : pl_ice_remote_new_prflx(ice, r->session, r->path, r->priority);
+    return remote ? remote : pl_ice_remote_new_prflx(ice, r->session, r->base, r->path, r->priority);
 }
 
 static void learn_nomination(pl_ice *ice, const request *r, ice_pair *p)
@@ -202,16 +202,17 @@ static void check_in_return(pl_ice *ice, ice_pair *p, bool wanted)
     pl_ice_trigger(ice, p);
 }
 
-static void learn(pl_ice *ice, const request *r)
+/* False: there is no room for the pair. Then it gets no answer, or the peer would take for usable what we never can. */
+static bool learn(pl_ice *ice, const request *r)
 {
     if (r->session->lost)
-        return; /* answered, but only a restart makes a session of it again */
+        return true; /* answered, but only a restart makes a session of it again */
     ice_remote *remote = learn_remote(ice, r);
     ice_pair *p = remote ? pl_ice_pair_find(r->session, r->base, remote) : NULL;
     if (!p && remote)
         p = pl_ice_pair_new(ice, r->session, r->base, remote);
     if (!p)
-        return; /* no room: answered, but not checked */
+        return false;
     p->requests_received++;
     p->responses_sent++;
     if (p == r->session->selected)
@@ -222,6 +223,7 @@ static void learn(pl_ice *ice, const request *r)
     check_in_return(ice, p, nominates);
     if (nominates)
         learn_nomination(ice, r, p);
+    return true;
 }
 
 /* After a restart the old session carries data and consent, but learns nothing new. */
@@ -254,9 +256,9 @@ void pl_ice_on_request(pl_ice *ice, const pl_path *path, const pl_stun_msg *m)
     }
     if (!roles_agree(ice, &r))
         return;
-    answer(ice, &r, 0);
-    if (r.session == ice->cur)
-        learn(ice, &r);
-    else
+    if (r.session != ice->cur)
         learn_in_old_session(ice, &r);
+    else if (!learn(ice, &r))
+        return;
+    answer(ice, &r, 0);
 }

@@ -6,7 +6,7 @@
 
 static void check_session(const pl_ice *ice, const ice_session *s)
 {
-    uint32_t n_pairs = 0, n_remotes = 0, n_prflx = 0, n_waiting = 0;
+    uint32_t n_pairs = 0, n_remotes = 0, n_prflx[2] = { 0 }, n_waiting = 0;
     uint64_t above = UINT64_MAX;
     bool selected_listed = s->selected == NULL;
     PL_EACH (n, &s->pairs) {
@@ -25,7 +25,8 @@ static void check_session(const pl_ice *ice, const ice_session *s)
     }
     PL_EACH (n, &s->remotes) {
         n_remotes++;
-        n_prflx += pl_of(n, ice_remote, in_remotes)->unsignaled;
+        const ice_remote *r = pl_of(n, ice_remote, in_remotes);
+        n_prflx[r->through_relay] += r->unsignaled;
     }
     PL_EACH (n, &s->waiting)
         n_waiting++;
@@ -34,7 +35,8 @@ static void check_session(const pl_ice *ice, const ice_session *s)
     assert(!s->selected || !s->lost);
     assert(n_pairs == s->n_pairs && n_pairs <= ice->conf.pairs_max);
     assert(n_remotes == s->n_remotes && n_remotes <= PL_ICE_REMOTES_MAX);
-    assert(n_prflx == s->n_prflx && n_prflx <= PL_ICE_PRFLX_MAX);
+    for (int i = 0; i < 2; i++)
+        assert(n_prflx[i] == s->n_prflx[i] && n_prflx[i] <= PL_ICE_PRFLX_MAX);
     assert(n_waiting == s->n_waiting && n_waiting <= PL_ICE_REMOTES_MAX);
     assert(!s->remote_ufrag == !s->remote_pwd);
 }

@@ -133,19 +133,19 @@ static void remote_free(pl_ice *ice, ice_session *s, ice_remote *r)
             pl_ice_pair_free(ice, pl_of(n, ice_pair, in_pairs));
     pl_list_remove(&r->in_remotes);
     s->n_remotes--;
-    s->n_prflx -= r->unsignaled;
+    s->n_prflx[r->through_relay] -= r->unsignaled;
     free(r);
 }
 
 /* In a long call the peer may change its network often: the oldest address that nothing comes through any more gives
  * way. Not before a pair was nominated, or two NATs that map by port would make new ones for each other for ever. */
-static bool forget_a_prflx(pl_ice *ice, ice_session *s)
+static bool forget_a_prflx(pl_ice *ice, ice_session *s, bool through_relay)
 {
     if (!s->established)
         return false;
     PL_EACH (n, &s->remotes) {
         ice_remote *r = pl_of(n, ice_remote, in_remotes);
-        if (!r->unsignaled || is_used(s, r))
+        if (!r->unsignaled || r->through_relay != through_relay || is_used(s, r))
             continue;
         remote_free(ice, s, r);
         return true;
@@ -153,9 +153,11 @@ static bool forget_a_prflx(pl_ice *ice, ice_session *s)
     return false;
 }
 
-ice_remote *pl_ice_remote_new_prflx(pl_ice *ice, ice_session *s, const pl_path *path, uint32_t priority)
+ice_remote *pl_ice_remote_new_prflx(pl_ice *ice, ice_session *s, const ice_base *base, const pl_path *path,
+                                    uint32_t priority)
 {
-    if (s->n_prflx == PL_ICE_PRFLX_MAX && !forget_a_prflx(ice, s))
+    bool through_relay = base->type == PL_ICE_RELAY;
+    if (s->n_prflx[through_relay] == PL_ICE_PRFLX_MAX && !forget_a_prflx(ice, s, through_relay))
         return NULL;
     ice_remote *r = pl_ice_remote_new(ice, s, &path->remote, path->proto);
     if (!r)
@@ -164,7 +166,8 @@ ice_remote *pl_ice_remote_new_prflx(pl_ice *ice, ice_session *s, const pl_path *
     r->tcptype = path->proto == PL_TCP ? PL_ICE_TCPTYPE_ACTIVE : PL_ICE_TCPTYPE_NONE;
     r->priority = priority;
     r->unsignaled = true;
-    s->n_prflx++;
+    r->through_relay = through_relay;
+    s->n_prflx[through_relay]++;
     return r;
 }
 
@@ -180,7 +183,7 @@ static pl_err take_remote(pl_ice *ice, ice_session *s, const pl_ice_cand *c)
         r = pl_ice_remote_new(ice, s, &c->addr, c->proto);
     if (!r)
         return s->n_remotes == PL_ICE_REMOTES_MAX ? PL_ENOSPC : PL_ENOMEM;
-    s->n_prflx -= r->unsignaled;
+    s->n_prflx[r->through_relay] -= r->unsignaled;
     r->unsignaled = false;
     r->tcptype = c->tcptype;
     r->related = c->related;

@@ -62,7 +62,7 @@ static int64_t cell_start(cell *x, int64_t signaling_us)
         PL_LE(x->call->now_us - start_us, PL_SEC(10));
     }
     PL_LE(x->call->now_us - start_us, PL_MS(3 * 20 + 1)); /* three round trips to the server */
-    x->call->signaling_us = signaling_us; /* the candidates are there already */
+    x->call->signaling_us = signaling_us;                 /* the candidates are there already */
     sim_ice_call_start(x->call);
     return x->call->now_us + 2 * signaling_us;
 }
