@@ -18,13 +18,15 @@
 enum {
     PASTED_MAX = 64 * 1024,
     WAITING_MAX = 64 * 1024, /* bytes typed before there is a path */
-    LOOK_US = 2000,          /* between two looks for the other side's file */
-    FAREWELL = 0x04          /* EOT, alone in a datagram: this side has ended */
+    PAIRS_MAX = 128,
+    LOOK_US = 2000, /* between two looks for the other side's file */
+    LINGER_US = 100000,
+    FAREWELL = 0x04 /* EOT, alone in a datagram: this side has ended */
 };
 
 static struct {
     bool relay_only, no_tcp, listen_tcp, hide, json, sdp, answer, echo, loopback;
-    const char *offer_file, *answer_file, *interfaces;
+    const char *offer_file, *answer_file, *interfaces, *ca_file;
     pl_opt_list servers;
     double timeout_s, gather_s, duration_s;
 } opt = { .timeout_s = 30, .gather_s = 5 };
@@ -39,6 +41,7 @@ static struct {
     bool gathered, told, asked, connected, done, failed;
     int64_t start_us, known_us; /* known: both sides' words are */
     uint64_t sent, received;
+    char reason[128];
 } me;
 
 static volatile sig_atomic_t interrupted;
@@ -68,12 +71,12 @@ static double ms_since(int64_t us)
     return us ? (double)(pl_clock_us() - us) / 1e3 : 0;
 }
 
-/* Takes more; adds the times: "ms" since the start, "known_ms" since both sides knew each other's candidates, "time" in
- * seconds since 1970. */
+/* Takes more; adds the times: "ms" since the start, "known_ms" since both sides knew each other's candidates,
+ * "time_us" since 1970. */
 static void event(const char *name, json_t *more)
 {
-    json_t *o = opt.json ? json_pack("{ss sf sf}", "event", name, "ms", ms_since(me.start_us), "time",
-                                     (double)pl_wall_us() / 1e6)
+    json_t *o = opt.json ? json_pack("{ss sf sI}", "event", name, "ms", ms_since(me.start_us), "time_us",
+                                     (json_int_t)pl_wall_us())
                          : NULL;
     if (o && me.known_us)
         json_object_set_new(o, "known_ms", json_real(ms_since(me.known_us)));
@@ -90,10 +93,7 @@ static void finish(bool failed, const char *why)
         return;
     me.done = true;
     me.failed = failed;
-    if (failed)
-        note("%s", why);
-    event("end", json_pack("{sb ss sI sI}", "good", !failed, "reason", why, "sent", (json_int_t)me.sent,
-                           "received", (json_int_t)me.received));
+    snprintf(me.reason, sizeof me.reason, "%s", why);
 }
 
 static const char *our_file(void)
@@ -143,20 +143,36 @@ static void say_line(const char *line, const char *sdp)
         note("Then paste here what the other side gives you:");
 }
 
+/* What is said now is all that will be said: candidates found later would have no way to the other side. */
+static pl_err make_words(char line[PL_ICE_LINE_MAX], pl_buf *sdp)
+{
+    static const char end[] = "a=end-of-candidates\r\n";
+    char *text;
+    pl_err err = pl_ice_transport_local(me.ice, &text);
+    if (!err)
+        err = pl_ice_words_read(&me.words, text);
+    if (!err) {
+        pl_buf_add(sdp, text, strlen(text));
+        if (!me.words.complete)
+            pl_buf_add(sdp, end, sizeof end - 1);
+        me.words.complete = true;
+        err = sdp->bad ? PL_ENOMEM : pl_ice_line_write(&me.words, line) ? PL_OK : PL_ENOSPC;
+    }
+    pl_free(text);
+    return err;
+}
+
 static void tell(void)
 {
-    char line[PL_ICE_LINE_MAX], *sdp;
-    pl_err err = pl_ice_transport_local(me.ice, &sdp);
-    if (!err)
-        err = pl_ice_words_read(&me.words, sdp);
-    if (!err && !pl_ice_line_write(&me.words, line))
-        err = PL_ENOSPC;
+    char line[PL_ICE_LINE_MAX];
+    pl_buf sdp = pl_buf_init(PASTED_MAX);
+    pl_err err = make_words(line, &sdp);
     me.told = true;
     if (err)
         finish(true, pl_err_str(err));
     else
-        say_line(line, sdp);
-    pl_free(sdp);
+        say_line(line, pl_buf_z(&sdp));
+    pl_buf_clear(&sdp);
     check_known();
 }
 
@@ -174,12 +190,15 @@ static void choose_role(void)
     free(own);
 }
 
-static void take_words(const char *text)
+/* is_all: no more is to come, as in a file. */
+static void take_words(const char *text, bool is_all)
 {
     pl_buf sdp = pl_buf_init(PASTED_MAX);
     pl_err err = pl_ice_line_read(&me.words, text);
-    if (err == PL_EAGAIN)
+    if (err == PL_EAGAIN && !is_all)
         return;
+    if (err == PL_EAGAIN)
+        err = pl_ice_words_read(&me.words, text);
     if (!err) {
         pl_buf cands = pl_buf_init(PASTED_MAX);
         for (size_t i = 0; i < me.words.n; i++) {
@@ -217,9 +236,7 @@ static void look_for_file(void)
     size_t n = fread(text, 1, sizeof text - 1, f);
     fclose(f);
     text[n] = 0;
-    take_words(text);
-    if (!me.asked && !me.done)
-        finish(true, "the other side's file is not whole");
+    take_words(text, true);
 }
 
 /* ---- data ---- */
@@ -250,7 +267,7 @@ static void take_line(void *user, char *text, size_t len)
         pl_buf_add(&me.pasted, "\n", 1);
         const char *all = pl_buf_z(&me.pasted);
         if (all)
-            take_words(all);
+            take_words(all, false);
         else
             pl_buf_clear(&me.pasted);
         return;
@@ -362,7 +379,7 @@ static int open_transport(void)
                                                            : PL_ICE_TCP_USE_ACTIVE,
                                    .hide_addresses = opt.hide,
                                    .interfaces = opt.interfaces };
-    pl_factory_conf factory = { .loop = me.loop, .loopback = opt.loopback };
+    pl_factory_conf factory = { .loop = me.loop, .loopback = opt.loopback, .ca_file = opt.ca_file };
     for (size_t i = 0; i < opt.servers.n; i++)
         server[i] = (pl_ice_server){ .url = opt.servers.item[i] };
     pl_err err = pl_factory_new(&me.factory, &factory);
@@ -412,22 +429,40 @@ static void check_clock(void)
         finish(false, "the input has ended");
 }
 
-static void say_pair(void)
+static void say_end(void)
 {
-    pl_ice_transport_pair pair;
-    if (!me.ice || !pl_ice_transport_get_selected(me.ice, &pair))
-        return;
-    event("pair", pl_ice_pair_json(&pair));
-    note("%llu lines sent, %llu received, round trip %.1f ms", (unsigned long long)me.sent,
-         (unsigned long long)me.received, (double)pair.rtt_us / 1e3);
+    pl_ice_transport_pair pair[PAIRS_MAX];
+    uint64_t checks = 0;
+    size_t n = pl_ice_transport_get_pairs(me.ice, pair, PAIRS_MAX);
+    for (size_t i = 0; i < n && i < PAIRS_MAX; i++) {
+        checks += pair[i].checks_sent;
+        if (pair[i].selected)
+            event("pair", pl_ice_pair_json(&pair[i]));
+    }
+    note("%s%s: %llu lines sent, %llu received", me.failed ? "Failed, " : "Ended, ", me.reason,
+         (unsigned long long)me.sent, (unsigned long long)me.received);
+    event("end", json_pack("{sb ss sI sI sI sI}", "good", !me.failed, "reason", me.reason, "sent",
+                           (json_int_t)me.sent, "received", (json_int_t)me.received, "pairs", (json_int_t)n,
+                           "checks", (json_int_t)checks));
 }
 
 /* Three times, for it may be lost. */
 static void say_farewell(void)
 {
     static const uint8_t farewell[] = { FAREWELL };
-    for (int i = 0; i < 3 && me.connected; i++)
-        (void)pl_ice_transport_send(me.ice, farewell, sizeof farewell);
+    bool goes = me.connected;
+    for (int i = 0; i < 3 && goes; i++)
+        goes = !pl_ice_transport_send(me.ice, farewell, sizeof farewell);
+}
+
+/* What was sent last may wait in a stream to a relay. */
+static void linger(void)
+{
+    int64_t until_us = pl_clock_us() + (me.connected ? LINGER_US : 0);
+    for (int64_t left_us; (left_us = until_us - pl_clock_us()) > 0;) {
+        if (pl_loop_run_once(me.loop, left_us))
+            return;
+    }
 }
 
 static int run(int n_args, char **args)
@@ -448,7 +483,7 @@ static int run(int n_args, char **args)
     me.waiting = pl_buf_init(WAITING_MAX);
     int code = open_transport();
     if (!code && n_args)
-        take_words(args[0]);
+        take_words(args[0], true);
     if (!code && n_args && !me.asked)
         code = refuse(PL_EINVAL, "the other side's line");
     while (!code && !me.done) {
@@ -459,8 +494,9 @@ static int run(int n_args, char **args)
         check_clock();
     }
     if (!code)
-        say_pair();
+        say_end();
     say_farewell();
+    linger();
     pl_ice_transport_free(me.ice);
     pl_factory_free(me.factory);
     pl_loop_free(me.loop);
@@ -480,6 +516,8 @@ static const pl_opt options[] = {
     { "listen-tcp", PL_OPT_FLAG, &opt.listen_tcp, NULL, "Let the other side connect by TCP, too.", 0, 0 },
     { "hide-addresses", PL_OPT_FLAG, &opt.hide, NULL, "Say .local names (mDNS) in place of own addresses.", 0,
       0 },
+    { "ca-file", PL_OPT_TEXT, &opt.ca_file, "FILE",
+      "Whom TLS to servers trusts (PEM). Default: what the system does.", 0, 0 },
     { "interfaces", PL_OPT_TEXT, &opt.interfaces, "LIST", "Only these (eth0,wlan0), or not these (!docker0).",
       0, 0 },
     { "loopback", PL_OPT_FLAG, &opt.loopback, NULL, "Loopback addresses, too.", 0, 0 },
@@ -512,21 +550,22 @@ const pl_command pl_cmd_ice = {
     .max_args = 1,
     .opts = options,
     .run = run,
-    .details = "Start it on both hosts. Each prints one line; paste it into the other's terminal (line "
-               "breaks and quotes that "
-               "a chat adds do no harm), or give it as LINE. Then every line that is typed on one side is "
-               "printed on the "
-               "other. What comes is printed on standard output, everything else on standard error.\n\n"
-               "Lines travel as datagrams, one each, unencrypted: they may be lost, and whoever sees the "
-               "lines that are pasted "
-               "may take part.\n\n"
-               "With --json: "
-               "{\"event\":\"gathering\"|\"candidate\"|\"local\"|\"remote\"|\"known\"|\"state\"|\"selected\"|"
-               "\"data\"|\"error\"|\"pair\"|\"end\", …}, each with \"ms\" since the start, \"known_ms\" "
-               "since both sides' "
-               "words are known, and \"time\". \"local\" has our words twice: \"line\", \"sdp\".\n\n"
-               "Exit status: 0 when there was a connection and it ended at the end of the input, by an "
-               "interrupt, after "
-               "--duration, or because the other side ended; 1 when there was none or it was lost; 2 for a "
-               "wrong option.",
+    .details =
+        "Start it on both hosts. Each prints one line; paste it into the other's terminal (line "
+        "breaks and quotes that "
+        "a chat adds do no harm), or give it as LINE. Then every line that is typed on one side is "
+        "printed on the "
+        "other. What comes is printed on standard output, everything else on standard error.\n\n"
+        "Lines travel as datagrams, one each, unencrypted: they may be lost, and whoever sees the "
+        "lines that are pasted "
+        "may take part.\n\n"
+        "With --json: "
+        "{\"event\":\"gathering\"|\"candidate\"|\"local\"|\"remote\"|\"known\"|\"state\"|\"selected\"|"
+        "\"data\"|\"error\"|\"pair\"|\"end\", …}, each with \"ms\" since the start, \"known_ms\" "
+        "since both sides' "
+        "words are known, and \"time_us\" since 1970. \"local\" has our words twice: \"line\", \"sdp\".\n\n"
+        "Exit status: 0 when there was a connection and it ended at the end of the input, by an "
+        "interrupt, after "
+        "--duration, or because the other side ended; 1 when there was none or it was lost; 2 for a "
+        "wrong option.",
 };

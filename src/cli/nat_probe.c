@@ -124,7 +124,8 @@ typedef struct binding {
     pl_tls_ctx *ctx;
     pl_tls *tls;
     pl_tls_dgram *dtls;
-    pl_buf in; /* of the stream, decrypted, from a message's first byte on */
+    bool connected; /* tcp takes bytes */
+    pl_buf in;      /* of the stream, decrypted, from a message's first byte on */
     pl_timer timer;
     int64_t start_us, end_us;
     bool done;
@@ -149,13 +150,14 @@ static void hang_up(binding *b)
     b->udp = NULL;
     b->tls = NULL;
     b->dtls = NULL;
+    b->connected = false;
     b->in = pl_buf_init(STREAM_MAX);
 }
 
 static void send_cipher(binding *b)
 {
     pl_buf cipher = pl_buf_init(STREAM_MAX);
-    if (b->tls)
+    if (b->tls && b->connected)
         pl_tls_output(b->tls, &cipher);
     if (cipher.n && pl_tcp_write(b->tcp, cipher.p, cipher.n))
         end(b, "the connection broke");
@@ -278,6 +280,7 @@ static void take_messages(binding *b)
 static void on_tcp_connected(void *user)
 {
     binding *b = user;
+    b->connected = true;
     if (b->transport == PL_STUN_TCP)
         on_open(b);
     pump(b);

@@ -16,7 +16,7 @@ const char *pl_nat_verdict(const pl_nat_result *r)
                    : "calls are direct but with those behind a symmetric NAT; there a relay (TURN) is "
                      "needed.";
     case PL_NAT_PORT_RESTRICTED_CONE:
-        return "calls are direct but with those behind a symmetric NAT; there a relay (TURN) is needed.";
+        return "calls are direct except with those behind a symmetric NAT, who need a relay (TURN).";
     case PL_NAT_SYMMETRIC:
         return "calls are direct with open hosts, full cones and restricted cones; a relay (TURN) is needed "
                "with "
