@@ -139,6 +139,20 @@ void relay_alloc_end(pl_relay *r, relay_alloc *a, pl_relay_why why)
     relay_tell(r, a, RELAY_NEWS_ENDED);
 }
 
+static pl_relay_why why_over(const pl_relay *r, const relay_alloc *a)
+{
+    return r->draining && a->end_us >= r->drain_us ? PL_RELAY_WHY_DRAINED : PL_RELAY_WHY_EXPIRED;
+}
+
+/* Its time may be over before its second is: then it ends here. */
+relay_alloc *relay_alloc_standing(pl_relay *r, relay_alloc *a)
+{
+    if (!a || a->end_us > r->now_us)
+        return a;
+    relay_alloc_end(r, a, why_over(r, a));
+    return NULL;
+}
+
 /* ---- events ---- */
 
 const char *pl_relay_why_str(pl_relay_why why)

@@ -32,7 +32,7 @@ static void take_ports(relay_alloc *a)
 
 static bool detach_alloc(pl_relay *r, const pl_relay_claim *claim, pl_relay_parcel *p)
 {
-    relay_alloc *a = relay_alloc_by_id(r, claim->id);
+    relay_alloc *a = relay_alloc_standing(r, relay_alloc_by_id(r, claim->id));
     if (!a || a->pending || a->known.user != claim->user)
         return false;
     uint8_t news = a->news;

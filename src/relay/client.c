@@ -196,15 +196,10 @@ static bool is_channel_data(const uint8_t *data, size_t len)
     return len >= PL_STUN_CHANNEL_HEADER_LEN && (data[0] & 0xc0) == 0x40;
 }
 
-static relay_alloc *standing(relay_alloc *a)
-{
-    return a && !a->dead ? a : NULL;
-}
-
 /* The allocation of a connection may come and go with each message, that of a 5-tuple too. */
-static relay_alloc *look_up(const pl_relay *r, const relay_source *src)
+static relay_alloc *look_up(pl_relay *r, const relay_source *src)
 {
-    return standing(src->conn ? src->conn->alloc : relay_tuples_find(&r->tuples, src->path));
+    return relay_alloc_standing(r, src->conn ? src->conn->alloc : relay_tuples_find(&r->tuples, src->path));
 }
 
 static relay_alloc *client_row(pl_relay *r, const relay_source *src, relay_alloc *a, const pl_relay_row *row,
@@ -253,7 +248,7 @@ size_t pl_relay_conn_input(pl_relay *r, int64_t now_us, pl_relay_conn *c, const 
             continue;
         }
         relay_source src = { .sock = c->sock, .conn = c, .path = &c->path, .tos = row[i].tos };
-        client_row(r, &src, standing(c->alloc), &row[i], count);
+        client_row(r, &src, look_up(r, &src), &row[i], count);
     }
     return n;
 }

@@ -128,8 +128,8 @@ static bool has_client(const relay_alloc *a)
 size_t pl_relay_peer_input(pl_relay *r, int64_t now_us, pl_relay_port *port, const pl_relay_row *row,
                            size_t n)
 {
-    relay_alloc *a = port->owner;
     r->now_us = now_us;
+    relay_alloc *a = relay_alloc_standing(r, port->owner);
     for (size_t i = 0; i < n; i++) {
         size_t count = relay_row_count(&row[i]);
         if (!relay_batch_room(r, count))

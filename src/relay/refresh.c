@@ -116,7 +116,7 @@ static void come_over(pl_relay *r, const relay_ask *ask, pl_rd ticket, const wis
         relay_refuse(r, ask, r->mobility ? 400 : 405);
         return;
     }
-    relay_alloc *a = relay_alloc_by_id(r, id);
+    relay_alloc *a = relay_alloc_standing(r, relay_alloc_by_id(r, id));
     pl_relay_claim claim = { .kind = RELAY_CLAIM_ALLOCATION, .id = id, .user = ask->auth.known.user };
     if (!a && relay_fetch_from(r, ask, thread, &claim))
         return;

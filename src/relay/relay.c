@@ -99,11 +99,8 @@ void pl_relay_free(pl_relay *r)
 
 static void alloc_timer(pl_relay *r, relay_alloc *a)
 {
-    if (a->end_us > r->now_us)
-        relay_alloc_until(r, a, a->end_us); /* it has been refreshed meanwhile */
-    else
-        relay_alloc_end(
-            r, a, r->draining && a->end_us >= r->drain_us ? PL_RELAY_WHY_DRAINED : PL_RELAY_WHY_EXPIRED);
+    if (relay_alloc_standing(r, a)) /* it has been refreshed meanwhile */
+        relay_alloc_until(r, a, a->end_us);
 }
 
 void pl_relay_tick(pl_relay *r, int64_t now_us)

@@ -329,6 +329,8 @@ PL_NODISCARD pl_err relay_alloc_place(pl_relay *r, relay_alloc *a, const relay_a
 void relay_alloc_displace(pl_relay *r, relay_alloc *a);
 void relay_alloc_until(pl_relay *r, relay_alloc *a, int64_t end_us);
 relay_alloc *relay_alloc_by_id(const pl_relay *r, uint64_t id);
+/* It, unless its time is over: then it is ended, and NULL. NULL is fine. */
+relay_alloc *relay_alloc_standing(pl_relay *r, relay_alloc *a);
 void relay_alloc_end(pl_relay *r, relay_alloc *a, pl_relay_why why);
 void relay_tell(pl_relay *r, relay_alloc *a, uint8_t news);
 
