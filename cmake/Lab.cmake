@@ -16,3 +16,10 @@ pkg_check_modules(NICE REQUIRED IMPORTED_TARGET nice)
 add_executable(libnice_peer ${CMAKE_SOURCE_DIR}/tests/interop/libnice_peer.c)
 target_link_libraries(libnice_peer PRIVATE pl_flags PkgConfig::NICE)
 set_target_properties(libnice_peer PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+
+# Both sides are `peerline`, or one of them.
+if(TARGET peerline_program)
+  add_test(NAME natlab.matrix COMMAND Python3::Interpreter ${CMAKE_SOURCE_DIR}/tests/natlab/matrix)
+  set_tests_properties(natlab.matrix PROPERTIES LABELS "natlab;program" RUN_SERIAL ON TIMEOUT 900
+    ENVIRONMENT "${PL_LAB_ENVIRONMENT};PEERLINE=$<TARGET_FILE:peerline_program>;LIBNICE_PEER=$<TARGET_FILE:libnice_peer>")
+endif()

@@ -75,9 +75,8 @@ if(TARGET peerline_program)
   endforeach()
 endif()
 
-include(cmake/Lab.cmake)
-
 find_package(Python3 REQUIRED COMPONENTS Interpreter)
+include(cmake/Lab.cmake)
 add_test(NAME tools.floors COMMAND Python3::Interpreter ${CMAKE_SOURCE_DIR}/tools/floors)
 set_tests_properties(tools.floors PROPERTIES LABELS tools TIMEOUT 300 ENVIRONMENT "CC=${CMAKE_C_COMPILER}")
 add_test(NAME docs.names COMMAND Python3::Interpreter ${CMAKE_SOURCE_DIR}/tests/docs/names.py ${CMAKE_SOURCE_DIR})
