@@ -101,9 +101,12 @@ $('sign-out').onclick = () => {
 async function loadConfiguration() {
   try {
     const configuration = await (await fetch('config.json')).json();
+    const host = location.hostname.includes(':') && !location.hostname.startsWith('[') ? `[${location.hostname}]` : location.hostname;
     if (configuration.stunPort) {
-      const host = location.hostname.includes(':') && !location.hostname.startsWith('[') ? `[${location.hostname}]` : location.hostname;
       iceServers = [{ urls: `stun:${host}:${configuration.stunPort}` }];
+    }
+    for (const server of configuration.iceServers ?? []) { // a relay, with credentials that end after a day
+      iceServers.push({ ...server, urls: server.urls.map((url) => url.replace('{host}', host)) });
     }
   } catch {
     iceServers = []; // without STUN calls still work inside one network

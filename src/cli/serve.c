@@ -13,7 +13,9 @@
 static pl_opt_list listen_at, stun_at;
 static const char *web_dir, *tls_cert, *tls_key;
 static int64_t max_peers = 10000, rate = 100, max_per_address = 1000;
-static bool json, quiet, verbose;
+static bool relay, json, quiet, verbose;
+static const char *relay_config;
+static pl_relay_settings relay_settings;
 
 static const pl_opt opts[] = {
     { "listen", PL_OPT_LIST, &listen_at, "ADDR:PORT",
@@ -21,6 +23,13 @@ static const pl_opt opts[] = {
       "Default: 0.0.0.0:8888 and [::]:8888." },
     { "stun", PL_OPT_LIST, &stun_at, "ADDR:PORT|none",
       "Where STUN binding requests are answered, over UDP. Default: 0.0.0.0:3478 and [::]:3478." },
+    { "relay", PL_OPT_FLAG, &relay, NULL,
+      "Relay for pages that cannot reach each other: TURN where STUN is, over UDP and TCP, with credentials "
+      "that "
+      "the page is handed and that end after a day." },
+    { "relay-config", PL_OPT_TEXT, &relay_config, "FILE",
+      "Settings of that relay (external, ports, allow-peer, user-file ...) as 'peerline relay --help' lists "
+      "them; implies --relay." },
     { "web", PL_OPT_TEXT, &web_dir, "DIR", "Serve the page from this directory, not the one built in." },
     { "tls-cert", PL_OPT_TEXT, &tls_cert, "FILE", "PEM certificate chain: serve HTTPS. Needs --tls-key." },
     { "tls-key", PL_OPT_TEXT, &tls_key, "FILE", "PEM key of the certificate." },
@@ -95,6 +104,20 @@ static bool parse_addrs(const pl_opt_list *list, const char *option, uint16_t po
     return true;
 }
 
+static bool read_relay(pl_server_conf *conf)
+{
+    char say[PL_RELAY_SAY_MAX];
+    if (!relay && !relay_config)
+        return true;
+    pl_relay_settings_init(&relay_settings);
+    if (relay_config && !pl_relay_settings_read(&relay_settings, relay_config, say)) {
+        pl_complain(&pl_cmd_serve, "%s", say);
+        return false;
+    }
+    conf->relay = &relay_settings;
+    return true;
+}
+
 static bool make_conf(pl_server_conf *conf)
 {
     bool no_stun = stun_at.n == 1 && strcmp(stun_at.item[0], "none") == 0;
@@ -110,7 +133,12 @@ static bool make_conf(pl_server_conf *conf)
         pl_complain(&pl_cmd_serve, "--tls-cert and --tls-key go together");
         return false;
     }
-    return parse_addrs(&listen_at, "listen", PL_SERVER_PORT, conf->http.listen, PL_HTTP_LISTEN_MAX,
+    if (no_stun && (relay || relay_config)) {
+        pl_complain(&pl_cmd_serve, "--relay needs --stun");
+        return false;
+    }
+    return read_relay(conf) &&
+           parse_addrs(&listen_at, "listen", PL_SERVER_PORT, conf->http.listen, PL_HTTP_LISTEN_MAX,
                        &conf->http.n_listen) &&
            (no_stun || parse_addrs(&stun_at, "stun", PL_SERVER_STUN_PORT, conf->stun, PL_SERVER_STUN_MAX,
                                    &conf->n_stun));
@@ -187,7 +215,8 @@ static void print_ready(const pl_server *s)
         for (size_t i = 0; i < pl_server_n_addrs(s); i++)
             printf("peerline: rooms and page on %s\n", pl_addr_str(pl_server_addr(s, i), text));
         for (size_t i = 0; i < pl_server_n_stun(s); i++)
-            printf("peerline: STUN on %s\n", pl_addr_str(pl_server_stun_addr(s, i), text));
+            printf("peerline: %s on %s\n", relay || relay_config ? "STUN and TURN" : "STUN",
+                   pl_addr_str(pl_server_stun_addr(s, i), text));
     }
     fflush(stdout);
 }

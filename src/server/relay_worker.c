@@ -172,6 +172,22 @@ static void on_rows(void *user, int64_t now_us, const pl_udp_row *rows, size_t n
 
 /* ---- listening ---- */
 
+/* SO_REUSEPORT would let a second server of the same user share our ports, and take half of our clients. So one
+ * socket asks first, without it. */
+static bool is_taken(const rs_worker *w, const pl_addr *at, bool tcp)
+{
+    pl_udp *udp = NULL;
+    pl_tcp_listener *listener = NULL;
+    pl_udp_conf uc = { .bind = *at, .rows = on_rows };
+    pl_tcp_listen_conf tc = { .bind = *at, .accepted = rs_stream_accepted };
+    if (w->index > 0 || at->port == 0)
+        return false;
+    pl_err err = tcp ? pl_tcp_listen(&listener, w->loop, &tc) : pl_udp_open(&udp, w->loop, &uc);
+    pl_udp_close(udp);
+    pl_tcp_listener_close(listener);
+    return err != PL_OK;
+}
+
 static pl_err listen_udp(rs_worker *w, rs_listener *l, pl_addr *at)
 {
     pl_udp_conf conf = { .bind = *at,
@@ -217,7 +233,9 @@ static pl_err listen_all(rs_worker *w)
             p->addr.port = s->place[i - 1].addr.port;
         l->discovers = s->place_at[i] < PL_STUN_N_SOCKETS && !p->tcp;
         l->at = l->discovers ? s->place_at[i] : PL_STUN_AT_PRIMARY;
-        pl_err err = p->tcp ? listen_tcp(w, l, &p->addr) : listen_udp(w, l, &p->addr);
+        pl_err err = is_taken(w, &p->addr, p->tcp) ? PL_EIO
+                     : p->tcp                      ? listen_tcp(w, l, &p->addr)
+                                                   : listen_udp(w, l, &p->addr);
         w->n_listeners++; /* also a half-made one, which is closed with the others */
         if (err != PL_OK) {
             s->failed_place = i;

@@ -1,82 +1,99 @@
 #include "server/server.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/log.h"
+#include "crypto/hmac.h"
 #include "net/loop.h"
-#include "net/udp.h"
 #include "server/web.h"
-#include "stun/server.h"
+
+enum { SECRET_BYTES = 16, CREDENTIALS_S = 86400 };
 
 static const pl_log server_log = { "server" };
-
-typedef struct stun_socket {
-    pl_server *server;
-    pl_udp *udp;
-} stun_socket;
 
 struct pl_server {
     pl_server_conf conf;
     pl_loop *loop;
     pl_http_server *http;
-    stun_socket stun[PL_SERVER_STUN_MAX];
-    size_t n_stun;
-    pl_stun_server_counters stun_count;
-    uint64_t stun_answers;
+    pl_relay_server *relay;
+    bool offers_turn;
+    char secret[2 * SECRET_BYTES + 1]; /* of the credentials handed to the page */
     int64_t started_us;
 };
 
-/* ---- STUN: datagram in, answer out, nothing remembered ---- */
+/* ---- STUN and TURN ---- */
 
-static void answer_stun(stun_socket *sock, const pl_udp_rx *rx)
+static void make_secret(pl_server *s)
 {
-    static const pl_stun_server_conf conf = { .software = "peerline" };
-    pl_server *s = sock->server;
-    uint8_t out[PL_STUN_RESPOND_MAX];
-    size_t len =
-        pl_stun_respond(&conf, &s->stun_count, rx->data, rx->len, &rx->path->remote, out, sizeof out);
-    if (len == 0)
-        return;
-    pl_dgram answer = { .path = *rx->path, .data = out, .cap = sizeof out, .len = len };
-    s->stun_answers += pl_udp_send(sock->udp, &answer) == PL_OK;
+    uint8_t random[SECRET_BYTES];
+    pl_rand_bytes(&(pl_rand){ 0 }, random, sizeof random);
+    for (size_t i = 0; i < sizeof random; i++)
+        snprintf(s->secret + 2 * i, 3, "%02x", random[i]);
 }
 
-static void on_stun(void *user, int64_t now_us, const pl_udp_rx *batch, size_t n)
+/* Without settings of its own it is a STUN server on UDP and nothing else, on this loop. */
+static bool make_settings(pl_server *s, pl_relay_settings *set, char *say)
 {
-    stun_socket *sock = user;
-    (void)now_us;
-    pl_udp_cork(sock->udp);
-    for (size_t i = 0; i < n; i++)
-        answer_stun(sock, &batch[i]);
-    pl_udp_flush(sock->udp);
+    if (s->conf.relay)
+        *set = *s->conf.relay;
+    else
+        pl_relay_settings_init(set);
+    memcpy(set->listen, s->conf.stun, sizeof s->conf.stun);
+    set->n_listen = s->conf.n_stun;
+    set->no_tcp |= !s->conf.relay;
+    if (s->offers_turn)
+        snprintf(set->rest_secret, sizeof set->rest_secret, "%s", s->secret);
+    return pl_relay_settings_finish(set, say);
 }
 
-static pl_err open_stun(pl_server *s)
+static pl_err open_relay(pl_server *s)
 {
-    for (size_t i = 0; i < s->conf.n_stun; i++) {
-        stun_socket *sock = &s->stun[i];
-        pl_udp_conf uc = { .bind = s->conf.stun[i], .fn = on_stun, .user = sock };
-        sock->server = s;
-        pl_err err = pl_udp_open(&sock->udp, s->loop, &uc);
-        if (err) {
-            char text[PL_ADDR_TEXT_MAX];
-            pl_log_warn(&server_log, "cannot answer STUN on %s", pl_addr_str(&uc.bind, text));
-            return err;
-        }
-        s->n_stun++;
-    }
-    return PL_OK;
+    char say[PL_RELAY_SAY_MAX] = "";
+    pl_relay_settings *set = s->conf.n_stun > 0 ? calloc(1, sizeof *set) : NULL;
+    if (s->conf.n_stun == 0)
+        return PL_OK;
+    if (!set)
+        return PL_ENOMEM;
+    s->offers_turn = s->conf.relay != NULL;
+    make_secret(s);
+    pl_relay_server_conf rc = { .settings = set, .own_threads = s->offers_turn };
+    pl_err err = make_settings(s, set, say) ? pl_relay_server_new(&s->relay, s->loop, &rc, say) : PL_EINVAL;
+    if (err)
+        pl_log_warn(&server_log, "STUN: %s", say);
+    pl_wipe(set, sizeof *set);
+    free(set);
+    return err;
 }
 
 /* ---- what the HTTP server asks us ---- */
 
-/* What the page has to know of this server: where STUN is. Its own address the page knows better. */
+/* An RTCIceServer of ours. {host} is for the page to fill in: it knows better by which name it came here. */
+static void add_ice_server(const pl_server *s, pl_buf *json)
+{
+    char name[PL_RELAY_TEXT_MAX], password[PL_RELAY_TEXT_MAX], text[PL_ADDR_TEXT_MAX] = "{host}";
+    unsigned port = pl_server_stun_addr(s, 0)->port;
+    if (s->conf.relay->n_externals > 0)
+        pl_addr_ip_str(&s->conf.relay->external[0].addr, text);
+    bool v6 = strchr(text, ':') != NULL;
+    pl_relay_make_credentials(s->secret, "page", pl_wall_us() / 1000000 + CREDENTIALS_S, name, password);
+    pl_buf_addf(json, ",\"iceServers\":[{\"urls\":[");
+    for (int i = 0; i < 2; i++)
+        pl_buf_addf(json, "%s\"turn:%s%s%s:%u?transport=%s\"", i ? "," : "", v6 ? "[" : "", text,
+                    v6 ? "]" : "", port, i ? "tcp" : "udp");
+    pl_buf_addf(json, "],\"username\":\"%s\",\"credential\":\"%s\"}]", name, password);
+}
+
+/* What the page has to know of this server: where STUN and TURN are. */
 static bool make_config(const pl_server *s, pl_http_file *out)
 {
-    pl_buf json = pl_buf_init(256);
+    pl_buf json = pl_buf_init(2048);
     pl_buf_addf(&json, "{");
-    if (s->n_stun)
-        pl_buf_addf(&json, "\"stunPort\":%u", pl_udp_addr(s->stun[0].udp)->port);
+    if (s->relay)
+        pl_buf_addf(&json, "\"stunPort\":%u", pl_server_stun_addr(s, 0)->port);
+    if (s->offers_turn)
+        add_ice_server(s, &json);
     pl_buf_addf(&json, "}\n");
     size_t len = json.n;
     char *text = pl_buf_take(&json);
@@ -107,13 +124,14 @@ static void on_status(void *user, pl_buf *out)
     pl_buf_addf(out,
                 "\"connections\":%u,\"websockets\":%u,\"waiting\":%u,\"accepted\":%llu,\"turned_away\":%llu,"
                 "\"requests\":%llu,\"too_many\":%llu,\"bad\":%llu,\"timeouts\":%llu,\"bytes_in\":%llu,"
-                "\"bytes_out\":%llu,\"stun_requests\":%llu,\"stun_answers\":%llu}\n",
+                "\"bytes_out\":%llu,\"stun_requests\":%llu,\"stun_answers\":%llu,\"relay_packets\":%llu}\n",
                 st.http.n_connections, st.http.n_websockets, st.http.n_waiting,
                 (unsigned long long)st.http.n_accepted, (unsigned long long)st.http.n_turned_away,
                 (unsigned long long)st.http.n_requests, (unsigned long long)st.http.n_too_many,
                 (unsigned long long)st.http.n_bad, (unsigned long long)st.http.n_timeouts,
                 (unsigned long long)st.http.bytes_in, (unsigned long long)st.http.bytes_out,
-                (unsigned long long)st.stun_requests, (unsigned long long)st.stun_answers);
+                (unsigned long long)st.stun_requests, (unsigned long long)st.stun_answers,
+                (unsigned long long)st.relay_packets);
 }
 
 /* ---- life ---- */
@@ -125,7 +143,7 @@ static pl_err start(pl_server *s)
     hc.status = on_status;
     hc.user = s;
     pl_err err = pl_http_server_new(&s->http, s->loop, &hc);
-    return err ? err : open_stun(s);
+    return err ? err : open_relay(s);
 }
 
 pl_err pl_server_new(pl_server **out, pl_loop *loop, const pl_server_conf *conf)
@@ -153,8 +171,8 @@ void pl_server_free(pl_server *s)
     if (!s)
         return;
     pl_http_server_free(s->http);
-    for (size_t i = 0; i < s->n_stun; i++)
-        pl_udp_close(s->stun[i].udp);
+    pl_relay_server_free(s->relay);
+    pl_wipe(s->secret, sizeof s->secret);
     free(s);
 }
 
@@ -174,21 +192,39 @@ const pl_addr *pl_server_addr(const pl_server *s, size_t i)
     return pl_http_server_addr(s->http, i);
 }
 
+/* The relay's places on UDP are those that were asked for, in their order. */
+static const pl_relay_place *stun_place(const pl_server *s, size_t i)
+{
+    for (size_t k = 0; s->relay && k < pl_relay_server_n_places(s->relay); k++) {
+        const pl_relay_place *p = pl_relay_server_place(s->relay, k);
+        if (!p->tcp && !p->secure && i-- == 0)
+            return p;
+    }
+    return NULL;
+}
+
 size_t pl_server_n_stun(const pl_server *s)
 {
-    return s->n_stun;
+    size_t n = 0;
+    while (stun_place(s, n))
+        n++;
+    return n;
 }
 
 const pl_addr *pl_server_stun_addr(const pl_server *s, size_t i)
 {
-    return pl_udp_addr(s->stun[i].udp);
+    return &stun_place(s, i)->addr;
 }
 
 void pl_server_get_stats(const pl_server *s, pl_server_stats *out)
 {
+    pl_relay_counters relay = { 0 };
+    if (s->relay)
+        pl_relay_server_count(s->relay, &relay);
     *out = (pl_server_stats){ .rooms = *pl_rooms_get_stats(pl_http_server_rooms(s->http)),
                               .http = *pl_http_server_get_stats(s->http),
-                              .stun_requests = s->stun_count.requests,
-                              .stun_answers = s->stun_answers,
+                              .stun_requests = relay.binding.requests,
+                              .stun_answers = relay.binding.requests,
+                              .relay_packets = relay.data.up_packets + relay.data.down_packets,
                               .up_us = pl_loop_now_us(s->loop) - s->started_us };
 }

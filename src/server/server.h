@@ -1,4 +1,4 @@
-/* server.h - what `peerline serve` is: rooms, page and STUN on one loop.
+/* server.h - what `peerline serve` is: rooms, page and STUN on one loop, and TURN on threads of its own.
  * Shape    lives on a loop; pl_server_new gives, pl_server_free takes.
  * Errors   PL_EIO when an address is taken, PL_EINVAL for a certificate or a limit; the log names it.
  * Thread   the loop's owner. */
@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/relay_server.h"
 #include "signal/http_server.h"
 
 enum { PL_SERVER_STUN_MAX = 4, PL_SERVER_PORT = 8888, PL_SERVER_STUN_PORT = 3478 };
@@ -17,6 +18,9 @@ typedef struct pl_server_conf {
     const char *web_dir;      /* the page from there instead of the one built in; NULL: built in */
     pl_addr stun[PL_SERVER_STUN_MAX]; /* UDP; none with n_stun 0 */
     size_t n_stun;
+    /* Offer TURN as well, on `stun` over UDP and TCP; the page is handed credentials that end after a day. Lent
+     * for the server's life; its `listen` is not looked at. NULL: STUN alone. */
+    const pl_relay_settings *relay;
 } pl_server_conf;
 
 typedef struct pl_server pl_server;
@@ -33,7 +37,7 @@ void pl_server_drain(pl_server *s, void (*done)(void *user), void *user);
 typedef struct pl_server_stats {
     pl_rooms_stats rooms;
     pl_http_server_stats http;
-    uint64_t stun_requests, stun_answers;
+    uint64_t stun_requests, stun_answers, relay_packets;
     int64_t up_us;
 } pl_server_stats;
 void pl_server_get_stats(const pl_server *s, pl_server_stats *out);
