@@ -167,6 +167,7 @@ struct ice_session {
     int64_t consent_at_us; /* next consent check */
     int64_t asked_us;      /* first consent check since the last answer; PL_NEVER: all answered */
     int64_t heard_us;      /* last sign of life on the selected pair */
+    int64_t taken_us;      /* when it was selected */
 };
 
 typedef enum ice_tx_kind { ICE_TX_CHECK, ICE_TX_CONSENT, ICE_TX_GATHER } ice_tx_kind;

@@ -59,6 +59,8 @@ static ice_tx *tx_new(pl_ice *ice, ice_pair *p, ice_tx_kind kind)
     uint32_t n = 0;
     PL_EACH (node, &ice->txs)
         n++;
+    if (p->use_candidate && ice->controlling)
+        conf.rc = 9; /* the pair works, so silence is loss: a nomination that fails costs the whole call */
     if (kind == ICE_TX_CONSENT) {
         conf.rto_us = pl_max_us(2 * p->rtt_us, PL_MS(200));
         conf.rc = 5; /* the next check comes after the fourth */

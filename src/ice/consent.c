@@ -26,11 +26,20 @@ static bool only_listens(const pl_ice *ice)
     return ice->conf.lite;
 }
 
+/* A pair that worked once and is selected again, on the peer's word or for want of a better one, may have stayed without
+ * an answer for longer than consent lasts: it gets a moment to show that it still works. */
+static bool is_retaken(const pl_ice *ice, const ice_session *s)
+{
+    return s->taken_us - s->selected->answered_us > ice->conf.consent_us;
+}
+
 void pl_ice_consent_start(pl_ice *ice, ice_session *s)
 {
-    s->heard_us = ice->now_us;
+    s->heard_us = s->taken_us = ice->now_us;
     s->asked_us = PL_NEVER;
-    s->consent_at_us = only_listens(ice) ? PL_NEVER : pl_ice_consent_interval_us(ice);
+    s->consent_at_us = only_listens(ice)    ? PL_NEVER
+                       : is_retaken(ice, s) ? ice->now_us
+                                            : pl_ice_consent_interval_us(ice);
     s->hurried = s->looked = false;
 }
 
@@ -72,7 +81,10 @@ static int64_t expires_at_us(const pl_ice *ice, const ice_session *s)
 {
     if (only_listens(ice) && s->remote_lite)
         return PL_NEVER; /* neither side ever asks */
-    return (only_listens(ice) ? s->heard_us : s->selected->answered_us) + ice->conf.expiry_us;
+    if (only_listens(ice))
+        return s->heard_us + ice->conf.expiry_us;
+    int64_t at_us = s->selected->answered_us + ice->conf.expiry_us;
+    return is_retaken(ice, s) ? pl_max_us(at_us, s->taken_us + ice->conf.disconnect_us) : at_us;
 }
 
 /* When silence becomes "disconnected". */
@@ -117,7 +129,10 @@ void pl_ice_consent_tick(pl_ice *ice, ice_session *s)
     if (!s->selected)
         return;
     if (ice->now_us >= expires_at_us(ice, s)) {
-        lose(ice, s);
+        if (!only_listens(ice) && is_retaken(ice, s))
+            pl_ice_pair_give_up(ice, s->selected, "it does not work any more");
+        else
+            lose(ice, s);
         return;
     }
     if (ice->now_us < s->consent_at_us)

@@ -173,7 +173,7 @@ static bool enough_is_known(const pl_ice *ice, const ice_session *s, const ice_p
 {
     if (pl_ice_pair_is_relayed(best))
         return all_is_known(ice, s);
-    return s->n_waiting == 0 && s->n_remotes > s->n_prflx[0] + s->n_prflx[1];
+    return s->n_waiting == 0 && (s->remote_done || s->n_remotes > s->n_prflx[0] + s->n_prflx[1]);
 }
 
 static int64_t clamp_us(int64_t v, int64_t low, int64_t high)
