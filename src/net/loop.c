@@ -9,6 +9,7 @@
 #endif
 
 #include "base/log.h"
+#include "net/sigpipe.h"
 
 enum { CLOSING_ROUNDS = 8 }; /* a handle's last callback may close another */
 
@@ -230,7 +231,9 @@ static void thread_main(void *arg)
     pl_loop *loop = arg;
     own(loop);
     loop->inside = true;
+    loop->no_sigpipe = true; /* our threads block it */
     uv_run(&loop->uv, UV_RUN_DEFAULT);
+    loop->no_sigpipe = false;
     loop->inside = false;
     loop->now_is_fresh = false;
 }
@@ -287,7 +290,13 @@ pl_err pl_loop_run_once(pl_loop *loop, int64_t timeout_us)
     loop->now_is_fresh = false;
     bool forever = timeout_us < 0 || timeout_us >= PL_NEVER - pl_clock_us(), peek = timeout_us == 0;
     loop->run_until_us = forever || peek ? PL_NEVER : pl_clock_us() + timeout_us; /* peeking wants no alarm */
+    pl_sigpipe pipe = { 0 };
+    if (loop->n_tcp > 0)
+        pl_sigpipe_hold(&pipe);
+    loop->no_sigpipe = loop->n_tcp > 0;
     uv_run(&loop->uv, peek ? UV_RUN_NOWAIT : UV_RUN_ONCE);
+    pl_sigpipe_release(&pipe);
+    loop->no_sigpipe = false;
     loop->inside = false;
     loop->run_until_us = PL_NEVER;
     return PL_OK;

@@ -38,6 +38,8 @@ struct pl_loop {
 
     struct pl_udp_shared *udp; /* receive and send buffers of all sockets, made with the first one */
     void *tcp_buf;             /* what streams read into, made with the first read */
+    size_t n_tcp;              /* streams that are open */
+    bool no_sigpipe;           /* this thread holds the signal back now (sigpipe.h) */
 };
 
 /* Freed with the loop; NULL is fine. In udp.c. */

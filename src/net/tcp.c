@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "net/loop_internal.h"
+#include "net/sigpipe.h"
 #include "net/sockaddr.h"
 
 enum { READ_BYTES = 64 * 1024, BACKLOG = 128 };
@@ -61,6 +62,7 @@ static pl_tcp *new_stream(pl_loop *loop, size_t queue_max, int af)
     s->loop = loop;
     s->queue_max = queue_max ? queue_max : PL_TCP_QUEUE_MAX;
     s->h.data = s->connect.data = s->shutdown.data = s;
+    loop->n_tcp++;
     return s;
 }
 
@@ -75,6 +77,7 @@ void pl_tcp_close(pl_tcp *s)
         return;
     PL_OWNED(s->loop);
     s->freed = true;
+    s->loop->n_tcp--;
     pl_timer_cancel(s->loop, &s->later);
     uv_close((uv_handle_t *)&s->h, on_stream_closed);
 }
@@ -194,6 +197,14 @@ static pl_err write_later(pl_tcp *s, const uint8_t *data, size_t len)
     return PL_OK;
 }
 
+static pl_err write_now(pl_tcp *s, const uint8_t *data, size_t len)
+{
+    uv_buf_t buf = uv_buf_init((char *)(uintptr_t)data, (unsigned)len);
+    int n = s->pending == 0 ? uv_try_write((uv_stream_t *)&s->h, &buf, 1) : 0;
+    size_t taken = n > 0 ? (size_t)n : 0; /* an error comes again, and is told, with the rest */
+    return taken == len ? PL_OK : write_later(s, data + taken, len - taken);
+}
+
 pl_err pl_tcp_write(pl_tcp *s, const void *data, size_t len)
 {
     PL_OWNED(s->loop);
@@ -203,10 +214,12 @@ pl_err pl_tcp_write(pl_tcp *s, const void *data, size_t len)
         return PL_ENOSPC;
     if (len == 0)
         return PL_OK;
-    uv_buf_t buf = uv_buf_init((char *)(uintptr_t)data, (unsigned)len);
-    int n = s->pending == 0 ? uv_try_write((uv_stream_t *)&s->h, &buf, 1) : 0;
-    size_t taken = n > 0 ? (size_t)n : 0; /* an error comes again, and is told, with the rest */
-    return taken == len ? PL_OK : write_later(s, (const uint8_t *)data + taken, len - taken);
+    pl_sigpipe pipe = { 0 };
+    if (!s->loop->no_sigpipe)
+        pl_sigpipe_hold(&pipe);
+    pl_err err = write_now(s, data, len);
+    pl_sigpipe_release(&pipe);
+    return err;
 }
 
 static void on_shutdown(uv_shutdown_t *req, int status)

@@ -9,6 +9,7 @@
 
 #include "base/log.h"
 #include "net/loop.h"
+#include "net/sigpipe.h"
 
 enum { NAME_MAX_LEN = 15 }; /* what Linux shows of a thread's name */
 
@@ -27,6 +28,7 @@ static void *run(void *arg)
 #else
     pthread_setname_np(pthread_self(), start.name);
 #endif
+    pl_sigpipe_block();
     start.fn(start.arg);
     return NULL;
 }
