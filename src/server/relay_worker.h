@@ -31,9 +31,9 @@ enum {
     RS_BIND_TRIES = 24,                /* taken ports in a row before a client hears 508 */
     RS_SCRATCH = 72 * 1024
 };
-#define RS_SOFTWARE  "peerline"
+#define RS_SOFTWARE "peerline"
 /* While many datagrams come they may gather this long: fewer wake-ups, more that leave together. */
-#define RS_REST_US 60
+#define RS_REST_US   200
 #define RS_SWEEP_US  PL_SEC(5)
 #define RS_GREET_US  PL_SEC(15) /* a connection's first request must have come by then */
 #define RS_IDLE_US   PL_SEC(60) /* and this much later than the last one, unless it carries something */
