@@ -237,10 +237,32 @@ static io_stream *stream_for(pl_ice_io *io, const pl_ice_connect *c, pl_err *err
     return NULL;
 }
 
+/* Simultaneous open where the peer's SYN came before ours was sent: its connection has come to our listener and has
+ * the very addresses that ours would have, so it is what the agent asks for. */
+static bool adopt_accepted(pl_ice_io *io, const pl_ice_connect *c)
+{
+    PL_EACH (n, &io->accepted) {
+        io_stream *s = pl_of(n, io_stream, in_io);
+        if (!pl_addr_eq(&s->path.local, &c->local) || !pl_addr_eq(&s->path.remote, &c->remote))
+            continue;
+        pl_list_remove(&s->in_io);
+        pl_list_push_back(&io->streams, &s->in_io);
+        io->n_accepted--;
+        io->n_streams++;
+        s->id = c->stream;
+        pl_ice_stream_up(io->ice, pl_loop_now_us(io->hub->loop), s->id, &s->path.local);
+        io_changed_soon(io);
+        return true;
+    }
+    return false;
+}
+
 void io_stream_connect(pl_ice_io *io, const pl_ice_connect *c)
 {
     char text[PL_ADDR_TEXT_MAX];
     pl_err err;
+    if (c->simultaneous && adopt_accepted(io, c))
+        return;
     io_stream *s = stream_for(io, c, &err);
     if (s) {
         pl_list_push_back(&io->streams, &s->in_io);

@@ -34,7 +34,7 @@ static void on_candidate(void *user, const pl_ice_candidate *c)
     if (s->n_candidates < 24)
         snprintf(s->lines[s->n_candidates], sizeof s->lines[0], "%s", c->candidate);
     s->n_candidates += c->candidate[0] != 0;
-    if (!s->muted && s->other->pc)
+    if (s->other->pc && (!s->only || !c->candidate[0] || strstr(c->candidate, s->only)))
         PL_EQ(pl_peer_connection_add_ice_candidate(s->other->pc, c), PL_OK);
 }
 
@@ -65,7 +65,7 @@ void duo_init(duo *d, const pl_factory_conf *fa, const pl_factory_conf *fb, cons
               const pl_configuration *cb)
 {
     pl_factory_conf conf[2] = { fa ? *fa : (pl_factory_conf){ 0 }, fb ? *fb : (pl_factory_conf){ 0 } };
-    *d = (duo){ .shared_factory = !fb };
+    *d = (duo){ .own_loop = true, .own_factory = { true, fb != NULL } };
     PL_EQ(pl_loop_new(&d->loop, NULL), PL_OK);
     conf[0].loop = conf[1].loop = d->loop;
     PL_EQ(pl_factory_new(&d->side[0].factory, &conf[0]), PL_OK);
@@ -76,6 +76,15 @@ void duo_init(duo *d, const pl_factory_conf *fa, const pl_factory_conf *fb, cons
     make_side(d, 1, cb);
 }
 
+void duo_init_on(duo *d, pl_loop *loop, pl_factory *fa, pl_factory *fb)
+{
+    *d = (duo){ .loop = loop };
+    d->side[0].factory = fa;
+    d->side[1].factory = fb;
+    make_side(d, 0, NULL);
+    make_side(d, 1, NULL);
+}
+
 void duo_clear(duo *d)
 {
     for (int i = 0; i < 2; i++) {
@@ -83,10 +92,12 @@ void duo_clear(duo *d)
         pl_peer_connection_free(d->side[i].pc);
         d->side[i].pc = NULL;
     }
-    pl_factory_free(d->side[0].factory);
-    if (!d->shared_factory)
-        pl_factory_free(d->side[1].factory);
-    pl_loop_free(d->loop);
+    for (int i = 0; i < 2; i++) {
+        if (d->own_factory[i])
+            pl_factory_free(d->side[i].factory);
+    }
+    if (d->own_loop)
+        pl_loop_free(d->loop);
 }
 
 void duo_negotiate(duo *d, bool ice_restart)
@@ -104,11 +115,16 @@ void duo_negotiate(duo *d, bool ice_restart)
     pl_free(answer);
 }
 
-void duo_connect(duo *d)
+void duo_begin(duo *d)
 {
     pl_data_channel_observer o = channel_observer(&d->side[0]);
     PL_EQ(pl_peer_connection_create_data_channel(d->side[0].pc, "duo", NULL, &o, &d->side[0].channel), PL_OK);
     duo_negotiate(d, false);
+}
+
+void duo_connect(duo *d)
+{
+    duo_begin(d);
     DUO_UNTIL(d, d->side[0].n_open && d->side[1].n_open);
 }
 

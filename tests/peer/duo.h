@@ -13,7 +13,7 @@ typedef struct duo_side {
     pl_peer_connection *pc;
     pl_data_channel *channel;
     struct duo_side *other;
-    bool muted; /* its candidates do not reach the other side */
+    const char *only; /* of its candidates only those with this text reach the other side; NULL: all */
     int n_candidates, n_open, n_messages, n_needed;
     char lines[24][200]; /* its candidates */
     pl_peer_connection_state state;
@@ -22,7 +22,7 @@ typedef struct duo_side {
 typedef struct duo {
     pl_loop *loop;
     duo_side side[2];
-    bool shared_factory;
+    bool own_loop, own_factory[2];
 } duo;
 
 /* Ten seconds more than anything here needs. */
@@ -37,9 +37,12 @@ typedef struct duo {
 /* The configurations may be NULL. fb NULL: both connections are of one factory. */
 void duo_init(duo *d, const pl_factory_conf *fa, const pl_factory_conf *fb, const pl_configuration *ca,
               const pl_configuration *cb);
+/* On a loop and with factories that are the caller's. */
+void duo_init_on(duo *d, pl_loop *loop, pl_factory *fa, pl_factory *fb);
 void duo_clear(duo *d);
 /* Offer, answer, candidates; until the channel is open at both ends. */
 void duo_connect(duo *d);
+void duo_begin(duo *d); /* the same without waiting */
 void duo_negotiate(duo *d, bool ice_restart);
 /* n messages in each direction, all of which arrive. */
 void duo_talk(duo *d, int n);
