@@ -18,7 +18,7 @@ if(TARGET pl_room_relay)
   set(PL_TEST_USES_ice pl_room_relay)
 endif()
 
-set(PL_THREADED_ROOMS base crypto net peer call signal server)
+set(PL_THREADED_ROOMS base crypto net relay peer call signal server)
 add_custom_target(tests_unit)
 add_custom_target(tests_threaded)
 

@@ -56,13 +56,15 @@ static bool make_core(rig *g, const rig_conf *conf)
 rig *rig_new(const rig_conf *conf)
 {
     rig *g = calloc(1, sizeof *g);
-    rig_packet *queue = calloc(RIG_QUEUE_MAX, sizeof *queue);
+    size_t queue_max = conf->queue_max ? conf->queue_max : RIG_QUEUE_MAX;
+    rig_packet *queue = calloc(queue_max, sizeof *queue);
     if (!g || !queue) {
         free(g);
         free(queue);
         return NULL;
     }
     g->queue = queue;
+    g->queue_max = queue_max;
     g->rand = pl_rand_seed(&g->state, conf->seed);
     g->now_us = PL_SEC(1000);
     g->policy = conf->policy;
@@ -164,11 +166,11 @@ static void on_close(rig *g, rig_sock *s)
 static void keep(rig *g, const pl_relay_out *out, size_t i)
 {
     const pl_relay_tx *tx = &out->u.tx;
-    if (g->n_queued == RIG_QUEUE_MAX) {
+    if (g->n_queued == g->queue_max) {
         g->n_lost++;
         return;
     }
-    rig_packet *p = &g->queue[(g->head + g->n_queued++) % RIG_QUEUE_MAX];
+    rig_packet *p = &g->queue[(g->head + g->n_queued++) % g->queue_max];
     bool to_client = out->kind == PL_RELAY_TO_CLIENT;
     *p = (rig_packet){ .kind = out->kind,
                        .conn = tx->conn,
@@ -344,7 +346,7 @@ bool rig_take(rig *g, rig_packet *out)
     if (!g->n_queued)
         return false;
     *out = g->queue[g->head];
-    g->head = (g->head + 1) % RIG_QUEUE_MAX;
+    g->head = (g->head + 1) % g->queue_max;
     g->n_queued--;
     return true;
 }
@@ -438,14 +440,14 @@ static bool take_answer(rig_client *c, const uint8_t *id)
 {
     rig *g = c->g;
     for (size_t i = 0; i < g->n_queued; i++) {
-        rig_packet *p = &g->queue[(g->head + i) % RIG_QUEUE_MAX];
+        rig_packet *p = &g->queue[(g->head + i) % g->queue_max];
         if (!is_for(c, p) || pl_stun_parse(&c->answer, p->data, p->len) || c->answer.cls < PL_STUN_SUCCESS ||
             memcmp(c->answer.id, id, PL_STUN_ID_LEN) != 0)
             continue;
         memcpy(c->got, p->data, p->len);
         must(!pl_stun_parse(&c->answer, c->got, p->len), "a message that parsed does not");
         for (; i + 1 < g->n_queued; i++)
-            g->queue[(g->head + i) % RIG_QUEUE_MAX] = g->queue[(g->head + i + 1) % RIG_QUEUE_MAX];
+            g->queue[(g->head + i) % g->queue_max] = g->queue[(g->head + i + 1) % g->queue_max];
         g->n_queued--;
         return true;
     }

@@ -53,7 +53,7 @@ typedef struct rig {
     uint16_t next_port;
     rig_link link[RIG_LINKS_MAX];
     rig_packet *queue;
-    size_t head, n_queued, n_lost;
+    size_t queue_max, head, n_queued, n_lost;
     size_t n_events[3];
     pl_relay_event last_event;
     char last_user[64];
@@ -78,6 +78,7 @@ typedef struct rig_conf {
     uint64_t seed;
     bool no_auth, tcp, mobility, ip4_only, ip6_only;
     uint32_t max_allocations, thread;
+    size_t queue_max;        /* packets; 0: RIG_QUEUE_MAX */
     pl_relay_policy policy;  /* port_lo 0: 49152 to 65535 */
     pl_relay_shared *shared; /* of another rig, in the same process; NULL: its own */
     pl_stun_auth *auth;      /* likewise */

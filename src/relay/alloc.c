@@ -70,7 +70,7 @@ void relay_alloc_until(pl_relay *r, relay_alloc *a, int64_t end_us)
         return;
     a->timer.kind = RELAY_TIMER_ALLOC;
     a->timer_us = end_us;
-    relay_wheel_set(&r->wheel, &a->timer, end_us);
+    relay_wheel_set(&r->wheel, &a->timer, r->now_us, end_us);
 }
 
 pl_err relay_alloc_enter(pl_relay *r, relay_alloc *a)

@@ -63,7 +63,7 @@ pl_err relay_reservation_enter(pl_relay *r, relay_reservation *v)
     if (err)
         return err;
     v->timer.kind = RELAY_TIMER_RESERVATION;
-    relay_wheel_set(&r->wheel, &v->timer, v->end_us);
+    relay_wheel_set(&r->wheel, &v->timer, r->now_us, v->end_us);
     return PL_OK;
 }
 

@@ -17,7 +17,7 @@ static pl_relay_link *link_by_id(const pl_relay *r, uint32_t id)
 static void set_deadline(pl_relay *r, pl_relay_link *l)
 {
     l->timer.kind = RELAY_TIMER_LINK;
-    relay_wheel_set(&r->wheel, &l->timer, r->now_us + PL_SEC(PL_RELAY_LINK_S));
+    relay_wheel_set(&r->wheel, &l->timer, r->now_us, r->now_us + PL_SEC(PL_RELAY_LINK_S));
 }
 
 static pl_relay_link *link_new(pl_relay *r, relay_alloc *a, const pl_addr *peer, relay_link_state state)

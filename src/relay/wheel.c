@@ -9,9 +9,32 @@ void relay_wheel_init(relay_wheel *w, int64_t now_us)
     *w = (relay_wheel){ .second = now_us / SECOND_US };
 }
 
-void relay_wheel_set(relay_wheel *w, relay_timer *t, int64_t at_us)
+/* Seconds from the one after w->second to the first slot with a timer in it. */
+static int64_t ahead(const relay_wheel *w)
+{
+    for (int64_t i = 1; i < RELAY_WHEEL_SLOTS;) {
+        unsigned at = (unsigned)((w->second + i) & MASK);
+        uint64_t word = w->used[at / 64] >> at % 64;
+        if (word)
+            return i + __builtin_ctzll(word);
+        i += 64 - at % 64;
+    }
+    return RELAY_WHEEL_SLOTS;
+}
+
+/* Seconds without timers go by unnoticed; a new timer has to start from now. */
+static void catch_up(relay_wheel *w, int64_t now_s)
+{
+    if (w->second >= now_s)
+        return;
+    int64_t before = w->n ? w->second + ahead(w) - 1 : now_s;
+    w->second = before < now_s ? before : now_s;
+}
+
+void relay_wheel_set(relay_wheel *w, relay_timer *t, int64_t now_us, int64_t at_us)
 {
     relay_wheel_stop(w, t);
+    catch_up(w, now_us / SECOND_US);
     int64_t second = at_us / SECOND_US + (at_us % SECOND_US != 0);
     if (second <= w->second)
         second = w->second + 1;
@@ -40,19 +63,6 @@ void relay_wheel_stop(relay_wheel *w, relay_timer *t)
     if (!w->slot[t->slot])
         w->used[t->slot / 64] &= ~(UINT64_C(1) << t->slot % 64);
     w->n--;
-}
-
-/* Seconds from the one after w->second to the first slot with a timer in it. */
-static int64_t ahead(const relay_wheel *w)
-{
-    for (int64_t i = 1; i < RELAY_WHEEL_SLOTS;) {
-        unsigned at = (unsigned)((w->second + i) & MASK);
-        uint64_t word = w->used[at / 64] >> at % 64;
-        if (word)
-            return i + __builtin_ctzll(word);
-        i += 64 - at % 64;
-    }
-    return RELAY_WHEEL_SLOTS;
 }
 
 relay_timer *relay_wheel_fire(relay_wheel *w, int64_t now_us)

@@ -34,7 +34,7 @@ typedef struct relay_wheel {
 
 void relay_wheel_init(relay_wheel *w, int64_t now_us);
 /* Fires at the first full second at or after at_us. */
-void relay_wheel_set(relay_wheel *w, relay_timer *t, int64_t at_us);
+void relay_wheel_set(relay_wheel *w, relay_timer *t, int64_t now_us, int64_t at_us);
 void relay_wheel_stop(relay_wheel *w, relay_timer *t);
 /* The next timer whose second has come, stopped; NULL: no more at now_us. */
 relay_timer *relay_wheel_fire(relay_wheel *w, int64_t now_us);
