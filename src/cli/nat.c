@@ -121,7 +121,7 @@ static int say(const pl_nat_report *report)
 }
 
 /* Addresses are tried in the resolver's order until one answers. */
-static int discover(const pl_nat_net *net, const found *f, pl_nat_report *report)
+static int discover(const pl_nat_net *net, const found *f, pl_nat_report report)
 {
     pl_stun_nat_conf how = { .lifetime = opt.lifetime,
                              .lifetime_limit_us = (int64_t)(opt.lifetime_limit_s * 1e6),
@@ -130,7 +130,7 @@ static int discover(const pl_nat_net *net, const found *f, pl_nat_report *report
     pl_nat_binding tcp;
     pl_err err = PL_EIO;
     for (size_t i = 0; i < f->n && result.mapped.family == PL_AF_NONE; i++) {
-        report->address = f->addr[i];
+        report.address = f->addr[i];
         err = pl_nat_discover(net, &f->addr[i], &how, &result);
     }
     clear_progress();
@@ -138,39 +138,39 @@ static int discover(const pl_nat_net *net, const found *f, pl_nat_report *report
         pl_complain(&pl_cmd_nat,
                     "%s cannot be reached from here: there is no route, or --local is not an address "
                     "of this machine",
-                    report->server);
+                    report.server);
         return PL_EXIT_FAILED;
     }
-    report->nat = &result;
+    report.nat = &result;
     if (result.classic == PL_NAT_UDP_BLOCKED) {
-        report->binding = &tcp;
-        if (!pl_nat_bind(net, &report->address, PL_STUN_TCP, &tcp)) {
+        report.binding = &tcp;
+        if (!pl_nat_bind(net, &report.address, PL_STUN_TCP, &tcp)) {
             pl_complain(&pl_cmd_nat,
                         "%s answers neither over UDP nor over TCP (%s). Is a STUN server there? Try "
                         "another one, or --protocol tls",
-                        report->server, tcp.failure);
+                        report.server, tcp.failure);
             return PL_EXIT_FAILED;
         }
     }
-    return say(report);
+    return say(&report);
 }
 
-static int bind_once(const pl_nat_net *net, const found *f, pl_nat_report *report)
+static int bind_once(const pl_nat_net *net, const found *f, pl_nat_report report)
 {
     pl_nat_binding result = { .failure = "it has no address" };
     for (size_t i = 0; i < f->n && result.failure; i++) {
-        report->address = f->addr[i];
-        (void)pl_nat_bind(net, &f->addr[i], report->transport, &result);
+        report.address = f->addr[i];
+        (void)pl_nat_bind(net, &f->addr[i], report.transport, &result);
     }
-    report->binding = &result;
+    report.binding = &result;
     if (!result.failure)
-        return say(report);
+        return say(&report);
     if (result.event.code)
-        pl_complain(&pl_cmd_nat, "%s over %s: %s (%u %s)", report->server,
-                    pl_stun_transport_str(report->transport), result.failure, result.event.code,
+        pl_complain(&pl_cmd_nat, "%s over %s: %s (%u %s)", report.server,
+                    pl_stun_transport_str(report.transport), result.failure, result.event.code,
                     pl_stun_reason(result.event.code));
     else
-        pl_complain(&pl_cmd_nat, "%s over %s: %s", report->server, pl_stun_transport_str(report->transport),
+        pl_complain(&pl_cmd_nat, "%s over %s: %s", report.server, pl_stun_transport_str(report.transport),
                     result.failure);
     return PL_EXIT_FAILED;
 }
@@ -193,7 +193,7 @@ static int run_on(pl_loop *loop, const pl_stun_uri *u, const pl_addr *local)
         pl_complain(&pl_cmd_nat, "the name '%s' has no address; check it, and the network", u->host);
         return PL_EXIT_FAILED;
     }
-    return u->transport == PL_STUN_UDP ? discover(&net, &f, &report) : bind_once(&net, &f, &report);
+    return u->transport == PL_STUN_UDP ? discover(&net, &f, report) : bind_once(&net, &f, report);
 }
 
 static int run(int n_args, char **args)

@@ -117,9 +117,9 @@ PL_TEST(old_and_new_clients_are_known)
     PL_EQ(got.known.key_len, 16);
     r.list = true;
     for (int by_hash = 0; by_hash < 2; by_hash++) {
-        for (uint16_t algorithm = PL_STUN_ALG_MD5; algorithm <= PL_STUN_ALG_SHA256; algorithm++) {
+        for (int algorithm = PL_STUN_ALG_MD5; algorithm <= PL_STUN_ALG_SHA256; algorithm++) {
             for (int sha256 = 0; sha256 < 2; sha256++) {
-                r.algorithm = algorithm;
+                r.algorithm = (uint16_t)algorithm;
                 r.by_hash = by_hash;
                 r.sha256 = sha256;
                 PL_EQ(check(a, &r, now_us, &got), 0);

@@ -38,6 +38,7 @@ static bool exchange(const pl_stun_auth *a, int64_t wall_us, pl_stun_cred *c, pl
     }
     pl_stun_auth_sign(&got, &s);
     PL_EQ(pl_stun_parse(&m, answer, pl_stun_end(&s)), PL_OK);
+    *verdict = PL_STUN_CRED_OTHER;
     if (!code)
         return pl_stun_cred_check(c, &m) == PL_OK;
     *verdict = pl_stun_cred_on_error(c, &m, t);
@@ -50,7 +51,7 @@ PL_TEST(one_challenge_then_known)
         pl_stun_auth *a = server(kind & 1, kind & 2);
         pl_stun_cred c = { 0 };
         pl_stun_cred_try t = { 0 };
-        pl_stun_cred_verdict v;
+        pl_stun_cred_verdict v = PL_STUN_CRED_OTHER;
         PL_EQ(pl_stun_cred_set(&c, PL_STR("alice"), PL_STR("secret")), PL_OK);
         PL_OKAY(!pl_stun_cred_is_ready(&c));
         PL_OKAY(!exchange(a, now_us, &c, &t, &v));
@@ -76,7 +77,7 @@ PL_TEST(wrong_passwords_are_tried_once)
     pl_stun_auth *a = server(false, false);
     pl_stun_cred c = { 0 };
     pl_stun_cred_try t = { 0 };
-    pl_stun_cred_verdict v;
+    pl_stun_cred_verdict v = PL_STUN_CRED_OTHER;
     PL_EQ(pl_stun_cred_set(&c, PL_STR("alice"), PL_STR("Secret")), PL_OK);
     PL_OKAY(!exchange(a, now_us, &c, &t, &v));
     PL_EQ(v, PL_STUN_CRED_RETRY);
@@ -184,7 +185,7 @@ PL_TEST(answers_must_be_genuine)
     pl_stun_auth *a = server(false, false);
     pl_stun_cred c = { 0 }, other = { 0 };
     pl_stun_cred_try t = { 0 }, t2 = { 0 };
-    pl_stun_cred_verdict v;
+    pl_stun_cred_verdict v = PL_STUN_CRED_OTHER;
     pl_stun_msg m;
     PL_EQ(pl_stun_cred_set(&c, PL_STR("alice"), PL_STR("secret")), PL_OK);
     PL_EQ(pl_stun_cred_set(&other, PL_STR("alice"), PL_STR("sacred")), PL_OK);

@@ -199,12 +199,12 @@ PL_TEST(answers_from_where_it_is_asked_to)
     static const uint32_t flags[] = { 0, PL_STUN_CHANGE_PORT, PL_STUN_CHANGE_IP,
                                       PL_STUN_CHANGE_IP | PL_STUN_CHANGE_PORT };
     pl_addr source = addr("192.0.2.1:1");
-    for (uint8_t at = 0; at < PL_STUN_N_SOCKETS; at++) {
+    for (unsigned at = 0; at < PL_STUN_N_SOCKETS; at++) {
         for (int i = 0; i < 4; i++) {
             uint8_t wire[64];
             pl_stun_wr s = binding(wire, sizeof wire);
             pl_stun_put_u32(&s, PL_STUN_CHANGE_REQUEST, flags[i]);
-            pl_stun_msg m = ask_four(wire, pl_stun_end(&s), "192.0.2.1:1", at, false);
+            pl_stun_msg m = ask_four(wire, pl_stun_end(&s), "192.0.2.1:1", (uint8_t)at, false);
             PL_EQ(m.cls, PL_STUN_SUCCESS);
             PL_EQ(reply.from, at ^ moves[i]);
             PL_OKAY(pl_addr_eq(&reply.to, &source));
