@@ -306,7 +306,8 @@ int64_t pl_ice_next_again_us(const pl_ice *ice, const ice_session *s, ice_pair *
         if (p->state != PL_ICE_PAIR_IN_PROGRESS || !pl_ice_pair_is_far(p) || p->n_checks > ICE_AGAIN_MAX ||
             pl_node_linked(&p->in_triggered))
             continue;
-        int64_t at_us = p->last_check_us + (ICE_AGAIN_US << (p->n_checks - 1));
+        unsigned n_before = p->n_checks ? p->n_checks - 1u : 0; /* 0: given another chance (keep.c) */
+        int64_t at_us = p->last_check_us + (ICE_AGAIN_US << n_before);
         if (at_us < first_us) {
             first_us = at_us;
             *first = p;
