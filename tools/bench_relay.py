@@ -18,7 +18,7 @@ import time
 COTURN = ("turnserver -n -L 127.0.0.1 -E 127.0.0.1 --no-tls --no-dtls --no-tcp --no-tcp-relay --no-cli -a -u bench:bench "
           "-r bench --allow-loopback-peers --no-software-attribute --no-dynamic-ip-list --no-dynamic-realms "
           "--no-auth-pings --no-stdout-log --simple-log -l /dev/null").split()
-OURS = ("relay --user bench:bench --realm bench --allow-peer 127.0.0.0/8").split()
+OURS = "relay --user bench:bench --realm bench --allow-peer 127.0.0.0/8 --quiet".split()
 US = "peerline"
 NAMES = (US, "coturn", "coturn-2", "floor")
 COLUMNS = {  # name of a row: words for bench-relay, whether coturn's other setting is measured, too
