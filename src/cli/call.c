@@ -9,6 +9,7 @@
 
 #include "base/time.h"
 #include "cli/call_session.h"
+#include "cli/ice_options.h"
 #include "cli/lines.h"
 #include "cli/options.h"
 #include "cli/report.h"
@@ -17,7 +18,7 @@
 
 static struct {
     const char *server, *name, *audio, *video, *record_audio, *record_video;
-    pl_opt_list ice_servers;
+    pl_ice_options ice;
     double duration_s, patience_s;
     bool json, once;
 } opt = { .server = "http://127.0.0.1:8888", .audio = "tone", .video = "pattern", .patience_s = 30 };
@@ -32,6 +33,7 @@ typedef struct known {
 static struct {
     pl_loop *loop;
     pl_factory *factory;
+    pl_configuration conf; /* from the options */
     pl_room_client *room;
     known known[KNOWN_MAX]; /* who has been seen in the room */
     size_t n_known;
@@ -106,14 +108,10 @@ static void call_ended(void *user, const char *reason)
 
 static void begin_call(pl_peer_id id, const char *name, bool caller)
 {
-    pl_ice_server server[PL_OPT_LIST_MAX];
     char why[256];
-    for (size_t i = 0; i < opt.ice_servers.n; i++)
-        server[i] = (pl_ice_server){ .url = opt.ice_servers.item[i] };
     pl_call_session_conf conf = {
         .factory = me.factory,
-        .ice_servers = server,
-        .n_ice_servers = opt.ice_servers.n,
+        .connection = &me.conf,
         .media = { .audio_source = opt.audio,
                    .video_source = opt.video,
                    .record_audio = opt.record_audio,
@@ -351,6 +349,9 @@ static void choose_name(void)
 static int run(int n_args, char **args)
 {
     pl_factory_conf factory = { .loopback = true };
+    if (!pl_ice_options_factory(&opt.ice, &pl_cmd_call, &factory) ||
+        !pl_ice_options_connection(&opt.ice, &pl_cmd_call, &me.conf))
+        return PL_EXIT_USAGE;
     me.wanted = n_args ? args[0] : NULL;
     me.give_up_us = pl_clock_us() + (int64_t)(opt.patience_s * 1e6);
     me.in = (pl_lines){ .fd = STDIN_FILENO, .line = on_line, .overlong = on_overlong };
@@ -362,6 +363,8 @@ static int run(int n_args, char **args)
     factory.loop = me.loop;
     if (!err)
         err = pl_factory_new(&me.factory, &factory);
+    if (err)
+        pl_complain(&pl_cmd_call, "no network, or a file of certificates that cannot be read");
     if (!err && (err = open_room()))
         pl_complain(&pl_cmd_call, "--server %s or the name \"%s\" cannot be used", opt.server, me.name);
     if (!err)
@@ -388,8 +391,7 @@ static const pl_opt options[] = {
     { "record-audio", PL_OPT_TEXT, &opt.record_audio, "OUT.wav", "Write what is heard.", 0, 0 },
     { "record-video", PL_OPT_TEXT, &opt.record_video, "OUT.ivf",
       "Write what is seen: .ivf as received, .y4m decoded.", 0, 0 },
-    { "ice-server", PL_OPT_LIST, &opt.ice_servers, "URI", "A STUN server: stun:HOST[:PORT]. May be repeated.",
-      0, 0 },
+    PL_ICE_OPTIONS(opt.ice),
     { "duration", PL_OPT_REAL, &opt.duration_s, "SECONDS",
       "Hang up after so long in the call. Default: never.", 0, 1e6 },
     { "patience", PL_OPT_REAL, &opt.patience_s, "SECONDS",

@@ -250,8 +250,7 @@ static pl_err open_all(pl_call_session *s)
                                                    .on_connection_state = on_connection,
                                                    .on_data_channel = on_data_channel,
                                                    .on_track = on_track };
-    pl_configuration conf = { .ice_servers = s->conf.ice_servers, .n_ice_servers = s->conf.n_ice_servers };
-    pl_err err = pl_peer_connection_new(&s->pc, s->conf.factory, &conf, &observer);
+    pl_err err = pl_peer_connection_new(&s->pc, s->conf.factory, s->conf.connection, &observer);
     if (!err)
         err = add_media(s, PL_AUDIO, s->conf.media.audio_source);
     if (!err)

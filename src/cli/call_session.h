@@ -14,8 +14,7 @@ typedef struct pl_call_session pl_call_session;
 
 typedef struct pl_call_session_conf {
     pl_factory *factory;
-    const pl_ice_server *ice_servers;
-    size_t n_ice_servers;
+    const pl_configuration *connection; /* lent for the call of new */
     pl_media_conf media;
     const char *name, *peer; /* for the report; copied */
     bool caller;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/ice_options.h"
 #include "cli/lines.h"
 #include "cli/options.h"
 #include "cli/peer_line.h"
@@ -18,19 +19,20 @@ enum { CHANNELS_MAX = 256, LINGER_US = 300000 };
 
 static struct {
     bool offer, answer, echo, no_trickle, stats, no_loopback;
-    const char *audio, *video, *data, *record_audio, *record_video, *policy, *setup, *video_codec,
-        *audio_codec;
-    pl_opt_list servers;
+    const char *audio, *video, *data, *record_audio, *record_video, *setup, *video_codec, *audio_codec;
+    pl_ice_options ice;
     double duration_s;
 } opt = { .audio = "none",
           .video = "none",
-          .policy = "all",
+          .ice.policy = "all",
           .setup = "actpass",
           .video_codec = "VP8",
           .audio_codec = "opus" };
 
 static struct {
     pl_loop *loop;
+    pl_factory_conf factory_conf; /* from the options */
+    pl_configuration conf;
     pl_factory *factory;
     pl_peer_connection *pc;
     pl_media *media;
@@ -400,11 +402,9 @@ static int check_options(void)
         pl_complain(&pl_cmd_peer, "--audio-codec G722 is not built yet; opus, PCMU and PCMA are");
         return PL_EXIT_USAGE;
     }
-    if (strcmp(opt.policy, "relay") == 0) {
-        pl_complain(&pl_cmd_peer, "--ice-transport-policy relay needs TURN, which is not built yet");
-        return PL_EXIT_USAGE;
-    }
-    return PL_EXIT_OK;
+    bool ok = pl_ice_options_factory(&opt.ice, &pl_cmd_peer, &me.factory_conf) &&
+              pl_ice_options_connection(&opt.ice, &pl_cmd_peer, &me.conf);
+    return ok ? PL_EXIT_OK : PL_EXIT_USAGE;
 }
 
 static int open_connection(void)
@@ -416,22 +416,17 @@ static int open_connection(void)
                                                           .on_connection_state = on_connection,
                                                           .on_data_channel = on_data_channel,
                                                           .on_track = on_track };
-    pl_ice_server server[PL_OPT_LIST_MAX];
-    pl_configuration conf = { .ice_servers = server, .n_ice_servers = opt.servers.n };
-    for (size_t i = 0; i < opt.servers.n; i++)
-        server[i] = (pl_ice_server){ .url = opt.servers.item[i] };
-    conf.dtls_setup = strcmp(opt.setup, "active") == 0    ? PL_SETUP_ACTIVE
-                      : strcmp(opt.setup, "passive") == 0 ? PL_SETUP_PASSIVE
-                                                          : PL_SETUP_ACTPASS;
-    pl_factory_conf factory = { .loop = me.loop, .loopback = !opt.no_loopback };
-    pl_err err = pl_factory_new(&me.factory, &factory);
+    me.conf.dtls_setup = strcmp(opt.setup, "active") == 0    ? PL_SETUP_ACTIVE
+                         : strcmp(opt.setup, "passive") == 0 ? PL_SETUP_PASSIVE
+                                                             : PL_SETUP_ACTPASS;
+    me.factory_conf.loop = me.loop;
+    me.factory_conf.loopback = !opt.no_loopback;
+    pl_err err = pl_factory_new(&me.factory, &me.factory_conf);
     if (err)
-        return refuse(err, "no network");
-    err = pl_peer_connection_new(&me.pc, me.factory, &conf, &observer);
-    if (err == PL_ENOTSUP)
-        return refuse(err, "an ICE server of a kind that is not built yet (stun: is)");
+        return refuse(err, "no network, or a file of certificates that cannot be read");
+    err = pl_peer_connection_new(&me.pc, me.factory, &me.conf, &observer);
     if (err)
-        return refuse(err, "an ICE server's URI is malformed");
+        return refuse(err, "the connection cannot be made");
     err = add_all();
     return err ? refuse(err, "media or data cannot be added") : PL_EXIT_OK;
 }
@@ -532,10 +527,7 @@ static const pl_opt options[] = {
     { "record-audio", PL_OPT_TEXT, &opt.record_audio, "OUT.wav", "Write what is heard.", 0, 0 },
     { "record-video", PL_OPT_TEXT, &opt.record_video, "OUT.ivf",
       "Write what is seen: .ivf as received, .y4m decoded.", 0, 0 },
-    { "ice-server", PL_OPT_LIST, &opt.servers, "URI", "A STUN server: stun:HOST[:PORT]. May be repeated.", 0,
-      0 },
-    { "ice-transport-policy", PL_OPT_CHOICE, &opt.policy, "all|relay",
-      "Which candidates to use. Default: all.", 0, 0 },
+    PL_ICE_OPTIONS(opt.ice),
     { "no-trickle", PL_OPT_FLAG, &opt.no_trickle, NULL,
       "Put all candidates into the description instead of lines of their own.", 0, 0 },
     { "dtls-setup", PL_OPT_CHOICE, &opt.setup, "actpass|active|passive",
