@@ -361,12 +361,12 @@ pl_err pl_udp_sendv(pl_udp *u, const pl_path *path, uint8_t tos, const pl_slice 
 {
     PL_OWNED(u->loop);
     size_t len = 0;
+    udp_out out;
+    if (n > PL_UDP_SLICES_MAX)
+        return PL_EINVAL;
     for (size_t i = 0; i < n; i++)
         len += slice[i].n;
-    udp_out out;
-    pl_err err = n > PL_UDP_SLICES_MAX
-                     ? PL_EINVAL
-                     : make_out(&out, u, path, (const struct iovec *)(const void *)slice, n, len, segment);
+    pl_err err = make_out(&out, u, path, (const struct iovec *)(const void *)slice, n, len, segment);
     if (err != PL_OK)
         return err;
     out.tos = tos;
