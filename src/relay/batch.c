@@ -35,12 +35,23 @@ static bool same_place(const relay_tx *tx, const relay_to *to)
            (!to->local || pl_addr_ip_eq(&tx->path.local, to->local));
 }
 
+/* The kernel segments nothing that would not fit the route; what is longer has to be cut into fragments one by one. Trying
+ * would cost, and drivers that are refused too often give segmentation up for all. */
+static size_t segment_max(const relay_to *to)
+{
+    enum { MTU = 1500, UDP = 8, IP4 = 20, IP6 = 40 };
+    if (!to->remote)
+        return SIZE_MAX;
+    return to->remote->family == PL_AF_IP4 ? MTU - UDP - IP4 : MTU - UDP - IP6;
+}
+
 /* Datagrams of one tx are of one size, and only the last may be shorter (UDP_SEGMENT); bytes of a stream just follow
  * each other. */
 static bool takes(const relay_tx *tx, const relay_to *to, size_t wire_len)
 {
     return !tx->closed && tx->n < PL_RELAY_TX_DATAGRAMS_MAX && tx->len + wire_len <= PL_RELAY_TX_BYTES_MAX &&
-           (tx->stream || wire_len <= tx->segment) && wire_len > 0 && same_place(tx, to);
+           (tx->stream || (wire_len <= tx->segment && tx->segment <= segment_max(to))) && wire_len > 0 &&
+           same_place(tx, to);
 }
 
 static relay_tx *open_tx(pl_relay *r, relay_lane *lane, const relay_to *to, size_t wire_len)

@@ -153,7 +153,7 @@ void pl_relay_link_closed(pl_relay *r, int64_t now_us, pl_relay_link *link);
 
 /* Datagrams (or bytes of a stream) for one destination. The bytes are those of `slice` one after the other; every
  * datagram has slices_each of them (some may be empty), all are `segment` bytes long but the last, which may be
- * shorter. pl_slice has the layout of struct iovec. */
+ * shorter. Longer ones than an Ethernet takes stay alone. pl_slice has the layout of struct iovec. */
 typedef struct pl_relay_tx {
     void *sock;          /* a listener, a connection (conn is set), or a relayed address's socket */
     pl_relay_conn *conn; /* PL_RELAY_TO_CLIENT on a connection */

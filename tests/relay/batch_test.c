@@ -103,14 +103,14 @@ PL_TEST(the_order_within_a_flow_is_kept_whatever_the_sizes)
     uint8_t data[N][304];
     pl_relay_row row[N];
     start();
-    for (uint8_t i = 0; i < N; i++) {
-        size_t len = put_channel(data[i], size[i], i);
+    for (unsigned i = 0; i < N; i++) {
+        size_t len = put_channel(data[i], size[i], (uint8_t)i);
         row[i] = (pl_relay_row){ .path = &c[0].path, .data = data[i], .len = len };
     }
     PL_EQ(pl_relay_client_input(g->core, g->now_us, g, row, N), N);
     rig_drain(g);
     PL_EQ(g->n_queued, N);
-    for (uint8_t i = 0; i < N; i++) {
+    for (unsigned i = 0; i < N; i++) {
         rig_packet p;
         PL_OKAY(rig_take(g, &p));
         PL_EQ(p.len, size[i]);
@@ -160,6 +160,28 @@ PL_TEST(a_full_batch_takes_no_more_until_it_is_drained)
     PL_EQ(pl_relay_client_input(g->core, g->now_us, g, row, 64), 64);
     rig_drain(g);
     PL_EQ(pl_relay_count(g->core)->drop[PL_RELAY_DROP_BUSY], 0);
+    finish();
+}
+
+PL_TEST(what_no_route_takes_whole_stays_alone)
+{
+    static uint8_t data[4 * 1600];
+    rig_packet p;
+    start();
+    for (size_t size = 1460; size <= 1480; size += 4) {
+        for (size_t i = 0; i < 4; i++)
+            (void)put_channel(data + i * (size + 4), size, 1);
+        rig_row_from_client(g, &c[0].path, data, 4 * (size + 4), size + 4);
+        PL_EQ(g->n_queued, 4);
+        PL_OKAY(rig_take(g, &p));
+        PL_EQ(p.n_in_tx, size <= 1472 ? 4 : 1);
+        rig_forget(g);
+        rig_row_from_peer(g, &peer, &c[0].relayed[0], data, 4 * size, size);
+        PL_EQ(g->n_queued, 4);
+        PL_OKAY(rig_take(g, &p));
+        PL_EQ(p.n_in_tx, size + 4 <= 1472 ? 4 : 1);
+        rig_forget(g);
+    }
     finish();
 }
 
@@ -213,5 +235,6 @@ PL_TEST(an_idle_allocation_is_less_than_a_kibibyte)
 
 PL_TESTS(t(a_row_leaves_as_a_row), t(interleaved_flows_are_put_together),
          t(the_order_within_a_flow_is_kept_whatever_the_sizes), t(requests_between_data),
-         t(a_full_batch_takes_no_more_until_it_is_drained), t(longer_rows_than_any_kernels_are_cut),
-         t(data_allocates_nothing), t(an_idle_allocation_is_less_than_a_kibibyte))
+         t(a_full_batch_takes_no_more_until_it_is_drained), t(what_no_route_takes_whole_stays_alone),
+         t(longer_rows_than_any_kernels_are_cut), t(data_allocates_nothing),
+         t(an_idle_allocation_is_less_than_a_kibibyte))
