@@ -129,7 +129,7 @@ static int discover(const pl_nat_net *net, const found *f, pl_nat_report report)
     pl_nat_result result = { 0 };
     pl_nat_binding tcp;
     pl_err err = PL_EIO;
-    for (size_t i = 0; i < f->n && result.mapped.family == PL_AF_NONE; i++) {
+    for (size_t i = 0; i < f->n && result.mapped.family == PL_AF_NONE && !result.refused_code; i++) {
         report.address = f->addr[i];
         err = pl_nat_discover(net, &f->addr[i], &how, &result);
     }
@@ -139,6 +139,14 @@ static int discover(const pl_nat_net *net, const found *f, pl_nat_report report)
                     "%s cannot be reached from here: there is no route, or --local is not an address "
                     "of this machine",
                     report.server);
+        return PL_EXIT_FAILED;
+    }
+    if (result.mapping_why == PL_NAT_REFUSED) {
+        pl_complain(&pl_cmd_nat,
+                    "%s refuses (%u %s). Discovery needs a server that answers everybody; with credentials, "
+                    "--protocol "
+                    "tcp tells the mapped address",
+                    report.server, result.refused_code, pl_stun_reason(result.refused_code));
         return PL_EXIT_FAILED;
     }
     report.nat = &result;

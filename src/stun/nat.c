@@ -194,13 +194,14 @@ static void know_hairpin(pl_stun_nat *n)
 
 static void enter(pl_stun_nat *n, int64_t now_us, pl_nat_stage stage);
 
-/* Nobody answered: nothing else can be asked. */
+/* Nobody answered, or not as one would wish: nothing else can be asked. */
 static void give_up(pl_stun_nat *n, int64_t now_us)
 {
     pl_nat_result *r = &n->result;
-    r->classic = PL_NAT_UDP_BLOCKED;
-    r->mapping_why = r->filtering_why = r->hairpin_why = r->fragments_why = PL_NAT_NO_ANSWER;
-    r->lifetime_why = n->conf.lifetime ? PL_NAT_NO_ANSWER : PL_NAT_NOT_ASKED;
+    pl_nat_why why = n->probes[BIND_PP].state == REFUSED ? PL_NAT_REFUSED : PL_NAT_NO_ANSWER;
+    r->classic = why == PL_NAT_REFUSED ? PL_NAT_CLASSIC_UNKNOWN : PL_NAT_UDP_BLOCKED;
+    r->mapping_why = r->filtering_why = r->hairpin_why = r->fragments_why = why;
+    r->lifetime_why = n->conf.lifetime ? why : PL_NAT_NOT_ASKED;
     enter(n, now_us, PL_NAT_STAGE_DONE);
 }
 
@@ -350,6 +351,8 @@ static void on_answer(pl_stun_nat *n, int64_t now_us, probe_id id, unsigned sock
     pl_str software;
     if (m->cls == PL_STUN_ERROR || m->n_unknown) {
         p->state = REFUSED;
+        if (id == BIND_PP)
+            (void)!pl_stun_get_error(m, &r->refused_code, &software);
         return;
     }
     if (!pl_addr_eq(from, &p->answers_from)) {

@@ -50,18 +50,20 @@ typedef enum pl_nat_classic {
 
 typedef enum pl_nat_truth { PL_NAT_MAYBE = 0, PL_NAT_YES, PL_NAT_NO } pl_nat_truth;
 
-typedef enum pl_nat_why { /* why something is not known */
-                          PL_NAT_KNOWN = 0,
-                          PL_NAT_NOT_ASKED,   /* the configuration left it out, or it is not over yet */
-                          PL_NAT_NO_ANSWER,   /* UDP is blocked, or the server is not there */
-                          PL_NAT_ONE_ADDRESS, /* the server has no OTHER-ADDRESS */
-                          PL_NAT_NO_CHANGE,   /* the server refuses CHANGE-REQUEST */
-                          PL_NAT_NO_RESPONSE_PORT,
-                          PL_NAT_NO_PADDING,
-                          PL_NAT_OTHER_SILENT, /* the server's other address does not answer */
-                          PL_NAT_NO_NAT,       /* nothing is translated: the question does not arise */
-                          PL_NAT_UNSTABLE, /* the answers contradict each other (the mapping changed meanwhile) */
-                          PL_NAT_OUT_OF_TIME
+/* Why something is not known. */
+typedef enum pl_nat_why {
+    PL_NAT_KNOWN = 0,
+    PL_NAT_NOT_ASKED,   /* the configuration left it out, or it is not over yet */
+    PL_NAT_NO_ANSWER,   /* UDP is blocked, or the server is not there */
+    PL_NAT_REFUSED,     /* the server answers with an error: refused_code */
+    PL_NAT_ONE_ADDRESS, /* the server has no OTHER-ADDRESS */
+    PL_NAT_NO_CHANGE,   /* the server refuses CHANGE-REQUEST */
+    PL_NAT_NO_RESPONSE_PORT,
+    PL_NAT_NO_PADDING,
+    PL_NAT_OTHER_SILENT, /* the server's other address does not answer */
+    PL_NAT_NO_NAT,       /* nothing is translated: the question does not arise */
+    PL_NAT_UNSTABLE,     /* the answers contradict each other (the mapping changed meanwhile) */
+    PL_NAT_OUT_OF_TIME
 } pl_nat_why;
 
 typedef struct pl_nat_result {
@@ -77,6 +79,7 @@ typedef struct pl_nat_result {
     pl_nat_truth fragments;  /* UDP fragments pass in both directions */
     int64_t lifetime_min_us; /* a binding that was silent so long was still alive; 0: not known */
     int64_t lifetime_max_us; /* one silent so long was gone; PL_NEVER: none was found gone */
+    uint16_t refused_code;   /* of the first question, or 0 */
     int64_t rtt_us;          /* to the server, at most; -1: not known */
     char software[64];       /* of the server, or "" */
 } pl_nat_result;

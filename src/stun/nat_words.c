@@ -57,6 +57,7 @@ const char *pl_nat_why_str(pl_nat_why w)
     case PL_NAT_KNOWN: return "";
     case PL_NAT_NOT_ASKED: return "it was not asked";
     case PL_NAT_NO_ANSWER: return "the server did not answer";
+    case PL_NAT_REFUSED: return "the server refuses";
     case PL_NAT_ONE_ADDRESS: return "the server has no second address";
     case PL_NAT_NO_CHANGE: return "the server does not answer from elsewhere (CHANGE-REQUEST)";
     case PL_NAT_NO_RESPONSE_PORT: return "the server does not answer to another port (RESPONSE-PORT)";

@@ -1,7 +1,7 @@
 /* NAT discovery in virtual time, through a NAT of every mapping and filtering, against our own responder. */
 #include "pl_test.h"
 
-#include "stun/integrity.h"
+#include "stun/message.h"
 #include "stun/nat.h"
 #include "stun/server.h"
 
@@ -37,7 +37,7 @@ typedef struct world {
     int64_t now_us, delay_us;
     nat_kind nat;
     double loss;
-    bool other_is_dead, ignores_change, silent;
+    bool other_is_dead, ignores_change, silent, refuses;
     pl_rand_seeded state;
     pl_rand rand;
     pl_stun_server server;
@@ -161,6 +161,14 @@ static void serve(world *w, const packet *p)
     uint8_t out[PL_STUN_SERVE_MAX];
     pl_stun_reply reply;
     pl_stun_query q = { .pkt = p->data, .len = p->len, .source = &p->from, .at = (uint8_t)p->where };
+    if (w->refuses) {
+        pl_stun_msg m;
+        PL_EQ(pl_stun_parse(&m, p->data, p->len), PL_OK);
+        pl_stun_wr s = pl_stun_begin_reply(out, sizeof out, PL_STUN_ERROR, &m);
+        pl_stun_put_error(&s, 401, NULL);
+        come_in(w, &p->from, &w->server_addr[p->where], out, pl_stun_end(&s));
+        return;
+    }
     if (w->silent || !pl_stun_serve(&w->server, NULL, &q, out, sizeof out, &reply))
         return;
     if (w->ignores_change)
@@ -319,6 +327,18 @@ PL_TEST(blocked_udp_is_said_within_ten_seconds)
     }
 }
 
+PL_TEST(a_refusal_is_no_blocked_udp)
+{
+    nat_kind nat = { .translates = true };
+    world w;
+    world_init(&w, &nat, true);
+    w.refuses = true;
+    pl_nat_result r = run(&w, plain);
+    PL_EQ(r.classic, PL_NAT_CLASSIC_UNKNOWN);
+    PL_EQ(r.mapping_why, PL_NAT_REFUSED);
+    PL_EQ(r.refused_code, 401);
+}
+
 PL_TEST(a_server_with_one_address_tells_less_and_why)
 {
     nat_kind nat = { .translates = true, .filters = true, .filtering = APD };
@@ -433,7 +453,8 @@ PL_TEST(every_word_has_a_text)
 }
 
 PL_TESTS(t(names_every_mapping_and_filtering), t(loss_makes_no_other_nat), t(open_internet_and_firewalls),
-         t(blocked_udp_is_said_within_ten_seconds), t(a_server_with_one_address_tells_less_and_why),
-         t(a_dead_second_address_is_no_filter), t(a_server_that_answers_from_the_wrong_place),
-         t(fragments_and_pools), t(lifetimes_are_found_by_search), t(the_search_for_a_lifetime_is_bounded),
-         t(wrong_configurations), t(every_word_has_a_text))
+         t(blocked_udp_is_said_within_ten_seconds), t(a_refusal_is_no_blocked_udp),
+         t(a_server_with_one_address_tells_less_and_why), t(a_dead_second_address_is_no_filter),
+         t(a_server_that_answers_from_the_wrong_place), t(fragments_and_pools),
+         t(lifetimes_are_found_by_search), t(the_search_for_a_lifetime_is_bounded), t(wrong_configurations),
+         t(every_word_has_a_text))
