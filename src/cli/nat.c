@@ -63,23 +63,34 @@ static pl_family wanted_family(const pl_addr *local)
     return strcmp(opt.family, "ipv4") == 0 ? PL_AF_IP4 : PL_AF_IP6;
 }
 
-static pl_err find_server(pl_loop *loop, const pl_stun_uri *u, const pl_addr *local, found *f)
+static pl_err ask_for(pl_loop *loop, const pl_stun_uri *u, pl_family family, const char *service,
+                      uint16_t port, found *f)
 {
     bool datagrams = u->transport == PL_STUN_UDP || u->transport == PL_STUN_DTLS;
     pl_resolve *question;
     pl_resolve_service what = { .host = u->host,
                                 .port = u->port,
-                                .default_port = pl_stun_uri_port(u),
-                                .service = u->turn     ? (u->secure ? "turns" : "turn")
-                                           : u->secure ? "stuns"
-                                                       : "stun",
+                                .default_port = port,
+                                .service = service,
                                 .proto = datagrams ? "udp" : "tcp",
-                                .family = wanted_family(local) };
+                                .family = family };
     *f = (found){ 0 };
     pl_err err = pl_resolve_service_start(&question, loop, &what, on_found, f);
     while (!err && !f->done)
         (void)pl_loop_run_once(loop, PL_SEC(1));
     return err ? err : f->err;
+}
+
+/* Servers that can be asked for behaviour have a service name of their own (RFC 5780 5.1): looked for first, without
+ * a port to fall back to, so that port 0 means there is no such record. */
+static pl_err find_server(pl_loop *loop, const pl_stun_uri *u, const pl_addr *local, found *f)
+{
+    static const char *const names[] = { "stun", "stuns", "turn", "turns" };
+    pl_family family = wanted_family(local);
+    bool may_discover = u->transport == PL_STUN_UDP && !u->turn && !u->is_ip && !u->port;
+    if (may_discover && !ask_for(loop, u, family, "stun-behavior", 0, f) && f->addr[0].port)
+        return PL_OK;
+    return ask_for(loop, u, family, names[2 * u->turn + u->secure], pl_stun_uri_port(u), f);
 }
 
 /* ---- the run ---- */
