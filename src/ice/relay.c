@@ -363,11 +363,14 @@ void pl_ice_relay_base_gone(pl_ice *ice, const ice_base *b)
     plan_streams(ice);
 }
 
-/* What has failed may be tried once more: a restart, or a new network. */
+/* What has failed may be tried once more: a restart, or a new network. And does what stood still stand? New pairs through
+ * it would not find out, as their peers are permitted already. */
 void pl_ice_relay_again(pl_ice *ice)
 {
     PL_EACH (n, &ice->turns) {
         ice_turn *t = pl_of(n, ice_turn, in_turns);
+        if (t->core && t->state == ICE_TURN_READY)
+            pl_turn_probe(t->core, ice->now_us);
         if (t->state != ICE_TURN_OVER)
             continue;
         t->state = ICE_TURN_WAITING;
@@ -515,8 +518,11 @@ static bool is_doubtful(const ice_base *b, const pl_addr *peer)
 
 void pl_ice_relay_permit(pl_ice *ice, const ice_base *b, const pl_addr *peer)
 {
-    if (b->turn && b->turn->core && !is_doubtful(b, peer))
-        (void)!pl_turn_permit(b->turn->core, ice->now_us, peer);
+    pl_turn *core = b->turn ? b->turn->core : NULL;
+    if (core && pl_turn_permission_of(core, peer) == PL_TURN_PERMIT_DENIED)
+        pl_turn_unpermit(core, ice->now_us, peer); /* a new pair asks anew: the answer is what ends it, too */
+    if (core && !is_doubtful(b, peer))
+        (void)!pl_turn_permit(core, ice->now_us, peer);
 }
 
 /* Other checks need a permission that is at least asked for: right behind its request they get through. */
