@@ -48,6 +48,7 @@ typedef struct pl_jsep_conf {
     uint16_t sctp_port;        /* 0: 5000 */
     uint64_t max_message_size; /* what we take in one message; 0: 262144 */
     bool no_trickle;           /* do not announce trickle (the caller sends complete descriptions) */
+    bool ice_lite;             /* say that we only answer checks; a full peer is then controlling */
 } pl_jsep_conf;
 
 /* One transceiver. Read by everybody, written by jsep alone, except `user`. */

@@ -83,7 +83,8 @@ static bool event_transport(pl_jsep *j, pl_jsep_event *out)
     out->u.transport.local_ufrag = local->media.at[tagged].ufrag;
     out->u.transport.local_pwd = local->media.at[tagged].pwd;
     out->u.transport.lite = remote->ice_lite;
-    out->u.transport.controlling = j->controlling || remote->ice_lite;
+    out->u.transport.controlling =
+        remote->ice_lite == j->conf.ice_lite ? j->controlling : remote->ice_lite; /* RFC 8445 6.1.1 */
     out->u.transport.trickle = (m->ice_options & PL_ICE_OPT_TRICKLE) != 0;
     out->u.transport.ice_restart = j->told_ice != 0 && ice != j->told_ice;
     out->u.transport.role = j->role;

@@ -265,6 +265,7 @@ pl_err pl_jsep_begin(const pl_jsep *j, pl_desc **out)
         return err;
     (*out)->session_id = j->session_id;
     (*out)->session_version = j->version;
+    (*out)->ice_lite = j->conf.ice_lite;
     (*out)->msid_semantic = pl_desc_textz(*out, "WMS *");
     return PL_OK;
 }

@@ -18,6 +18,7 @@ static pl_err make_jsep(pl_pc *pc)
         .n_fingerprints = 1,
         .setup = pc->conf.setup,
         .max_message_size = MAX_MESSAGE_SIZE,
+        .ice_lite = pc->conf.ice_lite,
     };
     return pl_jsep_new(&pc->jsep, &conf);
 }

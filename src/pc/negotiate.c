@@ -23,7 +23,8 @@ static void on_gather(pl_pc *pc, const pl_jsep_event *ev)
                              .log_id = pc->conf.log_id,
                              .ufrag = ufrag,
                              .pwd = pwd,
-                             .controlling = offering,
+                             .controlling = offering && !pc->conf.ice_lite,
+                             .lite = pc->conf.ice_lite,
                              .relay_only = pc->conf.relay_only,
                              .without = pc->conf.ice_without };
         err = pl_ice_new(&pc->ice, &conf, pc->now_us);

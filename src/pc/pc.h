@@ -42,6 +42,7 @@ typedef struct pl_pc_conf {
     int64_t max_bitrate_bps; /* 0: 5 Mbit/s */
     int64_t wall_offset_us;  /* Unix time minus this clock, for NTP */
     bool relay_only;
+    bool ice_lite;        /* checks are answered, none are sent */
     uint32_t ice_without; /* PL_ICE_NO_... */
 } pl_pc_conf;
 

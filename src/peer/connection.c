@@ -103,6 +103,7 @@ static pl_err make_pc(pl_peer_connection *p, const pl_configuration *conf, uint3
     pl_pc_conf pc = { .dtls_ctx = p->factory->dtls_ctx,
                       .log_id = log_id,
                       .wall_offset_us = pl_wall_us() - now_us,
+                      .ice_lite = p->factory->conf.ice_lite,
                       .ice_without = p->factory->conf.ice_without };
     if (conf) {
         pc.setup = conf->dtls_setup;

@@ -155,6 +155,34 @@ PL_TEST(many_connections_share_a_port)
     pl_loop_free(loop);
 }
 
+/* A server as one would run it: lite, on one port. Whoever offers, the full side sends the checks. */
+PL_TEST(a_lite_server_is_reached_whoever_offers)
+{
+    own_net_enter(false);
+    pl_factory_conf lite = { .loopback = true, .no_ipv6 = true, .udp_port = ONE_PORT + 1, .ice_lite = true };
+    pl_factory_conf full = { .loopback = true, .no_ipv6 = true };
+    for (int offerer = 0; offerer < 2; offerer++) {
+        duo d;
+        duo_init(&d, offerer ? &lite : &full, offerer ? &full : &lite, NULL, NULL);
+        duo_connect(&d);
+        duo_talk(&d, 20);
+        int server = offerer ? 0 : 1;
+        PL_EQ(duo_path_of(&d, server).local_port, ONE_PORT + 1);
+        pl_sdp_type type;
+        char *sdp;
+        PL_EQ(pl_peer_connection_local_description(d.side[server].pc, &type, &sdp), PL_OK);
+        PL_OKAY(strstr(sdp, "a=ice-lite\r\n"));
+        pl_free(sdp);
+        PL_EQ(pl_peer_connection_local_description(d.side[1 - server].pc, &type, &sdp), PL_OK);
+        PL_OKAY(!strstr(sdp, "a=ice-lite"));
+        pl_free(sdp);
+        duo_negotiate(&d, true); /* a restart, too */
+        duo_run(&d, PL_MS(200));
+        duo_talk(&d, 5);
+        duo_clear(&d);
+    }
+}
+
 /* ---- the network changes ---- */
 
 PL_TEST(a_call_moves_when_its_interface_vanishes)
@@ -225,5 +253,6 @@ PL_TEST(without_continual_gathering_nothing_is_noticed)
 PL_TESTS(t(tcp_between_peers_without_udp), t(simultaneous_open_when_nobody_may_listen),
          t(a_peer_may_close_a_tcp_path_and_the_call_says_so),
          t(names_in_place_of_addresses_are_found_on_the_link), t(interfaces_and_families_are_filtered),
-         t(many_connections_share_a_port), t(a_call_moves_when_its_interface_vanishes),
-         t(a_call_survives_a_time_without_any_network), t(without_continual_gathering_nothing_is_noticed))
+         t(many_connections_share_a_port), t(a_lite_server_is_reached_whoever_offers),
+         t(a_call_moves_when_its_interface_vanishes), t(a_call_survives_a_time_without_any_network),
+         t(without_continual_gathering_nothing_is_noticed))
