@@ -66,6 +66,52 @@ PL_TEST(both_sides_behind_relays)
     turnserver_stop(&t);
 }
 
+/* A turn: URI that names no transport is tried over UDP, and over TCP when that is silent. */
+PL_TEST(tcp_where_udp_does_not_get_through)
+{
+    turnserver t;
+    duo d;
+    turnserver_start_at(&t, "127.0.0.1", true);
+    pl_ice_server server = { .url = "turn:127.0.0.1", .username = "u", .credential = "p" };
+    pl_configuration relayed = with(&server, PL_ICE_TRANSPORT_RELAY);
+    duo_init(&d, &loopback, NULL, &relayed, NULL);
+    duo_connect(&d);
+    duo_talk(&d, 20);
+    PL_STREQ(duo_path_of(&d, 0).relay_protocol, "tcp");
+    duo_clear(&d);
+    turnserver_stop(&t);
+}
+
+/* The server that carries the call dies; the other one takes over. */
+PL_TEST(a_call_outlives_its_relay)
+{
+    turnserver t[2];
+    duo d;
+    turnserver_start_at(&t[0], "127.0.0.1", false);
+    turnserver_start_at(&t[1], "127.0.0.2", false);
+    pl_ice_server server[] = { { .url = "turn:u:p@127.0.0.1?transport=udp" },
+                               { .url = "turn:u:p@127.0.0.2?transport=udp" } };
+    pl_configuration relayed = { .ice_servers = server,
+                                 .n_ice_servers = 2,
+                                 .ice_transport_policy = PL_ICE_TRANSPORT_RELAY };
+    duo_init(&d, &loopback, NULL, &relayed, NULL);
+    duo_connect(&d);
+    duo_talk(&d, 20);
+    duo_path first = duo_path_of(&d, 0), second = first;
+    int carries = strcmp(first.local, "127.0.0.2") == 0;
+    PL_STREQ(first.local, carries ? "127.0.0.2" : "127.0.0.1");
+    turnserver_stop(&t[carries]);
+    for (int64_t end_us = pl_clock_us() + PL_SEC(20);
+         pl_clock_us() < end_us && strcmp(first.local, second.local) == 0;) {
+        duo_run(&d, PL_MS(200));
+        second = duo_path_of(&d, 0);
+    }
+    PL_STREQ(second.local, carries ? "127.0.0.1" : "127.0.0.2");
+    duo_talk(&d, 20);
+    duo_clear(&d);
+    turnserver_stop(&t[!carries]);
+}
+
 /* A certificate that nobody trusts, and a wrong password: no candidate, and the call says failed. */
 PL_TEST(relays_that_refuse_us_end_in_failure)
 {
@@ -91,4 +137,5 @@ PL_TEST(relays_that_refuse_us_end_in_failure)
 }
 
 PL_TESTS(t(a_relay_by_udp), t(a_relay_by_tcp), t(a_relay_by_tls), t(both_sides_behind_relays),
+         t(tcp_where_udp_does_not_get_through), t(a_call_outlives_its_relay),
          t(relays_that_refuse_us_end_in_failure))

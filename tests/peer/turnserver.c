@@ -42,17 +42,22 @@ static void write_cert(char name[40])
     EVP_PKEY_free(key);
 }
 
-static bool listens(uint16_t port)
+static bool listens(const char *address, uint16_t port)
 {
     struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(port) };
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    inet_pton(AF_INET, address, &to.sin_addr);
     bool ok = connect(fd, (struct sockaddr *)&to, sizeof to) == 0;
     close(fd);
     return ok;
 }
 
 void turnserver_start(turnserver *t)
+{
+    turnserver_start_at(t, "127.0.0.1", false);
+}
+
+void turnserver_start_at(turnserver *t, const char *address, bool without_udp)
 {
     own_net_enter(false);
     write_cert(t->cert_file);
@@ -63,13 +68,14 @@ void turnserver_start(turnserver *t)
         dup2(null, 1);
         dup2(null, 2);
         execlp("turnserver", "turnserver", "-c", "/dev/null", "--log-file", "/dev/null", "--pidfile",
-               "/dev/null", "--no-cli", "-a", "-u", "u:p", "-r", "test", "-L", "127.0.0.1", "-E", "127.0.0.1",
-               "-p", "3478", "--tls-listening-port", "5349", "--cert", t->cert_file, "--pkey", t->cert_file,
-               "--allow-loopback-peers", "--relay-threads", "1", "--no-rfc5780", (char *)NULL);
+               "/dev/null", "--no-cli", "-a", "-u", "u:p", "-r", "test", "-L", address, "-E", address, "-p",
+               "3478", "--tls-listening-port", "5349", "--cert", t->cert_file, "--pkey", t->cert_file,
+               "--allow-loopback-peers", "--relay-threads", "1", "--no-rfc5780",
+               without_udp ? "--no-udp" : (char *)NULL, (char *)NULL);
         _exit(127);
     }
     for (int64_t end_us = pl_clock_us() + PL_SEC(10); pl_clock_us() < end_us;) {
-        if (listens(TURN_PORT) && listens(TURN_TLS_PORT))
+        if (listens(address, TURN_PORT) && listens(address, TURN_TLS_PORT))
             return;
         PL_EQ(waitpid(t->pid, NULL, WNOHANG), 0); /* it still runs */
         usleep(20000);

@@ -2,6 +2,7 @@
 #ifndef PEER_TURNSERVER_H
 #define PEER_TURNSERVER_H
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 enum { TURN_PORT = 3478, TURN_TLS_PORT = 5349 };
@@ -13,6 +14,8 @@ typedef struct turnserver {
 
 /* Listens on 127.0.0.1; user "u", password "p". */
 void turnserver_start(turnserver *t);
+/* On that address of loopback, "127.0.0.2"; without_udp: reached by TCP and TLS alone. */
+void turnserver_start_at(turnserver *t, const char *address, bool without_udp);
 void turnserver_stop(turnserver *t);
 
 #endif
