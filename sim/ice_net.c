@@ -10,7 +10,8 @@
 enum { PACKET_MAX = 2048, SERVERS_MAX = 8 };
 
 typedef struct host {
-    sim_link *up, *down;
+    sim_link *up[2], *down[2]; /* the second ones belong to the interface `detour` */
+    pl_addr detour;
     sim_nat nat[2]; /* the nearest first */
     size_t n_nats;
     bool isolated, udp_blocked;
@@ -54,8 +55,10 @@ void sim_ice_net_free(sim_ice_net *net)
     if (!net)
         return;
     for (size_t i = 0; i < net->n_hosts; i++) {
-        sim_link_free(net->hosts[i].up);
-        sim_link_free(net->hosts[i].down);
+        for (int k = 0; k < 2; k++) {
+            sim_link_free(net->hosts[i].up[k]);
+            sim_link_free(net->hosts[i].down[k]);
+        }
         sim_nat_clear(&net->hosts[i].nat[0]);
         sim_nat_clear(&net->hosts[i].nat[1]);
     }
@@ -69,8 +72,8 @@ int sim_ice_host(sim_ice_net *net, const sim_net *link, sim_nat_kind nat, const 
         abort();
     host *h = &net->hosts[net->n_hosts];
     *h = (host){ 0 };
-    h->up = sim_link_new(link, pl_rand_u64(&net->rand));
-    h->down = sim_link_new(link, pl_rand_u64(&net->rand));
+    h->up[0] = sim_link_new(link, pl_rand_u64(&net->rand));
+    h->down[0] = sim_link_new(link, pl_rand_u64(&net->rand));
     net->n_hosts++;
     if (nat != SIM_NAT_OPEN) {
         static const sim_nat_dependence filtering[] = { [SIM_NAT_FULL_CONE] = SIM_NAT_EI,
@@ -170,14 +173,29 @@ void sim_ice_nat_reboot(sim_ice_net *net, int n)
 
 void sim_ice_set_link(sim_ice_net *net, int n, const sim_net *link)
 {
-    sim_link_set(net->hosts[n].up, link);
-    sim_link_set(net->hosts[n].down, link);
+    sim_link_set(net->hosts[n].up[0], link);
+    sim_link_set(net->hosts[n].down[0], link);
+}
+
+void sim_ice_set_detour(sim_ice_net *net, int n, const pl_addr *iface, const sim_net *link)
+{
+    host *h = &net->hosts[n];
+    if (h->up[1])
+        abort();
+    h->detour = *iface;
+    h->up[1] = sim_link_new(link, pl_rand_u64(&net->rand));
+    h->down[1] = sim_link_new(link, pl_rand_u64(&net->rand));
+}
+
+static int link_of(const host *h, const pl_addr *iface)
+{
+    return h->up[1] && pl_addr_eq(&h->detour, iface);
 }
 
 void sim_ice_blackout(sim_ice_net *net, int n, int64_t until_us)
 {
-    sim_link_blackout(net->hosts[n].up, until_us);
-    sim_link_blackout(net->hosts[n].down, until_us);
+    sim_link_blackout(net->hosts[n].up[0], until_us);
+    sim_link_blackout(net->hosts[n].down[0], until_us);
 }
 
 static bool is_behind_nat(const host *h, const pl_addr *inner)
@@ -195,7 +213,7 @@ static void deliver(host *h, int64_t now_us, uint8_t proto, const pl_addr *from,
     for (size_t i = 0; i < h->n_ifaces; i++) {
         if (pl_addr_eq(&h->iface[i], to)) {
             pl_path path = { .local = *to, .remote = *from, .proto = proto };
-            sim_link_send(h->down, now_us, &path, data, len);
+            sim_link_send(h->down[link_of(h, to)], now_us, &path, data, len);
             return;
         }
     }
@@ -267,13 +285,15 @@ static void route(sim_ice_net *net, int64_t now_us, host *h, uint8_t proto, cons
 static int64_t step(sim_ice_net *net, int64_t now_us)
 {
     host *first = NULL;
+    sim_link *arriving = net->core;
     const sim_ice_service *ticking = NULL;
     int64_t at_us = sim_link_next_us(net->core);
-    for (size_t i = 0; i < net->n_hosts; i++) {
-        int64_t next_us = sim_link_next_us(net->hosts[i].up);
-        if (next_us < at_us) {
-            at_us = next_us;
-            first = &net->hosts[i];
+    for (size_t i = 0; i < 2 * net->n_hosts; i++) {
+        sim_link *up = net->hosts[i / 2].up[i % 2];
+        if (up && sim_link_next_us(up) < at_us) {
+            at_us = sim_link_next_us(up);
+            first = &net->hosts[i / 2];
+            arriving = up;
         }
     }
     for (size_t i = 0; i < net->n_services; i++) {
@@ -290,7 +310,7 @@ static int64_t step(sim_ice_net *net, int64_t now_us)
     pl_path path;
     if (ticking)
         ticking->ticks(ticking->ctx, at_us);
-    else if (sim_link_recv(first ? first->up : net->core, at_us, &path, data, sizeof data, &len)) {
+    else if (sim_link_recv(arriving, at_us, &path, data, sizeof data, &len)) {
         if (first)
             route(net, at_us, first, path.proto, &path.local, &path.remote, data, len);
         else
@@ -309,13 +329,16 @@ void sim_ice_send(sim_ice_net *net, int64_t now_us, int n, const pl_path *path, 
 {
     if (path->local.family != path->remote.family)
         abort();
-    sim_link_send(net->hosts[n].up, now_us, path, data, len);
+    host *h = &net->hosts[n];
+    sim_link_send(h->up[link_of(h, &path->local)], now_us, path, data, len);
 }
 
 bool sim_ice_recv(sim_ice_net *net, int64_t now_us, int n, pl_path *path, void *data, size_t cap, size_t *len)
 {
     pump(net, now_us);
-    return sim_link_recv(net->hosts[n].down, now_us, path, data, cap, len);
+    host *h = &net->hosts[n];
+    return sim_link_recv(h->down[0], now_us, path, data, cap, len) ||
+           (h->down[1] && sim_link_recv(h->down[1], now_us, path, data, cap, len));
 }
 
 int64_t sim_ice_net_next_us(const sim_ice_net *net)
@@ -324,8 +347,10 @@ int64_t sim_ice_net_next_us(const sim_ice_net *net)
     for (size_t i = 0; i < net->n_services; i++)
         next_us = pl_min_us(next_us, net->services[i].next_us(net->services[i].ctx));
     for (size_t i = 0; i < net->n_hosts; i++) {
-        next_us = pl_min_us(next_us, sim_link_next_us(net->hosts[i].up));
-        next_us = pl_min_us(next_us, sim_link_next_us(net->hosts[i].down));
+        for (int k = 0; k < 2 && net->hosts[i].up[k]; k++) {
+            next_us = pl_min_us(next_us, sim_link_next_us(net->hosts[i].up[k]));
+            next_us = pl_min_us(next_us, sim_link_next_us(net->hosts[i].down[k]));
+        }
     }
     return next_us;
 }

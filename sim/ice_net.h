@@ -58,6 +58,8 @@ void sim_ice_emit(sim_ice_net *net, int64_t now_us, const pl_path *path, const v
 /* The NAT forgets all it knows: new mappings from now on. */
 void sim_ice_nat_reboot(sim_ice_net *net, int host);
 void sim_ice_set_link(sim_ice_net *net, int host, const sim_net *link);
+/* One interface of the host has links of its own from now on: a slower network, or a dead one. */
+void sim_ice_set_detour(sim_ice_net *net, int host, const pl_addr *iface, const sim_net *link);
 void sim_ice_blackout(sim_ice_net *net, int host, int64_t until_us);
 
 void sim_ice_send(sim_ice_net *net, int64_t now_us, int host, const pl_path *path, const void *data,

@@ -132,6 +132,7 @@ struct ice_pair {
     bool decisive;      /* controlled: the peer has said that this nomination is newer than all before */
     bool use_candidate; /* controlling: the next check nominates */
     bool nominate_on_success;              /* controlled: the peer has nominated it, our check is still out */
+    uint32_t nomination;                   /* controlling: which of ours it is, from 1 */
     int64_t nominated_us;                  /* when the peer last said USE-CANDIDATE */
     int64_t answered_us;                   /* last answer of the peer: consent runs from here */
     int64_t first_check_us, last_check_us; /* when the first and the newest check began; 0: none yet */
@@ -179,6 +180,7 @@ typedef struct ice_tx {
     const ice_server *server; /* when gathering */
     uint8_t kind;
     bool use_candidate, controlling; /* what the request said */
+    bool quiet;                      /* gathering does not wait for it */
 } ice_tx;
 
 typedef struct ice_answer {
@@ -249,7 +251,9 @@ bool pl_ice_may_ask(const pl_ice *ice, const ice_base *b, const pl_addr *server)
 /* A server sees this base at that address. */
 void pl_ice_gather_mapped(pl_ice *ice, ice_base *b, const pl_addr *mapped, const pl_addr *server,
                           const char *url);
-void pl_ice_gather_again(pl_ice *ice); /* before more is asked for: its time begins anew if it was over */
+void pl_ice_gather_ask_again(pl_ice *ice,
+                             bool quiet); /* every STUN server, quietly: the state stays complete */
+void pl_ice_gather_again(pl_ice *ice);    /* before more is asked for: its time begins anew if it was over */
 int64_t pl_ice_gather_next_us(const pl_ice *ice);
 ice_local *pl_ice_local_find(const pl_ice *ice, const ice_base *base, const pl_addr *addr);
 ice_local *pl_ice_local_new(pl_ice *ice, ice_base *base, pl_ice_type type, const pl_addr *addr,

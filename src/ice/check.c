@@ -106,15 +106,16 @@ static void cancel_txs_of(pl_ice *ice, const ice_pair *p, bool nominations_too)
 }
 
 /* A pair is nominated, or the session gives way to a new one: no check of it goes on (RFC 8445 8.1.2). Answers to those
- * that are out are still welcome. */
+ * that are out are still welcome. A nomination that is newer than the one just answered goes on. */
 void pl_ice_park(pl_ice *ice, ice_session *s)
 {
-    PL_EACH (n, &s->triggered)
-        pl_list_remove(n);
     PL_EACH (n, &s->pairs) {
         ice_pair *p = pl_of(n, ice_pair, in_pairs);
-        cancel_txs_of(ice, p, true);
         p->parked = true;
+        if (p->use_candidate && s == ice->cur)
+            continue;
+        pl_list_remove(&p->in_triggered);
+        cancel_txs_of(ice, p, true);
         if (p->state == PL_ICE_PAIR_IN_PROGRESS)
             pl_ice_pair_enter(ice, p, PL_ICE_PAIR_WAITING, "checking is over");
         if (!p->valid)
@@ -142,8 +143,9 @@ static size_t build_check(const pl_ice *ice, const ice_tx *tx, uint8_t *out, siz
     pl_stun_put_u64(&s, tx->controlling ? PL_STUN_ICE_CONTROLLING : PL_STUN_ICE_CONTROLLED, ice->tie_breaker);
     if (tx->use_candidate)
         pl_stun_put_flag(&s, PL_STUN_USE_CANDIDATE);
-    if (tx->use_candidate && session->n_nominations > 1)
-        pl_stun_put_u32(&s, ICE_STUN_NOMINATION, session->n_nominations);
+    if (tx->use_candidate &&
+        tx->pair->nomination > 1) /* the first needs no number, and no peer knows it then */
+        pl_stun_put_u32(&s, ICE_STUN_NOMINATION, tx->pair->nomination);
     pl_stun_put_u32(&s, PL_STUN_PRIORITY, pl_ice_prflx_priority(tx->base));
     pl_stun_put_integrity(&s, session->remote_pwd, strlen(session->remote_pwd));
     pl_stun_put_fingerprint(&s);

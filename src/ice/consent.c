@@ -7,6 +7,7 @@ enum { TOGETHER_US = 250000 };
 #define WEAK_US        PL_MS(1500) /* four transmissions without an answer */
 #define WEAK_HURRY_US  PL_MS(250)
 #define HURRY_PAUSE_US PL_MS(500)
+#define ASK_FOR_US     PL_MS(100) /* controlled, on another pair than the nominated one: until it is nominated */
 
 /* RFC 7675 5.1: each interval is drawn anew from 0.8 to 1.2 times the period. It ends on a quarter of a second of this
  * machine's clock, so that of many connections those about due are woken for together: the check itself costs less
@@ -33,13 +34,26 @@ static bool is_retaken(const pl_ice *ice, const ice_session *s)
     return s->taken_us - s->selected->answered_us > ice->conf.consent_us;
 }
 
+/* A call that had to leave its nominated pair checks the new one at once and often: the peer sees where we are. */
+static bool has_left(const ice_session *s)
+{
+    return s->established && !pl_ice_nominated(s);
+}
+
+static int64_t next_check_us(const pl_ice *ice, const ice_session *s)
+{
+    if (only_listens(ice))
+        return PL_NEVER;
+    return has_left(s) ? ice->now_us + ASK_FOR_US : pl_ice_consent_interval_us(ice);
+}
+
 void pl_ice_consent_start(pl_ice *ice, ice_session *s)
 {
     s->heard_us = s->taken_us = ice->now_us;
     s->asked_us = PL_NEVER;
-    s->consent_at_us = only_listens(ice)    ? PL_NEVER
-                       : is_retaken(ice, s) ? ice->now_us
-                                            : pl_ice_consent_interval_us(ice);
+    s->consent_at_us = next_check_us(ice, s);
+    if (!only_listens(ice) && (has_left(s) || is_retaken(ice, s)))
+        s->consent_at_us = ice->now_us;
     s->hurried = s->looked = false;
 }
 
@@ -137,7 +151,7 @@ void pl_ice_consent_tick(pl_ice *ice, ice_session *s)
     }
     if (ice->now_us < s->consent_at_us)
         return;
-    s->consent_at_us = pl_ice_consent_interval_us(ice);
+    s->consent_at_us = next_check_us(ice, s);
     if (pl_ice_start_consent(ice, s->selected) && s->asked_us == PL_NEVER)
         s->asked_us = ice->now_us;
 }

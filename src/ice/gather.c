@@ -263,6 +263,32 @@ bool pl_ice_may_ask(const pl_ice *ice, const ice_base *b, const pl_addr *server)
            (!pl_addr_is_link_local(&b->addr) || pl_addr_is_link_local(server));
 }
 
+static bool asks_already(const pl_ice *ice, const ice_base *b, const ice_server *server)
+{
+    PL_EACH (n, &ice->txs) {
+        const ice_tx *tx = pl_of(n, ice_tx, in_txs);
+        if (tx->kind == ICE_TX_GATHER && tx->base == b && tx->server == server)
+            return true;
+    }
+    return false;
+}
+
+/* In a call NATs may have forgotten us: then each server shows a new address, which is signaled like others. */
+void pl_ice_gather_ask_again(pl_ice *ice, bool quiet)
+{
+    PL_EACH (n, &ice->bases) {
+        ice_base *b = pl_of(n, ice_base, in_bases);
+        for (uint32_t i = 0; i < ice->n_servers; i++) {
+            if (asks_already(ice, b, &ice->server[i]))
+                continue;
+            pl_node *before = ice->txs.prev;
+            start_gathering(ice, b, &ice->server[i]);
+            if (ice->txs.prev != before)
+                pl_of(ice->txs.prev, ice_tx, in_txs)->quiet = quiet;
+        }
+    }
+}
+
 /* The transaction is made at once, but its first request waits for the pacer (check.c). */
 static void start_gathering(pl_ice *ice, ice_base *b, const ice_server *server)
 {
@@ -360,7 +386,7 @@ static bool is_asking(const pl_ice *ice)
     if (udp_is_silent(ice))
         return false;
     PL_EACH (n, &ice->txs)
-        if (pl_of(n, ice_tx, in_txs)->kind == ICE_TX_GATHER)
+        if (pl_of(n, ice_tx, in_txs)->kind == ICE_TX_GATHER && !pl_of(n, ice_tx, in_txs)->quiet)
             return true;
     return false;
 }

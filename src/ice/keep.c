@@ -6,7 +6,7 @@
 enum { KEPT_MAX = 3, KEPT_PER_BASE = 2, FASTER_TIMES = 3 };
 #define FASTER_US  PL_MS(10) /* a move is not worth less */
 #define STALE_US   PL_SEC(30)
-#define UNHEARD_US PL_MS(500) /* while the peer is busy elsewhere the selected pair is doubtful */
+#define UNHEARD_US PL_MS(100) /* while the peer is busy elsewhere the selected pair is doubtful */
 
 static bool compares(const pl_ice *ice, const ice_session *s)
 {
@@ -40,6 +40,7 @@ void pl_ice_look_around(pl_ice *ice, ice_session *s)
 {
     if (s != ice->cur || ice->conf.lite)
         return;
+    pl_ice_gather_ask_again(ice, true);
     PL_EACH (n, &s->pairs) {
         ice_pair *p = pl_of(n, ice_pair, in_pairs);
         p->parked = false;

@@ -47,8 +47,9 @@ static ice_pair *best_valid(const pl_ice *ice, const ice_session *s)
 /* Whether a newly nominated pair takes the place of an older one. */
 static bool replaces(const pl_ice *ice, const ice_pair *p, const ice_pair *old)
 {
-    return ice->controlling || p->decisive || p->priority > old->priority ||
-           ice->now_us - old->nominated_us > RENOMINATED_US;
+    if (ice->controlling)
+        return p->nomination > old->nomination; /* a late answer on the pair we have left changes nothing */
+    return p->decisive || p->priority > old->priority || ice->now_us - old->nominated_us > RENOMINATED_US;
 }
 
 static void log_nominated(const pl_ice *ice, const ice_session *s, const ice_pair *p)
@@ -63,7 +64,7 @@ static void nominate(pl_ice *ice, ice_pair *p)
     ice_session *s = p->session;
     ice_pair *old = pl_ice_nominated(s);
     bool takes = old != p && (!old || replaces(ice, p, old));
-    p->nominated = true;
+    p->nominated = takes || old == p || !ice->controlling;
     p->use_candidate = p->nominate_on_success = p->decisive = false;
     if (!takes)
         return;
@@ -104,7 +105,7 @@ static bool may_nominate(const pl_ice *ice, const ice_session *s)
 
 static void ask_for(pl_ice *ice, ice_session *s, ice_pair *p)
 {
-    s->n_nominations++;
+    p->nomination = ++s->n_nominations;
     p->use_candidate = true;
     pl_ice_trigger(ice, p);
 }
@@ -138,6 +139,8 @@ void pl_ice_on_valid(pl_ice *ice, ice_pair *p, bool used_candidate)
 void pl_ice_on_use_candidate(pl_ice *ice, ice_pair *p, uint32_t number)
 {
     ice_session *s = p->session;
+    if (number < s->their_nomination)
+        return; /* an older one, still under way */
     p->nominated_us = ice->now_us;
     if (number > s->their_nomination) {
         s->their_nomination = number;

@@ -323,16 +323,18 @@ pl_err pl_ice_restart(pl_ice *ice, int64_t now_us, const char *ufrag, const char
     ice_session *s = pl_ice_session_new(ice, ufrag, pwd);
     if (!s)
         return PL_ENOMEM;
-    if (ice->prev && !ice->cur->remote_ufrag) { /* the peer never answered that one: the older stays */
-        pl_ice_session_free(ice, ice->cur);
+    ice_session *former = ice->cur;
+    ice->cur = s;
+    if (ice->prev && !former->remote_ufrag) { /* the peer never answered that one: the older stays */
+        pl_ice_session_free(ice, former);
     } else {
         pl_ice_session_free(ice, ice->prev);
-        ice->prev = ice->cur;
-        pl_ice_park(ice, ice->prev);
+        ice->prev = former;
+        pl_ice_park(ice, former);
     }
-    ice->cur = s;
     pl_ice_gather_tell_again(ice);
     pl_ice_gather_again(ice);
+    pl_ice_gather_ask_again(ice, false);
     pl_ice_relay_again(ice);
     pl_ice_gather_update(ice);
     pl_log_info(&ice->log, "restarts");
@@ -351,6 +353,7 @@ pl_err pl_ice_rollback(pl_ice *ice, int64_t now_us)
     PL_EACH (
         n, &ice->cur->pairs) { /* the restart stopped a nomination on its way: nobody else would repeat it */
         ice_pair *p = pl_of(n, ice_pair, in_pairs);
+        p->parked = pl_ice_nominated(ice->cur) != NULL;
         if (p->use_candidate)
             pl_ice_trigger(ice, p);
     }
