@@ -202,11 +202,12 @@ static void check_in_return(pl_ice *ice, ice_pair *p, bool wanted)
     pl_ice_trigger(ice, p);
 }
 
-/* False: there is no room for the pair. Then it gets no answer, or the peer would take for usable what we never can. */
+/* False: there is no room for the pair, or only a restart makes a session of this one again. Then there is no answer, or
+ * the peer would take for usable what is not. */
 static bool learn(pl_ice *ice, const request *r)
 {
     if (r->session->lost)
-        return true; /* answered, but only a restart makes a session of it again */
+        return false;
     ice_remote *remote = learn_remote(ice, r);
     ice_pair *p = remote ? pl_ice_pair_find(r->session, r->base, remote) : NULL;
     if (!p && remote)
