@@ -1,16 +1,20 @@
 /* floor.c - the least a TURN server could cost on this machine: it says yes to every request, looks nothing up but
- * the client's address, and passes data on in as few system calls as the kernel allows. No credentials, no
- * permissions, no timers, no counters, a few sessions. What a real server costs above it is its own. */
+ * the client's address, and passes data on in as few system calls as the kernel allows; busy, it looks for datagrams
+ * as seldom as the relay does (net/rest.h). No credentials, no permissions, no timers, no counters, a few sessions.
+ * What a real server costs above it is its own. */
 #include <errno.h>
 #include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "fleet.h"
 #include "modes.h"
+#include "net/rest.h"
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
@@ -26,7 +30,11 @@ enum {
     PARTS = 128,
     SEGMENTS = 64,
     BYTES = 65000,
-    HEADER = 4
+    HEADER = 4,
+    PLACES = 64,
+    ANSWERS = 256,
+    ANSWER = 64,
+    REST_US = 200
 };
 
 /* Datagrams of one size for one destination. */
@@ -55,6 +63,10 @@ typedef struct floor_server {
     struct sockaddr_in from[SLOTS_MAX];
     _Alignas(size_t) uint8_t control[SLOTS_MAX][64];
     uint8_t (*slot)[SLOT];
+    pl_rest rest;
+    pile answers[PLACES]; /* to Binding requests, by their senders */
+    uint8_t answer[ANSWERS][ANSWER];
+    size_t n_answers;
 } floor_server;
 
 static void flush(pile *p)
@@ -124,14 +136,36 @@ static void close_session(floor_server *s, session *x)
     epoll_ctl(s->epoll, EPOLL_CTL_MOD, x->relay, &e);
 }
 
+static void flush_answers(floor_server *s)
+{
+    for (size_t i = 0; i < PLACES; i++)
+        flush(&s->answers[i]);
+    s->n_answers = 0;
+}
+
+/* Answers to one sender leave together. */
+static void answer_binding(floor_server *s, const struct sockaddr_in *from, const pl_stun_msg *m)
+{
+    pl_addr client = load_addr(from);
+    if (s->n_answers == ANSWERS)
+        flush_answers(s);
+    uint8_t *buf = s->answer[s->n_answers++];
+    pl_stun_wr w = pl_stun_begin_reply(buf, ANSWER, PL_STUN_SUCCESS, m);
+    pl_stun_put_xor_addr(&w, PL_STUN_XOR_MAPPED_ADDRESS, &client);
+    pile *p = &s->answers[(ntohl(from->sin_addr.s_addr) ^ from->sin_port) % PLACES];
+    if (p->to.sin_port != from->sin_port || p->to.sin_addr.s_addr != from->sin_addr.s_addr)
+        flush(p);
+    p->fd = s->fd;
+    p->to = *from;
+    pile_up(p, NULL, buf, pl_stun_end(&w));
+}
+
 static void answer(floor_server *s, session *x, const struct sockaddr_in *from, const pl_stun_msg *m)
 {
     uint8_t buf[LOAD_MESSAGE_MAX];
-    pl_addr client = load_addr(from), peer;
+    pl_addr peer;
     uint32_t lifetime = 600;
     pl_stun_wr w = pl_stun_begin_reply(buf, sizeof buf, PL_STUN_SUCCESS, m);
-    if (m->method == PL_STUN_BINDING)
-        pl_stun_put_xor_addr(&w, PL_STUN_XOR_MAPPED_ADDRESS, &client);
     if (m->method == PL_STUN_ALLOCATE) {
         x = x ? x : open_session(s, from);
         pl_addr relayed = load_bound(x->relay);
@@ -154,7 +188,11 @@ static void from_client(floor_server *s, session *x, const struct sockaddr_in *f
     pl_stun_msg m;
     if (x && len > HEADER && (data[0] & 0xc0) == 0x40)
         pile_up(&x->up, NULL, data + HEADER, len - HEADER);
-    else if (pl_stun_parse(&m, data, len) == PL_OK && m.cls == PL_STUN_REQUEST)
+    else if (pl_stun_parse(&m, data, len) != PL_OK || m.cls != PL_STUN_REQUEST)
+        return;
+    else if (m.method == PL_STUN_BINDING)
+        answer_binding(s, from, &m);
+    else
         answer(s, x, from, &m);
 }
 
@@ -190,11 +228,13 @@ static void clients(floor_server *s)
     for (unsigned i = 0; i < n; i++) {
         size_t left = s->msg[i].msg_len, segment = segment_of(&s->msg[i].msg_hdr, left);
         session *x = find(s, &s->from[i]);
+        pl_rest_count(&s->rest, segment ? (left + segment - 1) / segment : 1);
         for (uint8_t *p = s->slot[i]; left > 0; p += segment, left -= left < segment ? left : segment)
             from_client(s, x, &s->from[i], p, left < segment ? left : segment);
     }
     for (size_t i = 0; i < s->n_sessions; i++)
         flush(&s->session[i].up);
+    flush_answers(s);
 }
 
 static void peers(floor_server *s, session *x)
@@ -204,10 +244,18 @@ static void peers(floor_server *s, session *x)
         size_t left = s->msg[i].msg_len, segment = segment_of(&s->msg[i].msg_hdr, left);
         pl_put16(x->header, x->channel);
         pl_put16(x->header + 2, (uint16_t)segment);
+        pl_rest_count(&s->rest, segment ? left / segment : 1);
         for (uint8_t *p = s->slot[i]; left >= segment && left > 0; p += segment, left -= segment)
             pile_up(&x->down, x->header, p, segment);
     }
     flush(&x->down);
+}
+
+static void rest(floor_server *s)
+{
+    struct timespec t = { .tv_nsec = pl_rest_take(&s->rest, load_now_us()) * 1000 };
+    if (t.tv_nsec > 0)
+        nanosleep(&t, NULL);
 }
 
 void floor_run(const floor_order *order)
@@ -220,8 +268,11 @@ void floor_run(const floor_order *order)
     s->slots = order->slots;
     s->fd = load_socket(&order->at, NULL, true);
     load_epoll_add(s->epoll, s->fd, 0);
+    s->rest.rest_us = REST_US;
+    prctl(PR_SET_TIMERSLACK, 1000, 0, 0, 0);
     for (;;) {
         struct epoll_event event[SESSIONS];
+        rest(s);
         int n = epoll_wait(s->epoll, event, SESSIONS, -1);
         if (n < 0 && errno != EINTR)
             load_die("epoll: %s", strerror(errno));
