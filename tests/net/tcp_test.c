@@ -1,6 +1,8 @@
 /* Streams over loopback: bytes, back-pressure, every way to end. */
 #include "net_help.h"
 
+#include <signal.h>
+
 #include "base/rand.h"
 #include "net/tcp.h"
 
@@ -167,6 +169,41 @@ PL_TEST(the_end_of_a_stream_is_told_once)
     rig_close(&r);
 }
 
+static volatile sig_atomic_t n_sigpipes;
+
+static void on_sigpipe(int number)
+{
+    (void)number;
+    n_sigpipes = n_sigpipes + 1;
+}
+
+/* Both ways to write on: from outside of the loop, and what the loop has queued. */
+PL_TEST(a_peer_that_is_gone_costs_no_signal)
+{
+    void (*before)(int) = signal(SIGPIPE, on_sigpipe);
+    for (int queued = 0; queued < 2; queued++) {
+        struct rig r;
+        rig_open(&r, "127.0.0.1:0", BIG);
+        pl_tcp_pause(r.in.s, true);
+        uint8_t *data = calloc(1, BIG);
+        PL_EQ(pl_tcp_write(r.out.s, data, queued ? BIG : 10), PL_OK);
+        PL_EQ(pl_tcp_queued(r.out.s) > 0, queued);
+        pl_tcp_close(r.in.s); /* with bytes that nobody has read: the kernel says RST */
+        r.in.s = NULL;
+        for (int i = 0; i < 5 && !r.out.n_closed; i++) {
+            (void)!pl_tcp_write(r.out.s, "x", 1);
+            PL_EQ(pl_loop_run_once(r.loop, PL_MS(20)), PL_OK);
+        }
+        HELP_UNTIL(r.loop, r.out.n_closed == 1);
+        PL_EQ(n_sigpipes, 0);
+        free(data);
+        rig_close(&r);
+    }
+    raise(SIGPIPE); /* the application's own are still its own */
+    PL_EQ(n_sigpipes, 1);
+    signal(SIGPIPE, before);
+}
+
 PL_TEST(a_stream_may_close_inside_its_callback)
 {
     struct rig r;
@@ -291,6 +328,6 @@ PL_TEST(nobody_there_and_nobody_wanted)
 }
 
 PL_TESTS(t(streams_carry_bytes_both_ways), t(a_slow_reader_slows_the_writer),
-         t(the_end_of_a_stream_is_told_once), t(a_stream_may_close_inside_its_callback),
-         t(nobody_there_and_nobody_wanted), t(one_client_has_one_listener),
-         t(a_stream_may_leave_from_a_listening_port))
+         t(the_end_of_a_stream_is_told_once), t(a_peer_that_is_gone_costs_no_signal),
+         t(a_stream_may_close_inside_its_callback), t(nobody_there_and_nobody_wanted),
+         t(one_client_has_one_listener), t(a_stream_may_leave_from_a_listening_port))
