@@ -1,7 +1,11 @@
 /* Requests under way: how each is written, when it goes out again, when nobody will answer it any more. */
 #include "turn/turn_internal.h"
 
-enum { PROTOCOL_UDP = 17, FAMILY_IP6 = 2 };
+enum {
+    PROTOCOL_UDP = 17,
+    FAMILY_IP6 = 2,
+    DRAFT_ADDITIONAL_ADDRESS_FAMILY = 0x8032 /* as coturn up to 4.6 knows it; who does not passes over it */
+};
 
 /* A retransmission timeout from what the round trips were, once they are known (RFC 6298); streams retransmit by
  * themselves. */
@@ -104,8 +108,10 @@ static void put_allocate(const pl_turn *t, pl_stun_wr *s)
         pl_stun_put_u32(s, PL_STUN_LIFETIME, t->lifetime_s);
     if (t->families == PL_TURN_IP6)
         pl_stun_put_u8(s, PL_STUN_REQUESTED_ADDRESS_FAMILY, FAMILY_IP6);
-    else if (t->families & PL_TURN_IP6)
+    else if (t->families & PL_TURN_IP6) {
         pl_stun_put_u8(s, PL_STUN_ADDITIONAL_ADDRESS_FAMILY, FAMILY_IP6);
+        pl_stun_put_u8(s, DRAFT_ADDITIONAL_ADDRESS_FAMILY, FAMILY_IP6);
+    }
     if (t->mobility)
         pl_stun_put_flag(s, PL_STUN_MOBILITY_TICKET);
     if (t->software[0])

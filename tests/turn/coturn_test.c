@@ -139,7 +139,6 @@ PL_TEST(one_forbidden_peer_among_several)
     driver_down(&d);
 }
 
-/* coturn knows ADDITIONAL-ADDRESS-FAMILY by the number it had in a draft, and gives IPv4 alone. */
 PL_TEST(asking_for_both_families)
 {
     driver d;
@@ -152,14 +151,49 @@ PL_TEST(asking_for_both_families)
     driver_down(&d);
 }
 
-PL_TEST(a_relayed_address_of_ipv6)
+static const char *const both[] = { "--relay-ip=::1", "--max-allocate-lifetime=2", NULL };
+
+/* Allocate twice, a permission, a channel, and three times Refresh. */
+static bool refreshed_thrice(const driver *d)
 {
-    static const char *const options[] = { "--relay-ip=::1", NULL };
+    return pl_turn_get_counters(d->t)->responses >= 7;
+}
+
+/* Lifetimes of two seconds, so that both addresses outlive them by refreshes alone. */
+PL_TEST(relayed_addresses_of_both_families)
+{
+    coturn c = { 0 };
+    driver d;
+    pl_addr peer4, peer6;
+    int fd4 = driver_udp("127.0.0.1", &peer4), fd6 = driver_udp("::1", &peer6);
+    coturn_up(&c, both);
+    pl_turn_conf conf = conf_for(&c, PL_UDP);
+    conf.families = PL_TURN_IP4 | PL_TURN_IP6;
+    conf.lifetime_s = 2;
+    driver_up(&d, conf);
+    PL_EQ(pl_turn_bind(d.t, driver_now_us(), &peer4), PL_OK);
+    PL_EQ(pl_turn_permit(d.t, driver_now_us(), &peer6), PL_OK);
+    PL_OKAY(driver_until_event(&d, PL_TURN_BOUND));
+    pl_turn_event e = *driver_event(&d, PL_TURN_ALLOCATED);
+    PL_EQ(e.relayed[0].family, PL_AF_IP4);
+    PL_EQ(e.relayed[1].family, PL_AF_IP6);
+    PL_EQ(e.lifetime_s, 2);
+    PL_OKAY(driver_run(&d, refreshed_thrice));
+    echo_through(&d, fd4, &peer4, &e.relayed[0], "four, in a channel");
+    echo_through(&d, fd6, &peer6, &e.relayed[1], "six, in indications");
+    close(fd4);
+    close(fd6);
+    driver_down(&d);
+    coturn_down(&c);
+}
+
+PL_TEST(a_relayed_address_of_ipv6_alone)
+{
     coturn c = { 0 };
     driver d;
     pl_addr peer;
     int fd = driver_udp("::1", &peer);
-    coturn_up(&c, options);
+    coturn_up(&c, both);
     pl_turn_conf conf = conf_for(&c, PL_UDP);
     conf.families = PL_TURN_IP6;
     driver_up(&d, conf);
@@ -326,7 +360,8 @@ int main(void)
                                         t(one_forbidden_peer_among_several),
                                         t(nonces_run_out),
                                         t(asking_for_both_families),
-                                        t(a_relayed_address_of_ipv6),
+                                        t(relayed_addresses_of_both_families),
+                                        t(a_relayed_address_of_ipv6_alone),
                                         t(ipv6_where_there_is_none),
                                         t(another_server),
                                         t(moved_to_another_port),
