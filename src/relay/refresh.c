@@ -1,11 +1,14 @@
 /* Refresh: RFC 8656 8, and RFC 8016 3.2, by which an allocation follows its client to another address. */
+#include "crypto/base64.h"
 #include "relay/relay_internal.h"
 
-enum { TAG_LEN = 16 };
+enum { TAG_LEN = 15, TICKET_TEXT = PL_BASE64_LEN(RELAY_TICKET_LEN) };
+_Static_assert(RELAY_TICKET_LEN % 3 == 0, "its text needs no padding, so there is one text a ticket");
 
 /* ---- tickets ---- */
 
-/* Nobody else can make one, and nobody but the user who has the allocation can use one. */
+/* Nobody else can make one, and nobody but the user who has the allocation can use one. It travels as text, since
+ * coturn's clients keep it as a string. */
 static void tag(const pl_relay *r, const uint8_t *ticket, uint8_t out[TAG_LEN])
 {
     uint8_t whole[PL_SHA256_LEN];
@@ -17,17 +20,19 @@ static void tag(const pl_relay *r, const uint8_t *ticket, uint8_t out[TAG_LEN])
 void relay_put_ticket(const pl_relay *r, const relay_alloc *a, pl_stun_wr *s)
 {
     uint8_t ticket[RELAY_TICKET_LEN];
+    char text[TICKET_TEXT + 1];
     ticket[0] = (uint8_t)r->thread;
     pl_put64(ticket + 1, a->id);
     tag(r, ticket, ticket + RELAY_TICKET_LEN - TAG_LEN);
-    pl_stun_put(s, PL_STUN_MOBILITY_TICKET, ticket, sizeof ticket);
+    pl_stun_put(s, PL_STUN_MOBILITY_TICKET, text, pl_base64_encode(ticket, sizeof ticket, text));
 }
 
 static bool read_ticket(const pl_relay *r, pl_rd value, uint8_t *thread, uint64_t *id)
 {
-    uint8_t expected[TAG_LEN];
-    const uint8_t *p = pl_rd_take(&value, RELAY_TICKET_LEN);
-    if (!p || pl_rd_left(&value))
+    uint8_t expected[TAG_LEN], p[RELAY_TICKET_LEN];
+    size_t n;
+    if (pl_rd_left(&value) != TICKET_TEXT ||
+        !pl_base64_decode((const char *)value.p, TICKET_TEXT, p, sizeof p, &n) || n != sizeof p)
         return false;
     tag(r, p, expected);
     *thread = p[0];

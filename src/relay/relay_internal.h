@@ -23,7 +23,7 @@ enum {
     RELAY_UNAUTH_SLOTS = 4096,
     RELAY_ANSWER_LANES = 64,
     RELAY_TOKEN_LEN = 8,
-    RELAY_TICKET_LEN = 1 + 8 + 16, /* thread, allocation, tag */
+    RELAY_TICKET_LEN = 1 + 8 + 15, /* thread, allocation, tag */
     RELAY_REQUESTED_UDP = 17,      /* REQUESTED-TRANSPORT: protocol numbers of IANA */
     RELAY_REQUESTED_TCP = 6
 };
