@@ -14,7 +14,8 @@
 
 enum {
     HEADER = 4,        /* of ChannelData (RFC 8656 12.4) */
-    STAMP = 12,        /* of a payload: which flow, which packet */
+    STAMP = 20,        /* of a payload: which flow, which packet, sent when */
+    DELAY_MAX = 20000, /* longer ones count as that */
     STALL_US = 100000, /* nothing came back for so long: what is in flight is lost */
     BURST_MAX = 48,
     EVENTS = 64,
@@ -40,6 +41,9 @@ typedef struct run {
     bool bursts;
     uint64_t n_relayed; /* by the server, counted where they arrive */
     uint64_t n_bad;
+    int64_t began_us, now_us;
+    uint64_t n_paced;              /* sent at the pace that was asked for */
+    uint32_t delay[DELAY_MAX + 1]; /* datagrams by microseconds under way */
     pl_rand_seeded seed;
     pl_rand rand;
     uint8_t packet[BURST_MAX * (HEADER + SIZE_MAX_BYTES)];
@@ -47,18 +51,19 @@ typedef struct run {
 
 /* --- sending --- */
 
-static void stamp(uint8_t *payload, const flow *f, uint64_t number)
+static void stamp(const run *r, uint8_t *payload, const flow *f, uint64_t number)
 {
     pl_put32(payload, f->id);
     number = htobe64(number);
     memcpy(payload + 4, &number, sizeof number);
+    memcpy(payload + 12, &r->now_us, sizeof r->now_us);
 }
 
 static size_t write_channel_data(const run *r, const flow *f, uint8_t *out, uint64_t number)
 {
     pl_put16(out, f->client->channel);
     pl_put16(out + 2, (uint16_t)r->order->size);
-    stamp(out + HEADER, f, number);
+    stamp(r, out + HEADER, f, number);
     return HEADER + r->order->size;
 }
 
@@ -69,7 +74,7 @@ static void send_some(run *r, flow *f, unsigned n)
     for (unsigned i = 0; i < n; i++) {
         uint8_t *at = r->packet + i * each;
         if (down) {
-            stamp(at, f, f->n_sent + i);
+            stamp(r, at, f, f->n_sent + i);
             each = r->order->size;
         } else {
             each = write_channel_data(r, f, at, f->n_sent + i);
@@ -86,6 +91,12 @@ static void send_some(run *r, flow *f, unsigned n)
 static void send_all(run *r)
 {
     const data_order *o = r->order;
+    if (o->per_s > 0) {
+        uint64_t due = (uint64_t)(r->now_us - r->began_us) * o->per_s / 1000000;
+        for (; r->n_paced < due; r->n_paced++)
+            send_some(r, &r->flow[r->n_paced % o->allocations], 1);
+        return;
+    }
     if (r->bursts) {
         for (size_t i = 0; i < o->allocations; i++)
             while (r->flow[i].in_flight < o->in_flight)
@@ -122,8 +133,14 @@ static void arrived(run *r, flow *f, const load_row *row, size_t header)
     r->n_relayed += n;
 }
 
-static void is_back(flow *f, size_t n, int64_t now_us)
+/* At the last receiver. */
+static void is_back(run *r, flow *f, const load_row *row, size_t header, int64_t now_us)
 {
+    size_t n = load_row_count(row);
+    int64_t sent_us;
+    memcpy(&sent_us, row->data + header + 12, sizeof sent_us);
+    int64_t delay_us = now_us - sent_us;
+    r->delay[delay_us < 0 ? 0 : delay_us > DELAY_MAX ? DELAY_MAX : delay_us] += (uint32_t)n;
     f->n_back += n;
     f->in_flight -= n < f->in_flight ? (unsigned)n : f->in_flight;
     f->heard_us = now_us;
@@ -133,7 +150,7 @@ static void at_peer(run *r, flow *f, const load_row *row, int64_t now_us)
 {
     arrived(r, f, row, 0);
     if (r->order->direction == DATA_UP)
-        is_back(f, load_row_count(row), now_us);
+        is_back(r, f, row, 0, now_us);
     else if (r->order->direction == DATA_ECHO)
         load_send(f->peer, row->data, row->len, row->segment, r->bursts);
 }
@@ -143,7 +160,7 @@ static void at_client(run *r, flow *f, const load_row *row, int64_t now_us)
     if (row->len < HEADER || pl_get16(row->data) != f->client->channel)
         return; /* a late answer to a request */
     arrived(r, f, row, HEADER);
-    is_back(f, load_row_count(row), now_us);
+    is_back(r, f, row, HEADER, now_us);
 }
 
 static void receive(run *r, int timeout_ms)
@@ -160,6 +177,17 @@ static void receive(run *r, int timeout_ms)
                 (is_peer ? at_peer : at_client)(r, f, &r->rows->row[k], now_us);
         }
     }
+}
+
+static int64_t delay_of(const run *r, double share)
+{
+    uint64_t all = 0, sum = 0;
+    for (size_t i = 0; i <= DELAY_MAX; i++)
+        all += r->delay[i];
+    for (int64_t i = 0; i <= DELAY_MAX; i++)
+        if ((double)(sum += r->delay[i]) >= share * (double)all)
+            return i;
+    return DELAY_MAX;
 }
 
 static void forget_lost(run *r)
@@ -217,9 +245,11 @@ static void close_flows(run *r)
 
 static void spin(run *r, int64_t until_us)
 {
-    for (int64_t now_us; (now_us = load_now_us()) < until_us;) {
+    r->began_us = load_now_us();
+    r->n_paced = 0;
+    while ((r->now_us = load_now_us()) < until_us) {
         send_all(r);
-        receive(r, 20);
+        receive(r, r->order->per_s > 0 ? 0 : 20); /* at a pace: never asleep, for the delays' sake */
         forget_lost(r);
     }
 }
@@ -235,6 +265,7 @@ void data_run(const data_order *order)
     r->rows = load_rows_new();
     open_flows(r);
     spin(r, load_now_us() + 200000); /* warm */
+    memset(r->delay, 0, sizeof r->delay);
     uint64_t relayed = r->n_relayed, lost = 0;
     int64_t own_us = load_own_cpu_us();
     load_usage before = load_measure(order->server);
@@ -250,12 +281,13 @@ void data_run(const data_order *order)
                 (r->flow[i].n_back < r->flow[i].n_sent ? r->flow[i].n_back : r->flow[i].n_sent);
     printf("{\"bench\":\"relay-data\",\"direction\":\"%s\",\"bytes\":%u,\"bursts\":%s,\"relayed_per_s\":%.0f,"
            "\"mbit_per_s\":%.0f,\"cpu_us\":%.3f,\"load_cpu_us\":%.3f,\"relayed\":%llu,\"lost\":%llu,"
-           "\"wrong\":%llu}\n",
+           "\"wrong\":%llu,\"delay_us\":[%lld,%lld]}\n",
            (const char *[]){ "up", "down", "echo" }[order->direction], order->size,
            r->bursts ? "true" : "false", (double)relayed / wall_us * 1e6,
            (double)relayed * order->size * 8 / wall_us, relayed ? cpu_us / (double)relayed : 0,
            relayed ? (double)own_us / (double)relayed : 0, (unsigned long long)relayed,
-           (unsigned long long)lost, (unsigned long long)r->n_bad);
+           (unsigned long long)lost, (unsigned long long)r->n_bad, (long long)delay_of(r, 0.5),
+           (long long)delay_of(r, 0.99));
     close_flows(r);
     if (r->n_bad > 0)
         load_die("%llu datagrams came out other than they went in", (unsigned long long)r->n_bad);

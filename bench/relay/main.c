@@ -34,7 +34,9 @@ static void usage(FILE *to)
           "  --size BYTES         of a payload (1200)\n"
           "  --direction up|down|echo   client to peer (the default), peer to client, and back\n"
           "  --burst MIN[-MAX]    datagrams sent as one segmented burst, and received so (1: one by one)\n"
-          "  --rate N             mix: datagrams of all clients per second (5000); flood: requests (5000)\n"
+          "  --rate N             data: datagrams per second (as many as go); mix: of all clients (5000); "
+          "flood:\n"
+          "                       requests (5000)\n"
           "  --hostile PERCENT    mix: of what the server gets (5)\n"
           "  --slots N            floor: datagrams or bursts by one system call (64)\n"
           "  --limit N            flood: answers per second that the server's limit allows (0: any)\n",
@@ -91,9 +93,7 @@ static void read_words(words *w, int argc, char **argv)
         { "rate", 1, NULL, 'r' },  { "hostile", 1, NULL, 't' },   { "limit", 1, NULL, 'l' },
         { "slots", 1, NULL, 'k' }, { "help", 0, NULL, 'h' },      { 0 },
     };
-    *w = (words){
-        .sockets = 8, .size = 1200, .burst_min = 1, .burst_max = 1, .seconds = 2, .rate = 5000, .hostile = 5
-    };
+    *w = (words){ .sockets = 8, .size = 1200, .burst_min = 1, .burst_max = 1, .seconds = 2, .hostile = 5 };
     w->server.user = w->server.password = "bench";
     for (int c; (c = getopt_long(argc, argv, "h", option, NULL)) != -1;)
         switch (c) {
@@ -138,15 +138,15 @@ int main(int argc, char **argv)
         stun_run(&(stun_order){ server, w.sockets, or_else(w.in_flight, 32), span_us });
     } else if (strcmp(mode, "data") == 0) {
         data_run(&(data_order){ server, w.direction, or_else(w.n, 8), or_else(w.in_flight, 32), w.size,
-                                w.burst_min, w.burst_max, span_us });
+                                w.burst_min, w.burst_max, w.rate, span_us });
     } else if (strcmp(mode, "allocate") == 0) {
         allocate_run(&(allocate_order){ server, or_else(w.n, 1000), or_else(w.in_flight, 64) });
     } else if (strcmp(mode, "hold") == 0) {
         hold_run(&(hold_order){ server, or_else(w.n, 10000), span_us });
     } else if (strcmp(mode, "mix") == 0) {
-        mix_run(&(mix_order){ server, or_else(w.n, 1000), w.rate, w.hostile, span_us });
+        mix_run(&(mix_order){ server, or_else(w.n, 1000), or_else(w.rate, 5000), w.hostile, span_us });
     } else if (strcmp(mode, "flood") == 0) {
-        flood_run(&(flood_order){ server, w.rate, w.limit, span_us });
+        flood_run(&(flood_order){ server, or_else(w.rate, 5000), w.limit, span_us });
     } else if (strcmp(mode, "floor") == 0) {
         floor_run(&(floor_order){ w.server.at, or_else(w.slots, 64) });
     } else {

@@ -17,6 +17,7 @@ typedef struct data_order {
     data_direction direction;
     unsigned allocations, in_flight, size;
     unsigned burst_min, burst_max; /* 1: packet by packet */
+    unsigned per_s; /* at this pace, packet by packet; 0: as fast as what is in flight allows */
     int64_t span_us;
 } data_order;
 void data_run(const data_order *order);
