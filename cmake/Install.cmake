@@ -39,6 +39,12 @@ install(FILES ${CMAKE_BINARY_DIR}/peerline-config.cmake ${CMAKE_BINARY_DIR}/peer
 
 if(TARGET peerline_program)
   install(TARGETS peerline_program RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  # `peerline relay` as a service: its unit, and a configuration to begin with.
+  configure_file(${CMAKE_SOURCE_DIR}/share/relay/peerline-relay.service.in ${CMAKE_BINARY_DIR}/peerline-relay.service @ONLY)
+  install(FILES ${CMAKE_BINARY_DIR}/peerline-relay.service DESTINATION lib/systemd/system)
+  install(FILES ${CMAKE_SOURCE_DIR}/share/relay/peerline-relay.sysusers DESTINATION lib/sysusers.d
+    RENAME peerline-relay.conf)
+  install(FILES ${CMAKE_SOURCE_DIR}/share/relay/relay.conf.example DESTINATION ${CMAKE_INSTALL_DATADIR}/peerline/relay)
   # The program writes its own man page from the tables that also make --help. A sanitizer has no say here.
   add_custom_command(OUTPUT ${CMAKE_BINARY_DIR}/peerline.1
     COMMAND $<TARGET_FILE:peerline_program> --man > ${CMAKE_BINARY_DIR}/peerline.1

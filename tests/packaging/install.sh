@@ -76,5 +76,10 @@ if [ -e "$build/peerline" ]; then
     "$stage/bin/peerline" --version | grep -q '^peerline [0-9]'
     man=$(find "$stage" -name 'peerline.1*')
     [ -s "$man" ]
+    # the relay's unit runs what was installed, with a configuration it understands
+    unit=$stage/lib/systemd/system/peerline-relay.service
+    grep -q "^ExecStart=.*/bin/peerline relay --config /etc/peerline/relay.conf$" "$unit"
+    grep -q '@[A-Z_]*@' "$unit" && { echo "install: the unit has holes"; exit 1; }
+    "$stage/bin/peerline" relay --check --config "$stage/share/peerline/relay/relay.conf.example" >/dev/null
 fi
 echo "install: $built examples built twice against the installed package"
