@@ -516,7 +516,7 @@ PL_TEST(pacing_after_the_first_burst)
     up(true);
     set_remote();
     for (int i = 0; i < 40; i++) {
-        char at[32], foundation[8];
+        char at[32], foundation[16];
         snprintf(at, sizeof at, "192.0.2.%d:7", i + 1);
         snprintf(foundation, sizeof foundation, "%d", i);
         add_remote(at, 1000 + (uint32_t)i, foundation);
@@ -549,7 +549,7 @@ PL_TEST(triggered_checks_come_first)
     up(false);
     set_remote();
     for (int i = 0; i < 10; i++) {
-        char at[32], foundation[8];
+        char at[32], foundation[16];
         snprintf(at, sizeof at, "192.0.2.%d:7", i + 1);
         snprintf(foundation, sizeof foundation, "%d", i);
         add_remote(at, 2000 - (uint32_t)i, foundation);

@@ -147,17 +147,16 @@ typedef struct alone {
     int64_t now_us;
 } alone;
 
-static alone alone_new(pl_ice_tcptype tcptype)
+static void alone_init(alone *a, pl_ice_tcptype tcptype)
 {
-    alone a = { .now_us = PL_SEC(5) };
-    pl_ice_conf conf = { .controlling = true, .rand = pl_rand_seed(&a.state, 1) };
+    *a = (alone){ .now_us = PL_SEC(5) };
+    pl_ice_conf conf = { .controlling = true, .rand = pl_rand_seed(&a->state, 1) };
     pl_ice_base base = { .addr = { .family = PL_AF_IP4, .ip = { 10, 0, 0, 1 }, .port = 1000 },
                          .proto = PL_TCP,
                          .tcptype = (uint8_t)tcptype };
-    PL_EQ(pl_ice_new(&a.ice, &conf, a.now_us), PL_OK);
-    PL_EQ(pl_ice_add_base(a.ice, a.now_us, &base), PL_OK);
-    PL_EQ(pl_ice_set_remote(a.ice, a.now_us, "peer", "peerspasswordof24letters", false), PL_OK);
-    return a;
+    PL_EQ(pl_ice_new(&a->ice, &conf, a->now_us), PL_OK);
+    PL_EQ(pl_ice_add_base(a->ice, a->now_us, &base), PL_OK);
+    PL_EQ(pl_ice_set_remote(a->ice, a->now_us, "peer", "peerspasswordof24letters", false), PL_OK);
 }
 
 static void hear_of(alone *a, uint8_t last, uint8_t tcptype)
@@ -197,7 +196,8 @@ PL_TEST(who_pairs_with_whom)
                   { PL_ICE_TCPTYPE_SO, PL_ICE_TCPTYPE_SO, 1 },
                   { PL_ICE_TCPTYPE_SO, PL_ICE_TCPTYPE_PASSIVE, 0 } };
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        alone a = alone_new(table[i].ours);
+        alone a;
+        alone_init(&a, table[i].ours);
         hear_of(&a, 2, table[i].theirs);
         PL_EQ(pl_ice_get_pairs(a.ice, NULL, 0), table[i].n_pairs);
         pl_ice_free(a.ice);
@@ -209,7 +209,8 @@ PL_TEST(candidates_of_tcp)
     static const char *const tail[] = { "", "9 typ host tcptype active", "1000 typ host tcptype passive",
                                         "1000 typ host tcptype so" };
     for (int k = PL_ICE_TCPTYPE_ACTIVE; k <= PL_ICE_TCPTYPE_SO; k++) {
-        alone a = alone_new((pl_ice_tcptype)k);
+        alone a;
+        alone_init(&a, (pl_ice_tcptype)k);
         pl_ice_event ev;
         char text[PL_ICE_CAND_TEXT_MAX];
         PL_OKAY(next_event(&a, PL_ICE_EV_CANDIDATE, &ev));
@@ -226,7 +227,8 @@ PL_TEST(candidates_of_tcp)
 PL_TEST(connections_that_fail)
 {
     for (int silent = 0; silent < 2; silent++) {
-        alone a = alone_new(PL_ICE_TCPTYPE_ACTIVE);
+        alone a;
+        alone_init(&a, PL_ICE_TCPTYPE_ACTIVE);
         pl_ice_event ev;
         pl_ice_pair_info pair;
         hear_of(&a, 2, PL_ICE_TCPTYPE_PASSIVE);
@@ -253,7 +255,8 @@ PL_TEST(connections_that_fail)
 /* However many the peer lists, a bounded number is under way. */
 PL_TEST(connections_are_bounded)
 {
-    alone a = alone_new(PL_ICE_TCPTYPE_ACTIVE);
+    alone a;
+    alone_init(&a, PL_ICE_TCPTYPE_ACTIVE);
     pl_ice_event ev;
     for (int i = 2; i < 90; i++)
         hear_of(&a, (uint8_t)i, PL_ICE_TCPTYPE_PASSIVE);
@@ -267,7 +270,8 @@ PL_TEST(connections_are_bounded)
 /* Anybody may connect; only who knows the password keeps the connection. */
 PL_TEST(accepted_connections)
 {
-    alone a = alone_new(PL_ICE_TCPTYPE_PASSIVE);
+    alone a;
+    alone_init(&a, PL_ICE_TCPTYPE_PASSIVE);
     pl_path path = { .local = { .family = PL_AF_IP4, .ip = { 10, 0, 0, 1 }, .port = 1000 },
                      .remote = { .family = PL_AF_IP4, .ip = { 192, 0, 2, 7 }, .port = 4444 },
                      .proto = PL_TCP };
