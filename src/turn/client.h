@@ -40,24 +40,22 @@ typedef struct pl_turn pl_turn;
 typedef struct pl_turn_conf {
     pl_addr local;  /* the base: where our packets to the server leave from */
     pl_addr server; /* of the same family */
-    uint8_t
-        proto; /* PL_UDP (datagrams, DTLS too) or PL_TCP (a stream, TLS too: no retransmission, padding to 4) */
+    /* PL_UDP: datagrams, DTLS too. PL_TCP: a stream, TLS too, so nothing is sent twice and data is padded to four. */
+    uint8_t proto;
+    bool connection; /* PL_UDP inside DTLS: as on a stream, a 300 is told to the owner instead of followed */
+    uint8_t n_redirects;             /* how many ALTERNATEs led here */
     const char *username, *password; /* UTF-8, long-term; NULL: none, then a 401 is fatal */
-    uint8_t
-        families; /* PL_TURN_IP4, PL_TURN_IP6, or both (IPv4 alone when the server has no IPv6); 0: IPv4 */
+    uint8_t families;     /* PL_TURN_IP4, PL_TURN_IP6, or both (IPv4 alone where there is no IPv6); 0: IPv4 */
     uint32_t lifetime_s;  /* asked for; 0: the server's own choice (600 usually) */
     bool mobility;        /* ask for a ticket, so that pl_turn_move works (RFC 8016) */
     const char *software; /* SOFTWARE; NULL: none */
-    bool connection; /* PL_UDP inside DTLS: as on a stream, a 300 is told to the owner instead of followed */
-    uint8_t n_redirects; /* how many ALTERNATEs led here */
     pl_rand rand;
     uint32_t log_id;
     /* Zero means the default. */
     int64_t rto_us;      /* first retransmission, until the round-trip time is known: 500 ms */
     int64_t patience_us; /* a request unanswered for this long: 7.9 s on datagrams, 15 s on streams */
-    int64_t
-        keepalive_us; /* datagrams: after this silence of ours a Binding indication keeps the NAT's mapping; 20 s,
-                             PL_NEVER: not at all */
+    /* Datagrams: after this silence of ours a Binding indication keeps the NAT's mapping; 20 s, PL_NEVER: none. */
+    int64_t keepalive_us;
 } pl_turn_conf;
 
 /* ---- the verbs ---- */
@@ -89,16 +87,19 @@ bool pl_turn_poll_output(pl_turn *t, int64_t now_us, pl_dgram *out);
 
 typedef enum pl_turn_event_kind {
     PL_TURN_ALLOCATED, /* once: relayed[], mapped, lifetime_s */
-    PL_TURN_FAILED, /* instead of ALLOCATED: code, reason. 437: try again from another local port. 486, 508: quota or
-                           capacity, another server; 401, 441: credentials; 440, 442: family, transport; 0: no answer */
+    /* Instead of ALLOCATED: code, reason. 437: try again from another local port. 486, 508: quota or capacity, another
+     * server; 401, 441: credentials; 440, 442: family, transport; 0: no answer. */
+    PL_TURN_FAILED,
     PL_TURN_LOST, /* after ALLOCATED: code (437 the server does not know it any more, 0 it is silent), reason */
-    PL_TURN_PERMISSION, /* peer (port 0), code 0: stands; else it was denied (403, 443, ...) or could not be refreshed */
-    PL_TURN_BOUND,     /* peer: a channel carries its data now. Code not 0: denied, Send indications go on */
-    PL_TURN_ALTERNATE, /* streams: connect to `peer` instead (port, address), with conf.n_redirects one higher;
-                           `reason` is the name its certificate must carry, "" for the old one */
-    PL_TURN_ICMP,      /* peer answered with ICMP: icmp_type, icmp_code, icmp_data */
-    PL_TURN_MOVED,     /* after pl_turn_move: data flows again */
-    PL_TURN_CLOSED     /* after pl_turn_close */
+    /* peer (port 0). Code 0: stands; else it was denied (403, 443, ...). */
+    PL_TURN_PERMISSION,
+    PL_TURN_BOUND, /* peer: a channel carries its data now. Code not 0: denied, Send indications go on */
+    /* Streams and DTLS: connect to `peer` instead (address and port), with conf.n_redirects one higher; `reason`
+     * is the name its certificate must carry, "" for the old one. */
+    PL_TURN_ALTERNATE,
+    PL_TURN_ICMP,  /* peer answered with ICMP: icmp_type, icmp_code, icmp_data */
+    PL_TURN_MOVED, /* after pl_turn_move: data flows again */
+    PL_TURN_CLOSED /* after pl_turn_close */
 } pl_turn_event_kind;
 typedef struct pl_turn_event {
     pl_turn_event_kind kind;
@@ -154,8 +155,8 @@ void pl_turn_close(pl_turn *t, int64_t now_us);
 /* Is the server still there? A Refresh goes out now; LOST follows after patience_us of silence. For an owner whose
  * consent checks through the relay find no answer. */
 void pl_turn_probe(pl_turn *t, int64_t now_us);
-/* The allocation follows us to another local address (RFC 8016): relayed addresses, permissions and channels stay. MOVED
- * or LOST follows. Errors: PL_ENOTSUP (no ticket from this server, a stream), PL_ESTATE (not READY), PL_EINVAL. */
+/* The allocation follows us to another local address (RFC 8016): relayed addresses, permissions and channels stay.
+ * MOVED or LOST follows. Errors: PL_ENOTSUP (no ticket from this server, a stream), PL_ESTATE (not READY), PL_EINVAL. */
 PL_NODISCARD pl_err pl_turn_move(pl_turn *t, int64_t now_us, const pl_addr *new_local);
 bool pl_turn_can_move(const pl_turn *t);
 
