@@ -193,7 +193,7 @@ static pl_err listen_udp(rs_worker *w, rs_listener *l, pl_addr *at)
     pl_udp_conf conf = { .bind = *at,
                          .rows = on_rows,
                          .user = l,
-                         .reuse_port = true,
+                         .reuse_port = w->server->n_workers > 1,
                          .recv_ecn = true,
                          .recv_buf = 4 << 20,
                          .send_buf = 4 << 20 };
