@@ -51,6 +51,8 @@ static void boot(sim_turn *s, int64_t now_us)
 {
     pl_stun_auth_conf auth = { .realm = PL_STR("sim.example"),
                                .nonce_life_us = s->conf.nonce_life_us,
+                               .md5_only = s->conf.md5_only,
+                               .no_userhash = s->conf.md5_only,
                                .rand = &s->rand };
     pl_relay_conf conf = { .policy = &s->policy,
                            .rand = s->rand,

@@ -20,6 +20,7 @@ typedef struct sim_turn_conf {
     const char *user, *password; /* NULL: "alice" and "secret" */
     int64_t nonce_life_us;       /* 0: an hour */
     bool no_mobility;
+    bool md5_only; /* as servers before RFC 8489 */
     const pl_relay_policy
         *policy; /* NULL: the defaults. `own`, port_lo and port_hi are the server's business */
     uint64_t seed;

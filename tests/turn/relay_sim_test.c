@@ -2,6 +2,7 @@
  * reboots, NATs that forget. A red test prints its seed; PL_SEED replays it. */
 #include "pl_test.h"
 #include "sim/turn_net.h"
+#include "stun/message.h"
 #include "turn/client.h"
 
 enum { SEEDS = 60 };
@@ -19,6 +20,7 @@ typedef struct world {
     int64_t every_us, next_us; /* 0: only by hand */
     uint64_t n_sent, n_echoed, last_echo;
     int64_t last_echo_us, longest_gap_us;
+    unsigned n_sha1, n_sha256, n_userhash; /* requests of ours so signed, and who did not say their name */
     /* events */
     unsigned n_events[PL_TURN_CLOSED + 1];
     pl_turn_event event[PL_TURN_CLOSED + 1];
@@ -96,13 +98,24 @@ static void receive(world *w)
         sim_ice_send(w->net, w->now_us, w->peer_host, &path, pkt, len);
 }
 
+static void count_signatures(world *w, const uint8_t *pkt, size_t len)
+{
+    pl_stun_msg m;
+    PL_EQ(pl_stun_parse(&m, pkt, len), PL_OK);
+    w->n_sha1 += m.integrity_at != 0;
+    w->n_sha256 += m.integrity256_at != 0;
+    w->n_userhash += pl_stun_has(&m, PL_STUN_USERHASH);
+}
+
 static void emit(world *w)
 {
     uint8_t buf[PL_TURN_DGRAM_MAX];
     pl_dgram out = { .data = buf, .cap = sizeof buf };
     pl_turn_event e;
-    while (pl_turn_poll_output(w->t, w->now_us, &out))
+    while (pl_turn_poll_output(w->t, w->now_us, &out)) {
+        count_signatures(w, out.data, out.len);
         sim_ice_send(w->net, w->now_us, w->host, &out.path, out.data, out.len);
+    }
     while (pl_turn_poll_event(w->t, &e)) {
         if (!w->n_events[e.kind]++)
             w->event_us[e.kind] = w->now_us;
@@ -160,6 +173,22 @@ PL_TEST(three_round_trips_to_the_first_data)
     pl_addr expected = { .family = PL_AF_IP4, .ip = { 203, 0, 113, 1 } };
     PL_OKAY(pl_addr_eq(&nat_ip, &expected));
     end(&w);
+}
+
+/* RFC 8489 9.2: SHA-256 and the name's hash where the server offers them, else SHA-1 and the name. */
+PL_TEST(with_and_without_sha256)
+{
+    for (int old = 0; old < 2; old++) {
+        world w;
+        begin(&w, 13, &near, SIM_NAT_OPEN, &(sim_turn_conf){ .md5_only = old });
+        allocate(&w, (pl_turn_conf){ 0 });
+        PL_EQ(pl_turn_bind(w.t, 0, &w.peer), PL_OK);
+        PL_OKAY(run(&w, PL_SEC(1), PL_TURN_BOUND));
+        PL_EQ(w.n_sha256, old ? 0 : 3);
+        PL_EQ(w.n_sha1, old ? 3 : 0);
+        PL_EQ(w.n_userhash, old ? 0 : 3);
+        end(&w);
+    }
 }
 
 /* Three hours of a call: every refresh of allocation, permission, channel and nonce falls into it, and nothing is
@@ -425,7 +454,7 @@ PL_TEST(drained_to_another_server)
     end(&w);
 }
 
-PL_TESTS(t(three_round_trips_to_the_first_data), t(three_hours), t(an_idle_hour_then_data),
-         t(losses_up_to_thirty_percent), t(corruption), t(the_server_reboots), t(the_server_falls_silent),
-         t(the_nat_forgets_us), t(the_allocation_moves_with_us), t(refusals_of_the_server), t(given_back),
-         t(drained_to_another_server))
+PL_TESTS(t(three_round_trips_to_the_first_data), t(with_and_without_sha256), t(three_hours),
+         t(an_idle_hour_then_data), t(losses_up_to_thirty_percent), t(corruption), t(the_server_reboots),
+         t(the_server_falls_silent), t(the_nat_forgets_us), t(the_allocation_moves_with_us),
+         t(refusals_of_the_server), t(given_back), t(drained_to_another_server))
