@@ -85,8 +85,7 @@ typedef struct pl_ice_transport_observer {
 } pl_ice_transport_observer;
 
 /* conf NULL: the defaults. observer is copied. Nothing is opened yet. The factory must outlive the transport.
- * Errors: PL_EINVAL (a server's URL, TURN without credentials, ufrag or pwd), PL_ENOTSUP (a kind of server that is not
- * spoken), PL_ENOMEM. */
+ * Errors: PL_EINVAL (a server's URL, TURN without credentials, ufrag or pwd), PL_ENOMEM. */
 PL_NODISCARD PL_API pl_err pl_ice_transport_new(pl_ice_transport **out, pl_factory *factory,
                                                 const pl_ice_transport_conf *conf,
                                                 const pl_ice_transport_observer *observer);

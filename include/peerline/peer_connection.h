@@ -172,8 +172,7 @@ typedef struct pl_peer_connection_observer {
 /* --- connection ----------------------------------------------------------------------------------------- */
 
 /* Makes a connection. conf NULL: the defaults. observer is copied.
- * Errors: PL_EINVAL (a server's URL that does not parse, TURN without credentials, more than 8 servers), PL_ENOTSUP (DTLS
- * to a server), PL_ENOMEM. */
+ * Errors: PL_EINVAL (a server's URL that does not parse, TURN without credentials, more than 8 servers), PL_ENOMEM. */
 PL_NODISCARD PL_API pl_err pl_peer_connection_new(pl_peer_connection **out, pl_factory *factory,
                                                   const pl_configuration *conf,
                                                   const pl_peer_connection_observer *observer);

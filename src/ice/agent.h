@@ -105,7 +105,7 @@ typedef struct pl_ice_base {
 typedef struct pl_ice_turn_server {
     pl_addr addr;
     uint8_t proto; /* PL_UDP, or PL_TCP: over a connection of the driver's */
-    bool tls;      /* PL_TCP only */
+    bool tls;      /* within TLS (the connection's), or DTLS (the driver's, around what goes to this address) */
     const char *username, *password;
     const char *url; /* for statistics: "turn:example.org:3478?transport=tcp"; NULL: made from the address */
     uint32_t id;     /* the driver's number for it, given back in pl_ice_connect */
@@ -182,7 +182,7 @@ void pl_ice_remove_tcp_base(pl_ice *ice, int64_t now_us, const pl_addr *base, pl
 PL_NODISCARD pl_err pl_ice_add_stun_server(pl_ice *ice, int64_t now_us, const pl_addr *server);
 /* Every base of its family asks it for a relayed candidate (UDP), or one connection does (PL_TCP). Over UDP it serves as
  * STUN server too. Streams wait until UDP has failed or been silent for conf->fallback_us. Errors: PL_ENOSPC, PL_ENOMEM,
- * PL_EINVAL (address; tls without PL_TCP), PL_ESTATE (closed). */
+ * PL_EINVAL (address), PL_ESTATE (closed). */
 PL_NODISCARD pl_err pl_ice_add_turn_server(pl_ice *ice, int64_t now_us, const pl_ice_turn_server *server);
 /* The answers to PL_ICE_EV_CONNECT; an unknown number is ignored (the agent has given it up meanwhile). local: where it is
  * bound. down also tells that a connection that was up has closed. */

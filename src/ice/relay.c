@@ -52,7 +52,7 @@ static bool server_ok(const pl_ice_turn_server *s)
 {
     return (s->addr.family == PL_AF_IP4 || s->addr.family == PL_AF_IP6) && s->addr.port != 0 &&
            !pl_addr_is_any(&s->addr) && !pl_addr_is_multicast(&s->addr) &&
-           (s->proto == PL_TCP || (s->proto == PL_UDP && !s->tls));
+           (s->proto == PL_TCP || s->proto == PL_UDP);
 }
 
 static bool may_relay(const pl_ice *ice)
@@ -109,6 +109,7 @@ static pl_turn_conf core_conf(const pl_ice *ice, const ice_turn *t, const pl_add
     return (pl_turn_conf){ .local = *local,
                            .server = t->at,
                            .proto = t->server->proto,
+                           .connection = t->server->proto == PL_UDP && t->server->tls,
                            .username = t->server->username,
                            .password = t->server->password,
                            .families = (uint8_t)((without & PL_ICE_NO_IP4 ? 0 : PL_TURN_IP4) |
@@ -244,6 +245,10 @@ static void on_allocated(pl_ice *ice, ice_turn *t, const pl_turn_event *ev)
 
 static void on_alternate(pl_ice *ice, ice_turn *t, const pl_turn_event *ev)
 {
+    if (t->base) { /* the driver's DTLS knows the server it was told of, and no other */
+        turn_over(ice, t, 300, "it sends us elsewhere, which is not followed within DTLS");
+        return;
+    }
     turn_stop(ice, t);
     t->at = ev->peer;
     t->n_redirects++;

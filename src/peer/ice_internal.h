@@ -1,6 +1,7 @@
 /* ice_internal.h - what the rooms behind ice_io.h and ice_hub.h share.
  *     ice_io.c       life, events of the agent, the way out       ice_streams.c  TCP and TLS, ours and accepted
  *     ice_sockets.c  which addresses, sockets, network changes    ice_servers.c  URIs, names, what the agent is told
+ *     ice_dtls.c     DTLS beneath the agent
  *     ice_names.c    .local names, asked for and answered         ice_mux.c      many connections on one port */
 #ifndef PL_PEER_ICE_INTERNAL_H
 #define PL_PEER_ICE_INTERNAL_H
@@ -13,12 +14,16 @@
 #include "net/loop.h"
 #include "net/resolve.h"
 #include "net/tcp.h"
-#include "net/tls.h"
+#include "net/tls_dgram.h"
 #include "net/udp.h"
 #include "peer/ice_io.h"
 #include "stun/uri.h"
 
-enum { IO_MDNS_NAME_LEN = 36 + 6 /* a UUID and ".local" */ };
+enum {
+    IO_MDNS_NAME_LEN = 36 + 6, /* a UUID and ".local" */
+    IO_RECORD_MAX = PL_TLS_DGRAM_DATA_MAX + PL_TLS_DGRAM_OVERHEAD,
+    IO_DTLS_MAX = 2 * PL_ICE_IO_SERVERS_MAX /* servers, IPv4 and IPv6 */
+};
 
 typedef struct ice_names ice_names;
 typedef struct ice_mux ice_mux;
@@ -28,8 +33,11 @@ typedef struct mux_user mux_user;
 struct pl_ice_hub {
     pl_loop *loop;
     pl_ice_hub_conf conf;
+    char *ca_file;
     ice_names *names;
-    ice_mux *mux;      /* NULL: each connection opens sockets of its own */
+    ice_mux *mux;     /* NULL: each connection opens sockets of its own */
+    pl_tls_ctx *dtls; /* for datagrams to servers, and a record on its way in, and one out */
+    uint8_t *record_in, *record_out;
     pl_tls_ctx *tls;   /* for streams to TURN servers */
     pl_ifwatch *watch; /* from the first connection that wants it */
     pl_list ios;       /* all that gather and have not closed */
@@ -57,6 +65,11 @@ typedef struct io_server {
     pl_resolve *query;
     bool known; /* its address has been told */
 } io_server;
+
+typedef struct io_dtls_server {
+    pl_addr addr;
+    const char *name; /* that its certificate must carry */
+} io_dtls_server;
 
 typedef struct io_stream {
     pl_node in_io;
@@ -87,6 +100,10 @@ struct pl_ice_io {
     bool with_loopback, was_listed;
     pl_list streams, accepted; /* io_stream */
     size_t n_streams, n_accepted;
+    io_dtls_server dtls[IO_DTLS_MAX]; /* what goes there by UDP goes within DTLS */
+    size_t n_dtls;
+    pl_list dtls_sessions;
+    pl_timer dtls_timer;
     pl_list dead;    /* streams that are over: freed when no callback is under way */
     mux_user *muxed; /* NULL: sockets of its own */
     pl_timer soon, resync, reap;
@@ -101,15 +118,25 @@ void io_leave(pl_ice_io *io);
 void io_changed_soon(pl_ice_io *io);
 void io_input(pl_ice_io *io, int64_t now_us, const pl_path *path, uint8_t *pkt, size_t len);
 
-/* ice_hub.c: hub->tls is there afterwards. */
+/* ice_hub.c: hub->tls, or hub->dtls and records, are there afterwards. */
 pl_err ice_hub_need_tls(pl_ice_hub *hub);
+pl_err ice_hub_need_dtls(pl_ice_hub *hub);
 
 /* ice_sockets.c */
 pl_err io_sockets_read_conf(pl_ice_io *io, const pl_ice_io_conf *conf);
 /* Compares with what the system has now: opens, adds bases, removes. True when something changed. */
 bool io_sockets_sync(pl_ice_io *io, int64_t now_us);
 void io_sockets_send(pl_ice_io *io, const pl_dgram *d);
+void io_sockets_send_plain(pl_ice_io *io, const pl_dgram *d); /* what is DTLS already */
 void io_sockets_close(pl_ice_io *io);
+
+/* ice_dtls.c */
+void io_dtls_init(pl_ice_io *io);
+pl_err io_dtls_add(pl_ice_io *io, const pl_addr *server, const char *name); /* name is lent */
+bool io_dtls_wants(const pl_ice_io *io, const pl_addr *remote);
+void io_dtls_send(pl_ice_io *io, const pl_dgram *d);
+void io_dtls_input(pl_ice_io *io, int64_t now_us, const pl_path *path, uint8_t *pkt, size_t len);
+void io_dtls_drop(pl_ice_io *io, const pl_addr *local);
 
 /* ice_servers.c */
 pl_err io_servers_read_conf(pl_ice_io *io, const pl_ice_io_conf *conf);

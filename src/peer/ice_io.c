@@ -93,6 +93,7 @@ pl_err pl_ice_io_new(pl_ice_io **out, pl_ice_hub *hub, const pl_ice_io_conf *con
     pl_list_init(&io->streams);
     pl_list_init(&io->accepted);
     pl_list_init(&io->dead);
+    io_dtls_init(io);
     io->soon = (pl_timer){ .fn = on_soon, .arg = io };
     io->resync = (pl_timer){ .fn = on_resync, .arg = io };
     io->reap = (pl_timer){ .fn = on_reap, .arg = io };
@@ -156,6 +157,7 @@ void pl_ice_io_close(pl_ice_io *io)
     ice_names_forget(io->hub->names, io);
     mux_user_free(io->muxed);
     io->muxed = NULL;
+    pl_timer_cancel(io->hub->loop, &io->dtls_timer);
     pl_timer_cancel(io->hub->loop, &io->soon);
     pl_timer_cancel(io->hub->loop, &io->resync);
     pl_timer_cancel(io->hub->loop, &io->reap);

@@ -66,10 +66,10 @@ typedef struct pl_ice_io_events {
 } pl_ice_io_events;
 
 /* Whether a server would be taken; error gets a sentence when not. Errors: PL_EINVAL (not such a URI, TURN without
- * credentials), PL_ENOTSUP (stuns: over DTLS, turns: over UDP). Any thread. */
+ * credentials). Any thread. */
 PL_NODISCARD pl_err pl_ice_io_server_check(const pl_ice_io_server *server, char error[PL_ICE_IO_ERROR_MAX]);
 /* conf is copied, texts too; nothing is opened yet. Errors: PL_EINVAL (servers, bind_address, interfaces, ports),
- * PL_ENOTSUP, PL_ENOMEM. */
+ * PL_ENOMEM. */
 PL_NODISCARD pl_err pl_ice_io_new(pl_ice_io **out, pl_ice_hub *hub, const pl_ice_io_conf *conf,
                                   const pl_ice_io_events *on, void *user);
 /* Opens sockets and listeners, tells the agent its bases and, as names resolve, its servers; pl_ice_bases_done follows.

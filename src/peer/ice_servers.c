@@ -32,9 +32,15 @@ static pl_err read_server(pl_stun_uri *u, const pl_ice_io_server *s, char error[
         return refuse(error, PL_EINVAL, "the user name or the credential is too long", u);
     if (u->turn && (!u->username[0] || !u->password[0]))
         return refuse(error, PL_EINVAL, "a TURN server needs a user name and a credential", u);
-    if (u->transport == PL_STUN_DTLS)
-        return refuse(error, PL_ENOTSUP, "DTLS to servers is not spoken by connections", u);
+    if (!u->turn && u->secure && !u->has_transport)
+        u->transport =
+            PL_STUN_DTLS; /* over TLS a server would show the mapping of a stream, which is of no use */
     return PL_OK;
+}
+
+static bool by_udp(const pl_stun_uri *u)
+{
+    return u->transport == PL_STUN_UDP || u->transport == PL_STUN_DTLS;
 }
 
 pl_err pl_ice_io_server_check(const pl_ice_io_server *server, char error[PL_ICE_IO_ERROR_MAX])
@@ -55,8 +61,8 @@ pl_err io_servers_read_conf(pl_ice_io *io, const pl_ice_io_conf *conf)
         s->io = io;
         s->id = (uint32_t)i + 1;
         pl_err err = read_server(&s->uri, &conf->servers[i], error);
-        if (!err && s->uri.turn && s->uri.transport == PL_STUN_TLS)
-            err = ice_hub_need_tls(io->hub);
+        if (!err && s->uri.secure)
+            err = by_udp(&s->uri) ? ice_hub_need_dtls(io->hub) : ice_hub_need_tls(io->hub);
         if (err)
             return err;
         pl_stun_uri_str(&s->uri, s->url);
@@ -76,7 +82,7 @@ static pl_err tell_turn(const io_server *s, int64_t now_us, const pl_addr *addr,
 {
     pl_ice_turn_server t = { .addr = *addr,
                              .proto = (uint8_t)proto,
-                             .tls = s->uri.transport == PL_STUN_TLS,
+                             .tls = s->uri.secure,
                              .username = s->uri.username,
                              .password = s->uri.password,
                              .url = s->url,
@@ -88,14 +94,17 @@ static pl_err tell_one(const io_server *s, int64_t now_us, const pl_addr *addr)
 {
     const pl_stun_uri *u = &s->uri;
     pl_err err = PL_OK;
-    if (!u->turn)
-        return pl_ice_add_stun_server(s->io->ice, now_us, addr);
-    /* An allocation belongs to the addresses of a socket: on one that many share there can be but one. */
-    if (u->transport == PL_STUN_UDP && s->io->hub->mux)
-        pl_log_info(&s->io->log, "%s: a shared UDP port reaches relays over TCP alone", s->url);
-    else if (u->transport == PL_STUN_UDP)
+    /* An allocation, and a DTLS session, belong to the addresses of a socket: many cannot share one. */
+    bool shared = s->io->hub->mux && (u->turn || u->secure);
+    if (by_udp(u) && shared)
+        pl_log_info(&s->io->log, "%s: a shared UDP port reaches it over TCP alone", s->url);
+    if (by_udp(u) && !shared && u->secure)
+        err = io_dtls_add(s->io, addr, u->host);
+    if (!err && !u->turn)
+        return by_udp(u) && !shared ? pl_ice_add_stun_server(s->io->ice, now_us, addr) : PL_ENOTSUP;
+    if (!err && by_udp(u) && !shared)
         err = tell_turn(s, now_us, addr, PL_UDP);
-    if (!err && (u->transport != PL_STUN_UDP || !u->has_transport))
+    if (!err && (!by_udp(u) || (!u->secure && !u->has_transport)))
         err = tell_turn(s, now_us, addr, PL_TCP);
     return err;
 }

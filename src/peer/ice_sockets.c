@@ -74,8 +74,13 @@ static void on_datagrams(void *user, int64_t now_us, const pl_udp_rx *batch, siz
     io_socket *s = user;
     pl_ice_io *io = s->io;
     io_enter(io);
-    for (size_t i = 0; i < n && !io->closed; i++)
-        io_input(io, now_us, batch[i].path, batch[i].data, batch[i].len);
+    for (size_t i = 0; i < n && !io->closed; i++) {
+        const pl_udp_rx *rx = &batch[i];
+        if (io_dtls_wants(io, &rx->path->remote))
+            io_dtls_input(io, now_us, rx->path, rx->data, rx->len);
+        else
+            io_input(io, now_us, rx->path, rx->data, rx->len);
+    }
     if (!io->closed)
         io->on.changed(io->user);
     io_leave(io);
@@ -222,6 +227,8 @@ static void drop_socket(io_socket *s, int64_t now_us)
 {
     pl_ice_io *io = s->io;
     pl_addr from = active_addr(s);
+    if (udp_addr(s))
+        io_dtls_drop(io, udp_addr(s));
     if (io->ice && udp_addr(s))
         pl_ice_remove_base(io->ice, now_us, udp_addr(s));
     if (io->ice && s->active)
@@ -321,6 +328,14 @@ void io_sockets_close(pl_ice_io *io)
 /* ---- the way out ---- */
 
 void io_sockets_send(pl_ice_io *io, const pl_dgram *d)
+{
+    if (io_dtls_wants(io, &d->path.remote))
+        io_dtls_send(io, d);
+    else
+        io_sockets_send_plain(io, d);
+}
+
+void io_sockets_send_plain(pl_ice_io *io, const pl_dgram *d)
 {
     PL_EACH (n, &io->sockets) {
         io_socket *s = pl_of(n, io_socket, in_io);

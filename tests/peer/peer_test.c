@@ -395,7 +395,6 @@ PL_TEST(bad_arguments_are_refused)
                             { .url = "stun:[::1" },
                             { .url = "turn:a" }, /* without credentials */
                             { .url = "turn:a?transport=sctp", .username = "u", .credential = "p" } };
-    pl_ice_server dtls = { .url = "turns:a?transport=udp", .username = "u", .credential = "p" };
     pl_ice_server turn = { .url = "turn:u:p@127.0.0.1:9" };
     PL_EQ(pl_factory_new(&f, &conf), PL_EINVAL);
     conf = (pl_factory_conf){ .port_min = 2000, .port_max = 1000 };
@@ -407,8 +406,6 @@ PL_TEST(bad_arguments_are_refused)
         pl_configuration one = { .ice_servers = &bad[i], .n_ice_servers = 1 };
         PL_EQ(pl_peer_connection_new(&pc, f, &one, NULL), PL_EINVAL);
     }
-    pl_configuration later = { .ice_servers = &dtls, .n_ice_servers = 1 };
-    PL_EQ(pl_peer_connection_new(&pc, f, &later, NULL), PL_ENOTSUP);
     pl_configuration relayed = { .ice_servers = &turn,
                                  .n_ice_servers = 1,
                                  .ice_transport_policy = PL_ICE_TRANSPORT_RELAY };

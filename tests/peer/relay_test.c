@@ -48,6 +48,11 @@ PL_TEST(a_relay_by_tls)
     call_by("turns:localhost:5349", "tls");
 }
 
+PL_TEST(a_relay_by_dtls)
+{
+    call_by("turns:localhost:5349?transport=udp", "udp");
+}
+
 PL_TEST(both_sides_behind_relays)
 {
     turnserver t;
@@ -136,6 +141,6 @@ PL_TEST(relays_that_refuse_us_end_in_failure)
     turnserver_stop(&t);
 }
 
-PL_TESTS(t(a_relay_by_udp), t(a_relay_by_tcp), t(a_relay_by_tls), t(both_sides_behind_relays),
-         t(tcp_where_udp_does_not_get_through), t(a_call_outlives_its_relay),
+PL_TESTS(t(a_relay_by_udp), t(a_relay_by_tcp), t(a_relay_by_tls), t(a_relay_by_dtls),
+         t(both_sides_behind_relays), t(tcp_where_udp_does_not_get_through), t(a_call_outlives_its_relay),
          t(relays_that_refuse_us_end_in_failure))
