@@ -11,6 +11,7 @@
 #include "base/time.h"
 #include "crypto/base64.h"
 #include "crypto/hmac.h"
+#include "stun/token.h"
 
 enum {
     COOKIE_LEN = 13,  /* "obMatJos2" and four characters of features */
@@ -31,6 +32,13 @@ typedef struct user {
     char name[];
 } user;
 
+/* Shared with an authorization server. */
+typedef struct token_key {
+    char kid[PL_STUN_USERNAME_MAX + 1];
+    uint8_t key[32];
+    uint8_t len;
+} token_key;
+
 struct pl_stun_auth {
     pl_hash by_name, by_hash;
     uint8_t nonce_key[PL_STUN_NONCE_KEY_LEN], user_key[16];
@@ -40,12 +48,14 @@ struct pl_stun_auth {
     bool may_sha256, may_userhash, lacks_md5;
     pl_hmac_sha1_key secrets[PL_STUN_AUTH_SECRETS_MAX];
     size_t n_secrets;
+    token_key *token_keys; /* NULL or PL_STUN_AUTH_TOKEN_KEYS_MAX */
+    size_t n_token_keys;
     char cookie[COOKIE_LEN + 1];
     uint32_t features;
     uint8_t algorithms[ALGORITHMS_MAX]; /* the value of PASSWORD-ALGORITHMS as it goes out */
     uint8_t algorithms_len;
-    pl_str realm;
-    char realm_text[PL_STUN_TEXT_MAX];
+    pl_str realm, server_name;
+    char realm_text[PL_STUN_TEXT_MAX], server_text[PL_STUN_TEXT_MAX];
 };
 
 /* ---- building ---- */
@@ -68,7 +78,7 @@ static void settle_offer(pl_stun_auth *a)
             list_algorithm(a, PL_STUN_ALG_MD5);
         a->features |= PL_STUN_FEATURE_ALGORITHMS;
     }
-    if (a->may_userhash && a->n_secrets == 0)
+    if (a->may_userhash && a->n_secrets == 0 && a->n_token_keys == 0)
         a->features |= PL_STUN_FEATURE_USERHASH;
     bytes[0] = (uint8_t)(a->features >> 16);
     pl_put16(bytes + 1, (uint16_t)a->features);
@@ -88,7 +98,8 @@ static void derive_user_key(pl_stun_auth *a)
 pl_err pl_stun_auth_new(pl_stun_auth **out, const pl_stun_auth_conf *conf)
 {
     *out = NULL;
-    if (conf->realm.n == 0 || conf->realm.n > PL_STUN_TEXT_MAX || conf->nonce_life_us < 0)
+    if (conf->realm.n == 0 || conf->realm.n > PL_STUN_TEXT_MAX || conf->server_name.n > PL_STUN_TEXT_MAX ||
+        conf->nonce_life_us < 0)
         return PL_EINVAL;
     pl_stun_auth *a = calloc(1, sizeof *a);
     if (!a)
@@ -110,7 +121,11 @@ pl_err pl_stun_auth_new(pl_stun_auth **out, const pl_stun_auth_conf *conf)
     a->may_sha256 = !conf->md5_only;
     a->may_userhash = !conf->no_userhash;
     memcpy(a->realm_text, conf->realm.p, conf->realm.n);
-    a->realm = (pl_str){ a->realm_text, conf->realm.n };
+    a->realm = a->server_name = (pl_str){ a->realm_text, conf->realm.n };
+    if (conf->server_name.n) {
+        memcpy(a->server_text, conf->server_name.p, conf->server_name.n);
+        a->server_name = (pl_str){ a->server_text, conf->server_name.n };
+    }
     settle_offer(a);
     *out = a;
     return PL_OK;
@@ -134,6 +149,9 @@ void pl_stun_auth_free(pl_stun_auth *a)
     }
     pl_hash_clear(&a->by_name);
     pl_hash_clear(&a->by_hash);
+    if (a->token_keys)
+        pl_wipe(a->token_keys, PL_STUN_AUTH_TOKEN_KEYS_MAX * sizeof *a->token_keys);
+    free(a->token_keys);
     pl_wipe(a, sizeof *a);
     free(a);
 }
@@ -216,6 +234,35 @@ pl_err pl_stun_auth_add_secret(pl_stun_auth *a, pl_str secret)
     return PL_OK;
 }
 
+static const token_key *find_token_key(const pl_stun_auth *a, pl_str kid)
+{
+    for (size_t i = 0; i < a->n_token_keys; i++) {
+        if (pl_str_is(kid, a->token_keys[i].kid))
+            return &a->token_keys[i];
+    }
+    return NULL;
+}
+
+pl_err pl_stun_auth_add_token_key(pl_stun_auth *a, pl_str kid, const uint8_t *key, size_t len)
+{
+    if (kid.n == 0 || (len != 16 && len != 32) || find_token_key(a, kid))
+        return PL_EINVAL;
+    if (a->n_token_keys == PL_STUN_AUTH_TOKEN_KEYS_MAX)
+        return PL_ENOSPC;
+    if (!a->token_keys)
+        a->token_keys = calloc(PL_STUN_AUTH_TOKEN_KEYS_MAX, sizeof *a->token_keys);
+    if (!a->token_keys)
+        return PL_ENOMEM;
+    token_key *t = &a->token_keys[a->n_token_keys];
+    if (!pl_str_copy(kid, t->kid, sizeof t->kid))
+        return PL_EINVAL;
+    memcpy(t->key, key, len);
+    t->len = (uint8_t)len;
+    a->n_token_keys++;
+    settle_offer(a);
+    return PL_OK;
+}
+
 size_t pl_stun_auth_n_users(const pl_stun_auth *a)
 {
     return a->by_name.n;
@@ -279,6 +326,8 @@ void pl_stun_auth_challenge(const pl_stun_auth *a, int64_t wall_us, const pl_add
     pl_stun_put(s, PL_STUN_NONCE, nonce, PL_STUN_NONCE_LEN);
     if (a->algorithms_len)
         pl_stun_put(s, PL_STUN_PASSWORD_ALGORITHMS, a->algorithms, a->algorithms_len);
+    if (a->n_token_keys)
+        pl_stun_put_str(s, PL_STUN_THIRD_PARTY_AUTHORIZATION, a->server_name);
 }
 
 /* ---- checking ---- */
@@ -289,6 +338,7 @@ typedef struct claim {
     const uint8_t *userhash; /* or NULL */
     uint16_t algorithm;
     bool negotiated; /* the algorithm was chosen from our list */
+    pl_rd token;     /* ACCESS-TOKEN; p NULL: none */
     bool fresh;      /* the nonce is valid */
 } claim;
 
@@ -331,6 +381,8 @@ static bool read_claim(const pl_stun_auth *a, int64_t wall_us, const pl_stun_msg
     if (!pl_stun_has(m, PL_STUN_REALM) || pl_stun_get_str(m, PL_STUN_NONCE, &nonce))
         return false;
     c->fresh = nonce_is_valid(a, wall_us, client, nonce);
+    if (a->n_token_keys && c->name.p && pl_stun_find(m, PL_STUN_ACCESS_TOKEN, &c->token))
+        return true; /* its key is no password's: there is no algorithm to choose */
     return read_algorithm(a, m, c);
 }
 
@@ -400,14 +452,50 @@ static bool check_known(const pl_stun_auth *a, int64_t wall_us, const pl_stun_ms
         return false;
     out->known = *known;
     out->name = c->name;
-    if (known->end_wall_us != PL_NEVER)
+    if (known->end_wall_us != PL_NEVER && known->algorithm)
         (void)read_rest_name(c->name, &end_wall_us, &out->name);
     return integrity_is_right(m, known->key, known->key_len);
+}
+
+/* The key that signs is inside the token (RFC 7635 7). */
+static bool check_token(const pl_stun_auth *a, int64_t wall_us, const pl_stun_msg *m, const claim *c,
+                        pl_stun_auth_result *out)
+{
+    pl_stun_token token;
+    const token_key *with = find_token_key(a, c->name);
+    pl_stun_auth_known *k = &out->known;
+    if (!with || pl_stun_token_open(&token, with->key, with->len, a->server_name, c->token.p,
+                                    pl_rd_left(&c->token), wall_us))
+        return false;
+    k->algorithm = 0;
+    k->key_len = token.mac_key_len;
+    memcpy(k->key, token.mac_key, token.mac_key_len);
+    k->end_wall_us = pl_stun_token_end_us(&token);
+    out->name = c->name;
+    pl_wipe(&token, sizeof token);
+    return integrity_is_right(m, k->key, k->key_len);
+}
+
+static bool is_genuine_token(const pl_stun_auth *a, int64_t wall_us, const pl_stun_msg *m, const claim *c,
+                             const pl_stun_auth_known *known, pl_stun_auth_result *out)
+{
+    out->known =
+        (pl_stun_auth_known){ .user = pl_siphash(a->user_key, c->name.p, c->name.n), .build = a->build };
+    pl_stun_auth_known blank = out->known;
+    if (check_known(a, wall_us, m, c, known, out))
+        return true;
+    out->known = blank;
+    if (check_token(a, wall_us, m, c, out))
+        return true;
+    (void)integrity_is_right(m, a->decoy, sizeof a->decoy);
+    return false;
 }
 
 static bool is_genuine(const pl_stun_auth *a, int64_t wall_us, const pl_stun_msg *m, const claim *c,
                        const pl_stun_auth_known *known, pl_stun_auth_result *out)
 {
+    if (c->token.p)
+        return is_genuine_token(a, wall_us, m, c, known, out);
     if (c->algorithm != PL_STUN_ALG_MD5 && c->algorithm != PL_STUN_ALG_SHA256)
         return false;
     pl_str name = c->name;

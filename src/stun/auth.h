@@ -1,6 +1,7 @@
 /* auth.h - who may ask: the credentials a STUN or TURN server knows, and the check of one request.
  * Source   RFC 8489 9.1 (short-term), 9.2 (long-term), 14.4 (USERHASH), 18.1 (security features in the
- *          nonce); the "REST API for access to TURN services" for shared secrets.
+ *          nonce); the "REST API for access to TURN services" for shared secrets; RFC 7635
+ *          (third-party authorization) for access tokens.
  * Shape    new, add..., then only read: a reload builds another object, and whoever checks changes over when
  *          it likes. Names, realm and passwords are prepared by the caller (OpaqueString). A check allocates
  *          nothing; the keys of static users are computed once, when they are added.
@@ -25,9 +26,11 @@ enum {
     PL_STUN_AUTH_USERS_MAX = 1000000,
     PL_STUN_AUTH_SECRETS_MAX = 8, /* more than one while they are being rotated */
     PL_STUN_AUTH_SECRET_MAX = 1024,
+    PL_STUN_AUTH_TOKEN_KEYS_MAX = 16,
     PL_STUN_NONCE_LEN = 29, /* characters of ours */
     PL_STUN_NONCE_KEY_LEN = 16,
-    PL_STUN_CHALLENGE_MAX = 4 + 764 + 4 + 32 + 4 + 8 /* most bytes of REALM, NONCE and PASSWORD-ALGORITHMS */
+    /* most bytes of REALM, NONCE, PASSWORD-ALGORITHMS and THIRD-PARTY-AUTHORIZATION */
+    PL_STUN_CHALLENGE_MAX = 4 + 764 + 4 + 32 + 4 + 8 + 4 + 764
 };
 
 /* Bits of the nonce's security features, as a number of 24 bits whose first one on the wire is bit 23 (RFC 8489
@@ -42,9 +45,10 @@ typedef struct pl_stun_auth_conf {
      * told 438 once. Give the old object's again at a reload (pl_stun_auth_nonce_key). */
     const uint8_t *nonce_key;
     const pl_rand *rand; /* NULL: the machine's */
+    pl_str server_name;  /* for which clients have their tokens made (RFC 7635); copied. Empty: the realm */
     bool md5_only;       /* offer no PASSWORD-ALGORITHMS, as before RFC 8489 */
-    bool no_userhash;    /* never offer USERHASH. It is never offered once there is a shared secret, since
-                            such names cannot be found by their hash */
+    bool no_userhash;    /* never offer USERHASH. Nor is it ever offered once there is a shared secret or a
+                            token key: such names cannot be found by their hash */
 } pl_stun_auth_conf;
 
 typedef struct pl_stun_auth pl_stun_auth;
@@ -59,6 +63,11 @@ PL_NODISCARD pl_err pl_stun_auth_add_keys(pl_stun_auth *a, pl_str name, const ui
 /* Shared secret: the name is "end[:id]" in seconds since 1970, the password base64(HMAC-SHA1(secret, name)). */
 PL_NODISCARD pl_err pl_stun_auth_add_secret(pl_stun_auth *a, pl_str secret);
 
+/* Access tokens: the name is `kid`, and the token was sealed (stun/token.h) with this key of 16 or 32 bytes. All
+ * of one kid are one user. Opening a token allocates; a client that is known from before is spared that.
+ * Errors: PL_EINVAL also for another length. */
+PL_NODISCARD pl_err pl_stun_auth_add_token_key(pl_stun_auth *a, pl_str kid, const uint8_t *key, size_t len);
+
 size_t pl_stun_auth_n_users(const pl_stun_auth *a);
 pl_str pl_stun_auth_realm(const pl_stun_auth *a);             /* lent by a */
 const uint8_t *pl_stun_auth_nonce_key(const pl_stun_auth *a); /* PL_STUN_NONCE_KEY_LEN bytes */
@@ -69,10 +78,10 @@ const uint8_t *pl_stun_auth_nonce_key(const pl_stun_auth *a); /* PL_STUN_NONCE_K
 typedef struct pl_stun_auth_known {
     uint64_t user;  /* keyed hash of the whole name: equal means the same user, as long as nonce_key stays */
     uint32_t build; /* of the pl_stun_auth it is from; with another one it is checked anew */
-    uint8_t algorithm; /* PL_STUN_ALG_MD5 or _SHA256: how key came about */
+    uint8_t algorithm; /* PL_STUN_ALG_MD5 or _SHA256: how key came about; 0: out of a token */
     uint8_t key_len;
     uint8_t key[PL_STUN_KEY_MAX];
-    int64_t end_wall_us; /* of a shared-secret name; PL_NEVER for others */
+    int64_t end_wall_us; /* of a shared-secret name or a token; PL_NEVER for others */
 } pl_stun_auth_known;
 
 typedef struct pl_stun_auth_result {

@@ -24,7 +24,7 @@ struct pl_stun_client {
     pl_stun_tx tx;
     uint8_t request[PL_STUN_CLIENT_REQUEST_MAX];
     size_t request_len;
-    bool signed_; /* the request carries an integrity, so its answer must */
+    bool is_signed; /* the request carries an integrity, so its answer must */
     pl_addr server;
     pl_addr asked[PL_STUN_CLIENT_HOPS_MAX + 1]; /* servers so far, this one included */
     size_t n_asked;
@@ -38,16 +38,16 @@ struct pl_stun_client {
 static void put_credentials(pl_stun_client *c, pl_stun_wr *s)
 {
     pl_str password = pl_str_of(c->cred.password);
-    c->signed_ = false;
+    c->is_signed = false;
     if (c->conf.credentials == PL_STUN_CRED_LONG_TERM) {
         pl_stun_cred_put(&c->cred, s, &c->try);
-        c->signed_ = c->try.authed;
+        c->is_signed = c->try.authed;
     } else if (c->conf.credentials == PL_STUN_CRED_SHORT_TERM) {
         /* Both, because nobody has told us which one the server knows (RFC 8489 9.1.2). */
         pl_stun_put_str(s, PL_STUN_USERNAME, pl_str_of(c->cred.username));
         pl_stun_put_integrity(s, password.p, password.n);
         pl_stun_put_integrity256(s, password.p, password.n, PL_STUN_SHA256_LEN);
-        c->signed_ = true;
+        c->is_signed = true;
     }
 }
 
@@ -160,7 +160,7 @@ static bool is_answer(const pl_stun_client *c, const pl_path *path, const pl_stu
 static bool is_genuine(const pl_stun_client *c, const pl_stun_msg *m)
 {
     pl_str password = pl_str_of(c->cred.password);
-    if (!c->signed_)
+    if (!c->is_signed)
         return true;
     if (c->conf.credentials == PL_STUN_CRED_LONG_TERM)
         return pl_stun_cred_check(&c->cred, m) == PL_OK;

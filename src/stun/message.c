@@ -53,6 +53,7 @@ bool pl_stun_knows(uint16_t type)
     case PL_STUN_EVEN_PORT:
     case PL_STUN_REQUESTED_TRANSPORT:
     case PL_STUN_DONT_FRAGMENT:
+    case PL_STUN_ACCESS_TOKEN:
     case PL_STUN_MESSAGE_INTEGRITY_SHA256:
     case PL_STUN_PASSWORD_ALGORITHM:
     case PL_STUN_USERHASH:

@@ -66,6 +66,7 @@ enum { /* attributes; under 0x8000 the reader must understand them */
        PL_STUN_EVEN_PORT = 0x0018,                /* RFC 8656 */
        PL_STUN_REQUESTED_TRANSPORT = 0x0019,      /* RFC 8656 */
        PL_STUN_DONT_FRAGMENT = 0x001a,            /* RFC 8656 */
+       PL_STUN_ACCESS_TOKEN = 0x001b,             /* RFC 7635 */
        PL_STUN_MESSAGE_INTEGRITY_SHA256 = 0x001c,
        PL_STUN_PASSWORD_ALGORITHM = 0x001d,
        PL_STUN_USERHASH = 0x001e,
@@ -85,11 +86,12 @@ enum { /* attributes; under 0x8000 the reader must understand them */
        PL_STUN_ALTERNATE_SERVER = 0x8023,
        PL_STUN_CACHE_TIMEOUT = 0x8027, /* RFC 5780 */
        PL_STUN_FINGERPRINT = 0x8028,
-       PL_STUN_ICE_CONTROLLED = 0x8029,  /* RFC 8445 */
-       PL_STUN_ICE_CONTROLLING = 0x802a, /* RFC 8445 */
-       PL_STUN_RESPONSE_ORIGIN = 0x802b, /* RFC 5780 */
-       PL_STUN_OTHER_ADDRESS = 0x802c,   /* RFC 5780 */
-       PL_STUN_MOBILITY_TICKET = 0x8030  /* RFC 8016 */
+       PL_STUN_ICE_CONTROLLED = 0x8029,            /* RFC 8445 */
+       PL_STUN_ICE_CONTROLLING = 0x802a,           /* RFC 8445 */
+       PL_STUN_RESPONSE_ORIGIN = 0x802b,           /* RFC 5780 */
+       PL_STUN_OTHER_ADDRESS = 0x802c,             /* RFC 5780 */
+       PL_STUN_THIRD_PARTY_AUTHORIZATION = 0x802e, /* RFC 7635 */
+       PL_STUN_MOBILITY_TICKET = 0x8030            /* RFC 8016 */
 };
 
 enum { /* limits on text, in bytes (RFC 8489 14.3, 14.9, 14.10, 14.14) */
