@@ -3,14 +3,13 @@
 #include <assert.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <threads.h>
 
 #include "crypto/hmac.h"
 #include "relay/relay_internal.h"
 
 /* How many allocations each user and each client address holds. Spread over shards, so that threads seldom meet and
  * a growing table keeps nobody waiting long. */
-enum { SHARDS = 64, SHARD_FIRST = 8, SECRET_LEN = 32, TOTAL_DEFAULT = 65536, SPINS = 100 };
+enum { SHARDS = 64, SHARD_FIRST = 8, SECRET_LEN = 32, TOTAL_DEFAULT = 65536 };
 
 typedef struct tally {
     uint64_t key; /* 0: free */
@@ -71,9 +70,8 @@ const uint8_t *relay_shared_secret(const pl_relay_shared *s)
 static shard *enter(pl_relay_shared *s, uint64_t key)
 {
     shard *at = &s->shard[key >> 58];
-    for (unsigned n = 1; atomic_flag_test_and_set_explicit(&at->busy, memory_order_acquire); n++)
-        if (n % SPINS == 0)
-            thrd_yield(); /* its holder was put aside */
+    while (atomic_flag_test_and_set_explicit(&at->busy, memory_order_acquire))
+        ; /* its holder needs a few dozen instructions; one of 64 is seldom met at all */
     return at;
 }
 
