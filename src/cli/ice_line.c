@@ -99,7 +99,7 @@ static void read_candidate(pl_rd *in, pl_ice_cand *c)
     } else if (form == IS_NAME) {
         pl_str name = { .n = pl_rd_u8(in) };
         name.p = (const char *)pl_rd_take(in, name.n);
-        if (name.p && (!pl_str_copy(name, c->name, sizeof c->name) || !pl_ice_name_is_mdns(c->name)))
+        if (!name.n || (name.p && !pl_str_copy(name, c->name, sizeof c->name)))
             in->bad = true;
     } else {
         size_t n = form == IS_IP4 ? 4 : 16;
