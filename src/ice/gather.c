@@ -147,6 +147,8 @@ static void base_free(ice_base *b)
 pl_err pl_ice_base_new(pl_ice *ice, const pl_ice_base *base, ice_turn *turn)
 {
     bool full = turn ? ice->n_relayed == ICE_RELAYED_MAX : ice->n_bases - ice->n_relayed == PL_ICE_BASES_MAX;
+    if (!base_ok(base) || pl_ice_base_find(ice, &base->addr, base->tcptype))
+        return PL_EINVAL; /* a server may say anything about its relayed address */
     if (full || ice->n_locals == PL_ICE_LOCALS_MAX)
         return PL_ENOSPC;
     ice_base *b = calloc(1, sizeof *b);

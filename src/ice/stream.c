@@ -62,7 +62,7 @@ void pl_ice_stream_up(pl_ice *ice, int64_t now_us, uint32_t stream, const pl_add
 {
     ice_stream *s = find(ice, stream);
     ice->now_us = now_us;
-    if (!s || s->up || ice->closed)
+    if (!s || s->up || ice->closed || local->family != s->remote.family)
         return;
     s->up = true;
     s->local = *local;
