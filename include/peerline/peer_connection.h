@@ -53,23 +53,25 @@ enum {
 
 typedef struct pl_factory_conf {
     struct pl_loop *loop; /* the application's own loop (peerline/loop.h), lent for the factory's life; NULL:
-                           * the factory starts its network and signaling threads                     */
-    bool no_loopback;     /* true: never gather 127.0.0.1 and ::1. By default they are gathered only
-                           * when the machine has no other address                                    */
-    bool loopback;        /* true: gather loopback addresses beside the others (tests)                */
-    const char *bind_address; /* gather from this one IP address only; NULL: every interface              */
-    uint16_t port_min, port_max; /* range of local UDP ports; 0 0: any                                     */
-    bool no_ipv6;           /* true: IPv4 alone                                                         */
-    const char *interfaces; /* "eth0,wlan0": only these; "!docker0,!tun*": not these; NULL: all            */
-    uint16_t udp_port;      /* all connections on this one UDP port of every address, told apart by their ICE
-                        * names, then by the peers' addresses (servers, firewalls); 0: each has its own.
-                        * Relays are then reached by TCP and TLS alone                             */
-    bool ice_lite;          /* a server with a public address: checks are answered, none are sent       */
-    bool mdns_hide; /* host candidates show a .local name that this host answers for, not the address   */
-    bool no_continual_gathering; /* true: interfaces that come or go during a call are not noticed         */
-    pl_ice_tcp_use ice_tcp;      /* TCP between us and the peer                                            */
-    unsigned ice_without;        /* PL_WITHOUT_...                                                         */
-    const char *ca_file;         /* PEM: whom TLS to TURN servers trusts; NULL: what the system trusts     */
+                           * the factory starts its network and signaling threads */
+
+    /* Which addresses are used. Loopback: by default only when the machine has no other address. */
+    bool no_loopback;            /* never 127.0.0.1 and ::1 */
+    bool loopback;               /* those beside the others (tests) */
+    const char *bind_address;    /* this one IP address only; NULL: every interface */
+    uint16_t port_min, port_max; /* range of local ports; 0 0: any */
+    bool no_ipv6;                /* IPv4 alone */
+    const char *interfaces;      /* "eth0,wlan0": only these; "!docker0,!tun*": not these; NULL: all */
+
+    /* One UDP port of every address for all connections, which are told apart by their ICE names, then by the
+     * peers' addresses (servers, firewalls). Relays are then reached by TCP and TLS alone. 0: ports of their own */
+    uint16_t udp_port;
+    bool ice_lite;  /* a server with a public address: checks are answered, none are sent */
+    bool mdns_hide; /* host candidates show a .local name that this host answers for, not the address */
+    bool no_continual_gathering; /* interfaces that come or go during a call are not noticed */
+    pl_ice_tcp_use ice_tcp;      /* TCP between us and the peer */
+    unsigned ice_without;        /* PL_WITHOUT_... */
+    const char *ca_file;         /* PEM: whom TLS to TURN servers trusts; NULL: what the system trusts */
 } pl_factory_conf;
 
 /* Makes a factory: threads, one ECDSA P-256 certificate and one TLS context shared by all its connections.
@@ -81,11 +83,10 @@ PL_API void pl_factory_free(pl_factory *factory);
 
 /* --- configuration (W3C RTCConfiguration) --------------------------------------------------------------- */
 
+/* url: "stun:host[:port]", "stuns:…" (RFC 7064; DTLS), "turn:host[:port][?transport=udp|tcp]", "turns:…" (RFC 7065; TLS,
+ * with udp DTLS). Without a transport turn: is tried over UDP, then TCP. "turn:USER:PASSWORD@host" is read, too. */
 typedef struct pl_ice_server {
-    const char
-        *url; /* "stun:host[:port]" (RFC 7064), "turn:host[:port][?transport=udp|tcp]", "turns:host[:port]"
-                      * (RFC 7065). Without a transport turn: is tried over UDP, then TCP. "turn:USER:PASSWORD@host"
-                      * is read, too */
+    const char *url;
     const char *username, *credential; /* of turn: and turns:; NULL: those of the URL */
 } pl_ice_server;
 
