@@ -101,7 +101,7 @@ test('bad input gets an error line and the call goes on', LIMIT, async () => {
 test('options that cannot be are refused with exit code 2', LIMIT, async () => {
   const wrong = [[], ['--offer', '--answer'], ['--offer', '--video-codec', 'AV1'], ['--offer', '--audio-codec', 'G722'],
     ['--offer', '--video-codec', 'MPEG'], ['--offer', '--ice-transport-policy', 'relay'], ['--offer', '--no-such-option'],
-    ['--offer', '--ice-server', 'turn:u:p@h:1'], ['--offer', '--ice-server', 'nonsense'], ['--offer', '--duration'],
+    ['--offer', '--ice-server', 'turn:h:1'], ['--offer', '--ports', '9-1'], ['--offer', '--ice-server', 'nonsense'], ['--offer', '--duration'],
     ['--offer', '--audio', 'tone:x'], ['surplus']];
   for (const args of wrong) {
     const { code, err } = await run(['peer', ...args]);
