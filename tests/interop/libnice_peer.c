@@ -177,12 +177,20 @@ static void on_closed(GObject *agent, GAsyncResult *result, gpointer data)
 
 /* ---- set up ---- */
 
+static guint port_of(const char *text)
+{
+    guint64 port = 0;
+    if (!g_ascii_string_to_unsigned(text, 10, 1, 65535, &port, NULL))
+        g_error("%s is no port", text);
+    return (guint)port;
+}
+
 static void set_stun(void)
 {
     gchar **part = g_strsplit(opt.stun, ":", 2);
     if (!part[0] || !part[1])
         g_error("stun=IP:PORT");
-    g_object_set(me.agent, "stun-server", part[0], "stun-server-port", (guint)atoi(part[1]), NULL);
+    g_object_set(me.agent, "stun-server", part[0], "stun-server-port", port_of(part[1]), NULL);
     g_strfreev(part);
 }
 
@@ -194,8 +202,8 @@ static void set_turn(void)
     NiceRelayType kind = !strcmp(part[0], "tls")   ? NICE_RELAY_TYPE_TURN_TLS
                          : !strcmp(part[0], "tcp") ? NICE_RELAY_TYPE_TURN_TCP
                                                    : NICE_RELAY_TYPE_TURN_UDP;
-    if (!nice_agent_set_relay_info(me.agent, me.stream, NICE_COMPONENT_TYPE_RTP, part[1],
-                                   (guint)atoi(part[2]), part[3], part[4], kind))
+    if (!nice_agent_set_relay_info(me.agent, me.stream, NICE_COMPONENT_TYPE_RTP, part[1], port_of(part[2]),
+                                   part[3], part[4], kind))
         g_error("libnice does not take %s", opt.turn);
     g_strfreev(part);
 }
@@ -247,7 +255,7 @@ static bool take_option(char *arg)
 int main(int argc, char **argv)
 {
     opt.dir = getenv("NATLAB_DIR");
-    bool usage = argc < 2 || (strcmp(argv[1], "offer") && strcmp(argv[1], "answer"));
+    bool usage = argc < 2 || (strcmp(argv[1], "offer") != 0 && strcmp(argv[1], "answer") != 0);
     for (int i = 2; i < argc && !usage; i++)
         usage = !take_option(argv[i]);
     if (usage || !opt.dir) {

@@ -49,6 +49,20 @@ static void fail(const char *s)
     perror(s);
     exit(2);
 }
+static double amount(const char *text)
+{
+    char *end;
+    double v = strtod(text, &end);
+    if (end == text || *end) {
+        fprintf(stderr, "bad number %s\n", text);
+        exit(2);
+    }
+    return v;
+}
+static int number(const char *text)
+{
+    return (int)amount(text);
+}
 static sin_t mk(const char *ip, int port)
 {
     sin_t a = { .sin_family = AF_INET, .sin_port = htons((uint16_t)port) };
@@ -90,9 +104,9 @@ static _Noreturn void server(char **v)
     int np = 0, nc = 0, conn[256];
     struct pollfd pf[6 + 256];
     for (int i = 0; i < 4; i++) /* bit 0: other port, bit 1: other address */
-        pf[i] = (struct pollfd){ sock(SOCK_DGRAM, mk(v[i >> 1], atoi(v[2 + (i & 1)]))), POLLIN, 0 };
+        pf[i] = (struct pollfd){ sock(SOCK_DGRAM, mk(v[i >> 1], number(v[2 + (i & 1)]))), POLLIN, 0 };
     for (int i = 0; i < 2; i++) {
-        pf[4 + i] = (struct pollfd){ sock(SOCK_STREAM, mk(v[0], atoi(v[2 + i]))), POLLIN, 0 };
+        pf[4 + i] = (struct pollfd){ sock(SOCK_STREAM, mk(v[0], number(v[2 + i]))), POLLIN, 0 };
         listen(pf[4 + i].fd, 64);
     }
     for (;;) {
@@ -177,7 +191,8 @@ static sin_t local(int s, sin_t peer) /* our address towards the peer */
     sin_t a, b;
     socklen_t l = sizeof a;
     int t = socket(AF_INET, SOCK_DGRAM, 0);
-    connect(t, (struct sockaddr *)&peer, sizeof peer);
+    if (connect(t, (struct sockaddr *)&peer, sizeof peer) < 0)
+        fail("connect");
     getsockname(t, (struct sockaddr *)&b, &l);
     close(t);
     l = sizeof a;
@@ -192,7 +207,7 @@ static int nat(char **v)
     const char *map, *filt, *alloc;
     char ip[32];
     for (int i = 0; i < 4; i++)
-        srv[i] = mk(v[i >> 1], atoi(v[2 + (i & 1)]));
+        srv[i] = mk(v[i >> 1], number(v[2 + (i & 1)]));
     int s = sock(SOCK_DGRAM, mk(NULL, 0));
     for (int i = 0; i < 4; i++)
         if (!ask(s, srv[i], 0, 0, &seen[i])) {
@@ -247,7 +262,8 @@ static int life(int c, char **v)
     for (int i = 2; i < c; i++) {
         int s = sock(SOCK_DGRAM, mk(NULL, 0));
         sin_t x;
-        printf("%s=%s ", v[i], ask(s, mk(v[0], atoi(v[1])), 0, (unsigned)atoi(v[i]), &x) ? "alive" : "gone");
+        printf("%s=%s ", v[i],
+               ask(s, mk(v[0], number(v[1])), 0, (unsigned)number(v[i]), &x) ? "alive" : "gone");
         close(s);
     }
     puts("");
@@ -256,8 +272,8 @@ static int life(int c, char **v)
 
 static int tcp(int c, char **v)
 {
-    sin_t to = mk(v[0], atoi(v[1]));
-    int s = sock(SOCK_STREAM, mk(NULL, c > 2 ? atoi(v[2]) : 0));
+    sin_t to = mk(v[0], number(v[1]));
+    int s = sock(SOCK_STREAM, mk(NULL, c > 2 ? number(v[2]) : 0));
     struct timeval tv = { 3, 0 };
     struct msg m;
     char ip[32];
@@ -292,9 +308,10 @@ static int tcp(int c, char **v)
 
 static int refused(char **v)
 {
-    sin_t to = mk(v[0], atoi(v[1]));
+    sin_t to = mk(v[0], number(v[1]));
     int s = sock(SOCK_DGRAM, mk(NULL, 0)), err = 0;
-    connect(s, (struct sockaddr *)&to, sizeof to);
+    if (connect(s, (struct sockaddr *)&to, sizeof to) < 0)
+        fail("connect");
     for (int i = 0; i < 3 && err != ECONNREFUSED; i++) {
         err = send(s, "x", 1, 0) < 0 ? errno : wait_in(s, 200) > 0 && recv(s, &to, 1, 0) < 0 ? errno : 0;
     }
@@ -337,10 +354,10 @@ static int flow_sock(bool v6, int port) /* IPv6 sockets take IPv4, too */
 static int tx(char **v)
 {
     bool v6 = strchr(v[0], ':');
-    struct sockaddr_in6 to6 = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)atoi(v[1])) };
-    sin_t to4 = mk(v6 ? NULL : v[0], atoi(v[1]));
-    int hdr = v6 ? 48 : 28, size = atoi(v[2]) - hdr;
-    double bps = atof(v[3]), secs = atof(v[4]);
+    struct sockaddr_in6 to6 = { .sin6_family = AF_INET6, .sin6_port = htons((uint16_t)number(v[1])) };
+    sin_t to4 = mk(v6 ? NULL : v[0], number(v[1]));
+    int hdr = v6 ? 48 : 28, size = number(v[2]) - hdr;
+    double bps = amount(v[3]), secs = amount(v[4]);
     static uint8_t b[65536];
     struct flow f = { .magic = MAGIC };
     int s = flow_sock(v6, 0);
@@ -387,7 +404,7 @@ static int dcmp(const void *a, const void *b)
 
 static int rx(char **v)
 {
-    int s = flow_sock(true, atoi(v[0]));
+    int s = flow_sock(true, number(v[0]));
     static uint8_t b[65536];
     uint32_t max = 1 << 16, total = 0, n = 0, ce = 0, dup = 0, reord = 0, hi = 0, bursts = 0;
     uint8_t *got = calloc(1, max);

@@ -292,7 +292,7 @@ static uint16_t port_of(side *s)
 {
     pl_ice_transport_pair pair;
     PL_OKAY(pl_ice_transport_get_selected(s->ice, &pair));
-    return (uint16_t)atoi(strrchr(pair.local, ':') + 1);
+    return (uint16_t)strtol(strrchr(pair.local, ':') + 1, NULL, 10);
 }
 
 PL_TEST(data_of_strangers_is_dropped)

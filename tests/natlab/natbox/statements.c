@@ -62,8 +62,9 @@ static void load_trace(struct link *l, char *file)
         die("%s: %s", file, strerror(errno));
     l->ntr = 0;
     while (fgets(line, sizeof line, f)) {
-        double ms, kbps;
-        if (*line == '#' || sscanf(line, "%lf %lf", &ms, &kbps) != 2)
+        char *at, *end;
+        double ms = strtod(line, &at), kbps = strtod(at, &end);
+        if (*line == '#' || at == line || end == at)
             continue;
         if (!(l->tr = realloc(l->tr, sizeof *l->tr * (size_t)(l->ntr + 1))))
             die("out of memory");
