@@ -105,7 +105,7 @@ typedef struct pl_ice_base {
 typedef struct pl_ice_turn_server {
     pl_addr addr;
     uint8_t proto; /* PL_UDP, or PL_TCP: over a connection of the driver's */
-    bool tls;      /* within TLS (the connection's), or DTLS (the driver's, around what goes to this address) */
+    bool tls; /* within TLS (the connection's), or DTLS (the driver's, around what goes to this address) */
     const char *username, *password;
     const char *url; /* for statistics: "turn:example.org:3478?transport=tcp"; NULL: made from the address */
     uint32_t id;     /* the driver's number for it, given back in pl_ice_connect */

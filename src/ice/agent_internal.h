@@ -278,6 +278,9 @@ void pl_ice_relay_free(pl_ice *ice);
 bool pl_ice_relay_asking(const pl_ice *ice);
 bool pl_ice_relay_by_stream(const pl_ice *ice);
 pl_ice_relay_proto pl_ice_relay_proto_of(const ice_turn *t);
+void pl_ice_relay_conclude(pl_ice *ice, ice_turn *t); /* after anything was done with its core */
+
+/* ---- relay_data.c: peers and data of those allocations ---- */
 void pl_ice_relay_permit(pl_ice *ice, const ice_base *b, const pl_addr *peer);
 bool pl_ice_relay_may_check(pl_ice *ice, const ice_pair *p);
 void pl_ice_relay_bind(pl_ice *ice, const ice_pair *p);
