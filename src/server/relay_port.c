@@ -1,4 +1,5 @@
 /* Relayed addresses: which port, which socket, and what peers see of it. */
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -177,6 +178,7 @@ void rs_port_open(rs_worker *w, int64_t now_us, const pl_relay_open *open)
         pl_relay_open_failed(w->core, now_us, open->port, PL_ENOSPC);
         return;
     }
+    assert(s[0]);
     for (int i = 0; i < 2 && s[i]; i++) {
         relayed[i] = s[i]->local;
         rs_server_map(w->server, &relayed[i]);

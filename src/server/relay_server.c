@@ -84,12 +84,12 @@ static void add_places(pl_relay_server *s)
 {
     const pl_relay_settings *set = &s->settings;
     if (set->primary.family != PL_AF_NONE) {
-        for (uint8_t at = 0; at < PL_STUN_N_SOCKETS; at++) {
+        for (unsigned at = 0; at < PL_STUN_N_SOCKETS; at++) {
             pl_addr a = at & PL_STUN_AT_IP ? set->alternate : set->primary;
             a.port = at & PL_STUN_AT_PORT ? set->alternate.port : set->primary.port;
-            add_place(s, &a, false, false, at);
+            add_place(s, &a, false, false, (uint8_t)at);
             if (!set->no_tcp)
-                add_place(s, &a, true, false, at);
+                add_place(s, &a, true, false, (uint8_t)at);
         }
     }
     for (size_t i = 0; i < set->n_listen; i++) {

@@ -69,7 +69,8 @@ static void on_error(void *user, int64_t now_us, const pl_udp_error *error)
 static struct ear *ear_new(pl_loop *loop, const char *bind, pl_udp_offload offload)
 {
     struct ear *e = calloc(1, sizeof *e);
-    PL_OKAY(e != NULL);
+    if (!e)
+        abort();
     pl_udp_conf conf = { .bind = help_addr(bind),
                          .rows = on_rows,
                          .on_error = on_error,
@@ -95,6 +96,7 @@ PL_TEST(slices_become_segments)
         pl_loop *loop = help_loop();
         struct ear *a = ear_new(loop, bind[i & 1], i & 2 ? PL_UDP_OFFLOAD_OFF : PL_UDP_OFFLOAD_AUTO);
         struct ear *b = ear_new(loop, bind[i & 1], PL_UDP_OFFLOAD_AUTO);
+        static const uint8_t head[4] = { 'h', 'e', 'a', 'd' };
         uint8_t payload[400], want[416];
         pl_slice slice[9];
         size_t len = 0;
@@ -102,9 +104,9 @@ PL_TEST(slices_become_segments)
             payload[k] = (uint8_t)k;
         for (int k = 0; k < 4; k++) {
             size_t part = k < 3 ? 120 : 40;
-            slice[2 * k] = (pl_slice){ "head", 4 };
+            slice[2 * k] = (pl_slice){ head, sizeof head };
             slice[2 * k + 1] = (pl_slice){ payload + k * 120, part };
-            memcpy(want + len, "head", 4);
+            memcpy(want + len, head, sizeof head);
             memcpy(want + len + 4, payload + k * 120, part);
             len += 4 + part;
         }
