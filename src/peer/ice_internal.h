@@ -93,7 +93,7 @@ struct pl_ice_io {
     pl_ice *ice; /* NULL before gathering and after closing */
     pl_addr bind;
     char interfaces[256];
-    io_server server[PL_ICE_IO_SERVERS_MAX];
+    io_server *server; /* n_servers */
     size_t n_servers, n_resolving;
     pl_list sockets; /* io_socket */
     size_t n_sockets;

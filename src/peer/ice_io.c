@@ -17,8 +17,10 @@ void io_leave(pl_ice_io *io)
     if (--io->depth > 0)
         return;
     io_streams_bury(io);
-    if (io->freed)
-        free(io);
+    if (!io->freed)
+        return;
+    free(io->server);
+    free(io);
 }
 
 void io_input(pl_ice_io *io, int64_t now_us, const pl_path *path, uint8_t *pkt, size_t len)
@@ -99,6 +101,7 @@ pl_err pl_ice_io_new(pl_ice_io **out, pl_ice_hub *hub, const pl_ice_io_conf *con
     io->reap = (pl_timer){ .fn = on_reap, .arg = io };
     pl_err err = read_conf(io, conf);
     if (err) {
+        free(io->server);
         free(io);
         return err;
     }

@@ -5,6 +5,7 @@
 #include "peer/ice_internal.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* ---- reading ---- */
@@ -56,6 +57,8 @@ pl_err io_servers_read_conf(pl_ice_io *io, const pl_ice_io_conf *conf)
     char error[PL_ICE_IO_ERROR_MAX];
     if (conf->n_servers > PL_ICE_IO_SERVERS_MAX)
         return PL_EINVAL;
+    if (conf->n_servers > 0 && !(io->server = calloc(conf->n_servers, sizeof *io->server)))
+        return PL_ENOMEM;
     for (size_t i = 0; i < conf->n_servers; i++) {
         io_server *s = &io->server[i];
         s->io = io;
