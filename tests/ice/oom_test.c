@@ -4,6 +4,7 @@
 
 #include "base/time.h"
 #include "ice/agent.h"
+#include "stun/integrity.h"
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
@@ -49,8 +50,45 @@ typedef struct life {
     pl_addr base[2];
     pl_rand_seeded state[2];
     int64_t now_us;
-    int n_refused;
+    int n_refused, n_relays;
 } life;
+
+static const char user[] = "alice", secret[] = "secret", realm[] = "r", nonce[] = "n";
+static const pl_addr turn_server = { .family = PL_AF_IP4, .ip = { 198, 51, 100, 2 }, .port = 3478 };
+
+/* What a TURN server says: a challenge, then yes to everything. It never lacks memory. */
+static void answer_server(life *l, int who, const pl_path *path, const uint8_t *pkt, size_t len)
+{
+    uint8_t out[512], key[PL_STUN_KEY_MAX];
+    pl_stun_msg m;
+    pl_addr relayed = { .family = PL_AF_IP4, .ip = { 198, 51, 100, 9 }, .port = (uint16_t)(50000 + who) };
+    long before = countdown;
+    countdown = -1;
+    bool request = pl_stun_parse(&m, pkt, len) == PL_OK && m.cls == PL_STUN_REQUEST;
+    pl_stun_wr s =
+        pl_stun_begin_reply(out, sizeof out, request && m.integrity_at ? PL_STUN_SUCCESS : PL_STUN_ERROR, &m);
+    if (request && !m.integrity_at) {
+        pl_stun_put_error(&s, 401, NULL);
+        pl_stun_put_str(&s, PL_STUN_REALM, pl_str_of(realm));
+        pl_stun_put_str(&s, PL_STUN_NONCE, pl_str_of(nonce));
+    } else if (request && m.method == PL_STUN_ALLOCATE) {
+        pl_stun_put_xor_addr(&s, PL_STUN_XOR_RELAYED_ADDRESS, &relayed);
+        pl_stun_put_xor_addr(&s, PL_STUN_XOR_MAPPED_ADDRESS, &path->local);
+        pl_stun_put_u32(&s, PL_STUN_LIFETIME, 600);
+    }
+    if (request && m.integrity_at) {
+        size_t n =
+            pl_stun_long_term_key(PL_STUN_ALG_MD5, pl_str_of(user), pl_str_of(realm), pl_str_of(secret), key);
+        pl_stun_put_integrity(&s, key, n);
+    }
+    countdown = before;
+    if (!request)
+        return;
+    uint8_t *at = out;
+    size_t n = pl_stun_end(&s);
+    pl_path from = *path;
+    PL_OKAY(!pl_ice_unwrap(l->ice[who], l->now_us, &from, &at, &n) || m.method == PL_STUN_BINDING);
+}
 
 static void count(life *l, pl_err err)
 {
@@ -67,12 +105,23 @@ static void exchange(life *l)
         for (pl_dgram d = { .data = buf, .cap = sizeof buf }; pl_ice_poll_output(l->ice[i], l->now_us, &d);
              quiet = -1) {
             pl_path back = { .local = d.path.remote, .remote = d.path.local };
-            if (pl_addr_eq(&back.local, &l->base[!i]))
+            if (pl_addr_ip_eq(&d.path.remote, &turn_server))
+                answer_server(l, i, &d.path, d.data, d.len);
+            else if (pl_addr_eq(&back.local, &l->base[!i]))
                 pl_ice_input(l->ice[!i], l->now_us, &back, d.data, d.len);
             pl_ice_check(l->ice[!i]);
         }
-        for (pl_ice_event ev; pl_ice_poll_event(l->ice[i], &ev);)
-            continue;
+        for (pl_ice_event ev; pl_ice_poll_event(l->ice[i], &ev);) {
+            if (ev.kind != PL_ICE_EV_CONNECT)
+                continue;
+            pl_addr local = l->base[i];
+            local.port = (uint16_t)(2000 + ev.u.connect.stream);
+            quiet = -1;
+            if (ev.u.connect.to_turn)
+                pl_ice_stream_up(l->ice[i], l->now_us, ev.u.connect.stream, &local);
+            else
+                pl_ice_stream_down(l->ice[i], l->now_us, ev.u.connect.stream);
+        }
         pl_ice_check(l->ice[i]);
     }
 }
@@ -86,6 +135,10 @@ static void describe(life *l)
         };
         count(l, pl_ice_add_remote(l->ice[i], l->now_us, &c));
         count(l, pl_ice_add_remote(l->ice[i], l->now_us, &name));
+        pl_ice_cand tcp = c;
+        tcp.proto = PL_TCP;
+        tcp.tcptype = PL_ICE_TCPTYPE_PASSIVE;
+        count(l, pl_ice_add_remote(l->ice[i], l->now_us, &tcp));
         count(l, pl_ice_set_remote(l->ice[i], l->now_us, pl_ice_ufrag(l->ice[!i]), pl_ice_pwd(l->ice[!i]),
                                    false));
         pl_ice_resolved(l->ice[i], l->now_us, "x.local", &l->base[!i]);
@@ -102,6 +155,15 @@ static void describe(life *l)
 static bool connected(const life *l)
 {
     return pl_ice_get_state(l->ice[0]) == PL_ICE_COMPLETED && pl_ice_get_state(l->ice[1]) == PL_ICE_COMPLETED;
+}
+
+static bool has_relay(const pl_ice *ice)
+{
+    pl_ice_cand_info info[16];
+    size_t n = pl_ice_get_candidates(ice, info, 16), n_relays = 0;
+    for (size_t i = 0; i < n && i < 16; i++)
+        n_relays += !info[i].remote && info[i].type == PL_ICE_RELAY;
+    return n_relays > 0;
 }
 
 /* One life; whether it went as if nothing had happened. */
@@ -125,6 +187,15 @@ static bool live(life *l, long failing)
             continue;
         }
         count(l, pl_ice_add_base(l->ice[i], l->now_us, &b));
+        pl_ice_base active = b;
+        active.proto = PL_TCP;
+        active.tcptype = PL_ICE_TCPTYPE_ACTIVE;
+        active.mdns = "x.local";
+        pl_ice_turn_server turn = {
+            .addr = turn_server, .proto = i ? PL_TCP : PL_UDP, .username = user, .password = secret
+        };
+        count(l, pl_ice_add_base(l->ice[i], l->now_us, &active));
+        count(l, pl_ice_add_turn_server(l->ice[i], l->now_us, &turn));
         count(l, pl_ice_add_stun_server(l->ice[i], l->now_us, &server));
         pl_ice_bases_done(l->ice[i], l->now_us);
     }
@@ -132,6 +203,7 @@ static bool live(life *l, long failing)
     if (up) {
         describe(l);
         well = connected(l);
+        l->n_relays = has_relay(l->ice[0]) + has_relay(l->ice[1]);
         for (int i = 0; i < 2; i++)
             count(l, pl_ice_restart(l->ice[i], l->now_us, NULL, NULL));
         if (l->n_refused == 0) {
@@ -150,6 +222,7 @@ PL_TEST(every_allocation_fails_once)
     static life l;
     PL_OKAY(live(&l, 1000000));
     PL_EQ(l.n_refused, 0);
+    PL_EQ(l.n_relays, 2); /* over UDP, and over a connection */
     int n_harmless = 0, n_refused = 0;
     long n = 0;
     for (;; n++) {
