@@ -68,7 +68,7 @@ static pl_addr from_sockaddr(const struct sockaddr_storage *in)
 
 static pl_addr own_address(int fd)
 {
-    struct sockaddr_storage ss;
+    struct sockaddr_storage ss = { 0 };
     socklen_t len = sizeof ss;
     PL_EQ(getsockname(fd, (struct sockaddr *)&ss, &len), 0);
     return from_sockaddr(&ss);
@@ -116,7 +116,7 @@ static bool readable(int fd, int64_t timeout_us)
 
 size_t peer_recv(int fd, pl_addr *from, void *data, size_t cap)
 {
-    struct sockaddr_storage ss;
+    struct sockaddr_storage ss = { 0 };
     socklen_t len = sizeof ss;
     if (!readable(fd, PL_MS(PATIENCE_MS)))
         return 0;
