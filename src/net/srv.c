@@ -1,46 +1,62 @@
 #include "net/srv.h"
 
+#include <netinet/in.h>
+
 #include <arpa/nameser.h>
 #include <resolv.h>
 #include <string.h>
 
 #include "base/bytes.h"
 
-static bool read_record(ns_msg *msg, const ns_rr *rr, pl_srv *out)
+enum { TYPE_SRV = 33, CLASS_IN = 1, POINTER = 0xc0 /* RFC 1035 4.1.4 */ };
+
+/* Past a name, which may end in a pointer. */
+static void skip_name(pl_rd *r)
 {
-    pl_rd r = pl_rd_init(ns_rr_rdata(*rr), ns_rr_rdlen(*rr));
-    out->priority = pl_rd_u16(&r);
-    out->weight = pl_rd_u16(&r);
-    out->port = pl_rd_u16(&r);
-    if (!pl_rd_ok(&r))
-        return false;
-    /* The target is not compressed by RFC 2782, but some servers do it. */
-    int used = ns_name_uncompress(ns_msg_base(*msg), ns_msg_end(*msg), r.p, out->target, sizeof out->target);
-    if (used < 0)
-        return false;
-    if (strcmp(out->target, ".") == 0)
-        out->target[0] = 0;
-    return true;
+    for (uint8_t len; (len = pl_rd_u8(r)) != 0 && pl_rd_ok(r);) {
+        if ((len & POINTER) == POINTER) {
+            pl_rd_skip(r, 1);
+            return;
+        }
+        if (len & POINTER)
+            r->bad = true; /* kinds of labels that were never used */
+        pl_rd_skip(r, len);
+    }
 }
 
-pl_err pl_srv_parse(const uint8_t *data, size_t len, pl_srv out[PL_SRV_MAX], size_t *n)
+/* The target is not compressed by RFC 2782, but some servers do it. */
+static bool read_record(pl_rd rdata, const uint8_t *msg, size_t len, pl_srv *out)
 {
-    ns_msg msg;
-    ns_rr rr;
+    out->priority = pl_rd_u16(&rdata);
+    out->weight = pl_rd_u16(&rdata);
+    out->port = pl_rd_u16(&rdata);
+    return pl_rd_ok(&rdata) && pl_rd_left(&rdata) > 0 &&
+           dn_expand(msg, msg + len, rdata.p, out->target, sizeof out->target) >= 0;
+}
+
+pl_err pl_srv_parse(const uint8_t *msg, size_t len, pl_srv out[PL_SRV_MAX], size_t *n)
+{
+    pl_rd r = pl_rd_init(msg, len);
     *n = 0;
-    if (len > UINT16_MAX || ns_initparse(data, (int)len, &msg) != 0)
-        return PL_EPROTO;
-    int n_records = ns_msg_count(msg, ns_s_an);
-    for (int i = 0; i < n_records && *n < PL_SRV_MAX; i++) {
-        if (ns_parserr(&msg, ns_s_an, i, &rr) != 0)
-            return PL_EPROTO;
-        if (ns_rr_type(rr) != ns_t_srv || ns_rr_class(rr) != ns_c_in)
-            continue; /* a CNAME on the way */
-        if (!read_record(&msg, &rr, &out[*n]))
+    pl_rd_skip(&r, 4); /* ID and flags */
+    uint16_t n_questions = pl_rd_u16(&r), n_answers = pl_rd_u16(&r);
+    pl_rd_skip(&r, 4);
+    for (uint16_t i = 0; i < n_questions && pl_rd_ok(&r); i++) {
+        skip_name(&r);
+        pl_rd_skip(&r, 4);
+    }
+    for (uint16_t i = 0; i < n_answers && pl_rd_ok(&r); i++) {
+        skip_name(&r);
+        uint16_t type = pl_rd_u16(&r), class = pl_rd_u16(&r);
+        pl_rd_skip(&r, 4); /* time to live */
+        pl_rd rdata = pl_rd_sub(&r, pl_rd_u16(&r));
+        if (!pl_rd_ok(&rdata) || type != TYPE_SRV || class != CLASS_IN || *n == PL_SRV_MAX)
+            continue; /* such as a CNAME on the way */
+        if (!read_record(rdata, msg, len, &out[*n]))
             return PL_EPROTO;
         ++*n;
     }
-    return PL_OK;
+    return pl_rd_ok(&r) ? PL_OK : PL_EPROTO;
 }
 
 static void swap(pl_srv *a, pl_srv *b)

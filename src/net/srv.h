@@ -1,5 +1,5 @@
 /* srv.h - DNS service records: reading an answer, and the order in which servers are tried.
- * Source   RFC 2782; RFC 1035 4.1 by the system's reader of messages.
+ * Source   RFC 2782; RFC 1035 4.1 (messages).
  * Shape    plain data, nothing to free.
  * Thread   any. */
 #ifndef PL_NET_SRV_H
