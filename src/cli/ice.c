@@ -25,7 +25,7 @@ enum {
 };
 
 static struct {
-    bool relay_only, no_tcp, listen_tcp, hide, json, sdp, answer, echo, loopback;
+    bool relay_only, lite, no_tcp, listen_tcp, hide, json, sdp, answer, echo, loopback;
     const char *offer_file, *answer_file, *interfaces, *ca_file;
     pl_opt_list servers;
     double timeout_s, gather_s, duration_s;
@@ -374,6 +374,7 @@ static int open_transport(void)
                                    .n_servers = opt.servers.n,
                                    .policy = opt.relay_only ? PL_ICE_TRANSPORT_RELAY : PL_ICE_TRANSPORT_ALL,
                                    .controlling = !opt.answer,
+                                   .lite = opt.lite,
                                    .tcp = opt.no_tcp       ? PL_ICE_TCP_USE_NEVER
                                           : opt.listen_tcp ? PL_ICE_TCP_USE_BOTH
                                                            : PL_ICE_TCP_USE_ACTIVE,
@@ -514,6 +515,8 @@ static const pl_opt options[] = {
     { "no-tcp", PL_OPT_FLAG, &opt.no_tcp, NULL,
       "No TCP between the two sides (relays may still be reached by it).", 0, 0 },
     { "listen-tcp", PL_OPT_FLAG, &opt.listen_tcp, NULL, "Let the other side connect by TCP, too.", 0, 0 },
+    { "lite", PL_OPT_FLAG, &opt.lite, NULL, "This host has a public address: only answer checks, send none.",
+      0, 0 },
     { "hide-addresses", PL_OPT_FLAG, &opt.hide, NULL, "Say .local names (mDNS) in place of own addresses.", 0,
       0 },
     { "ca-file", PL_OPT_TEXT, &opt.ca_file, "FILE",

@@ -3,7 +3,8 @@
 Truth comes from README.md ("Which pairs connect without a relay") and, for the 81 pairs of mapping and filtering, from
 BASELINE.md, where another agent was measured.
 """
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass
 
 RTT_MS = 40  # between hosts; half of it to the server
 DIRECT_GOAL_MS = 3 * RTT_MS
@@ -37,6 +38,7 @@ class Cell:
     b: str = "peerline"
     server: str = "own"   # own, coturn
     options: tuple = ()   # of `peerline ice`, both sides
+    options_b: tuple = ()  # of the answering side alone
     call_s: float = 1.0   # how long both sides talk
     outage_s: float = 0   # longest silence that is allowed while they do; 0: not looked at
     moves: bool = False   # the path must change in the call
@@ -46,7 +48,6 @@ class Cell:
 
 def baseline_81():
     """{(a, b): connects} as BASELINE.md has it."""
-    import os
     rows, path = {}, os.path.join(os.path.dirname(os.path.realpath(__file__)), "BASELINE.md")
     with open(path, encoding="utf-8") as f:
         for line in f:
@@ -91,6 +92,10 @@ def places():
     yield Cell(group, "double NAT x port-restricted", f"{home}+symmetric", home, want="relay", goal_ms=relay)
     yield Cell(group, "double NAT x full-cone", f"{home}+symmetric", cgn, goal_ms=direct)
     yield Cell(group, "equal home networks", home, home, lab=("--same-subnet",), goal_ms=direct)
+    yield Cell(group, "one LAN, hidden addresses", f"{home}@home", "@home", options=("--hide-addresses",))
+    yield Cell(group, "nothing but relays", home, home, options=("--relay-only",), want="relay", goal_ms=relay)
+    yield Cell(group, "symmetric x a public server with ICE lite", "symmetric", "open", options_b=("--lite",),
+               servers_b=(), goal_ms=direct)
     yield Cell(group, "10 % loss", home, home, link=DELAY + ",loss=10%", want="either")
     yield Cell(group, "10 % loss, relayed", "symmetric", home, link=DELAY + ",loss=10%", want="relay")
 
@@ -99,6 +104,7 @@ def blocked():
     group = "UDP blocked"
     yield Cell(group, "one side, TURN over TCP", "udp-blocked", "port-restricted", TURN + TURN_TCP, want="relay")
     yield Cell(group, "both sides, TURN over TCP", "udp-blocked", "udp-blocked", TURN + TURN_TCP, want="relay")
+    yield Cell(group, "both sides, a URL that names no TCP", "udp-blocked", "udp-blocked", TURN, want="relay")
     yield Cell(group, "one side, only 443, TURN over TCP", "https-only", "port-restricted", TURN_TCP_443, want="relay")
     yield Cell(group, "one side, only 443, TURN over TLS", "https-only", "symmetric", TURN_TLS_443, want="relay")
     yield Cell(group, "both sides, only 443, TURN over TCP", "https-only", "https-only", TURN_TCP_443, want="relay")

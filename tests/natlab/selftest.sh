@@ -122,6 +122,12 @@ case " $PARTS " in *" nat "*)
 		"sleep 0.15; $P tx \$NATLAB_S 5000 500 1e6 0.1; $P tx \$NATLAB_S6 5000 500 1e6 0.2"
 	same "a host with IPv6 alone" "$(val server lost),$(sed -n 's/.*\(unreachable\).*/\1/p' "$W/o/a.err")" "0,unreachable"
 
+	x="import socket, struct; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)"
+	x2="s.bind((\"\", 5353)); s.setsockopt(0, 35, socket.inet_aton(\"224.0.0.251\") + socket.inet_aton(\"0.0.0.0\")); s.settimeout(2); print(s.recv(9).decode())"
+	lab --nat-a symmetric@home --nat-b @home --nat-c symmetric --b "exec python3 -c '$x; $x2'" --c "exec python3 -c '$x; $x2'" \
+		--a "sleep 0.4; exec python3 -c '$x; s.sendto(b\"mdns\", (\"224.0.0.251\", 5353))'"
+	same "multicast in one LAN, and not beyond" "$(out b),$(out c)" "mdns,"
+
 	# hosts that move
 	c="$P tcp \$NATLAB_S 443; echo 'host a addr=203.0.113.50' >\$NATLAB_CTL; sleep 0.1; $P tcp \$NATLAB_S 443"
 	lab --server "$SERVER" --server-ready port=443 --a "$c"

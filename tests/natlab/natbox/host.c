@@ -82,11 +82,14 @@ static void sysctl(const char *family, const char *dev, const char *key, const c
     close(f);
 }
 
+/* The others, IFF_MULTICAST among them, stay as they are. */
 static void set_flags(const struct visit *v, const char *dev, bool up)
 {
     struct ifreq q = { .ifr_flags = 0 };
     snprintf(q.ifr_name, sizeof q.ifr_name, "%s", dev);
-    q.ifr_flags = up ? IFF_UP | IFF_RUNNING : 0;
+    if (ioctl(v->s4, SIOCGIFFLAGS, &q) < 0)
+        die("%s: %s", dev, strerror(errno));
+    q.ifr_flags = (short)(up ? q.ifr_flags | IFF_UP : q.ifr_flags & ~IFF_UP);
     if (ioctl(v->s4, SIOCSIFFLAGS, &q) < 0)
         die("%s %s: %s", dev, up ? "up" : "down", strerror(errno));
 }
