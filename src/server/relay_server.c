@@ -30,7 +30,7 @@ static pl_err refuse(char *say, pl_err err, const char *fmt, ...)
 
 bool rs_server_take_conn(pl_relay_server *s)
 {
-    if (atomic_fetch_add(&s->n_conns, 1) < s->settings.max_connections)
+    if (atomic_fetch_add(&s->n_conns, 1) < atomic_load(&s->max_conns))
         return true;
     atomic_fetch_sub(&s->n_conns, 1);
     return false;
@@ -53,8 +53,8 @@ bool rs_server_relay_ip(const pl_relay_server *s, pl_family family, pl_addr *out
 
 void rs_server_map(const pl_relay_server *s, pl_addr *a)
 {
-    for (size_t i = 0; i < s->settings.n_externals; i++) {
-        const pl_relay_external *e = &s->settings.external[i];
+    for (size_t i = 0; i < s->n_externals; i++) {
+        const pl_relay_external *e = &s->external[i];
         if (e->addr.family != a->family || (e->local.family != PL_AF_NONE && !pl_addr_ip_eq(&e->local, a)))
             continue;
         uint16_t port = a->port;
@@ -93,6 +93,8 @@ static void add_places(pl_relay_server *s)
         }
     }
     for (size_t i = 0; i < set->n_listen; i++) {
+        if (s->without_ip6 && set->listen[i].family == PL_AF_IP6)
+            continue;
         if (!set->no_udp)
             add_place(s, &set->listen[i], false, false, UINT8_MAX);
         if (!set->no_tcp)
@@ -331,8 +333,8 @@ static bool mend(pl_relay_server *s, pl_err err, char *say)
     }
     const pl_relay_place *p = &s->place[s->failed_place];
     refuse(say, err, "cannot listen on %s (%s)", pl_addr_str(&p->addr, text), p->tcp ? "TCP" : "UDP");
-    if (s->settings.listen_is_default && s->settings.n_listen == 2 && p->addr.family == PL_AF_IP6) {
-        s->settings.n_listen = 1; /* a machine without IPv6 */
+    if (s->settings.listen_is_default && !s->without_ip6 && p->addr.family == PL_AF_IP6) {
+        s->without_ip6 = true;
         return true;
     }
     return s->place_twin[s->failed_place]; /* TCP found the port taken that UDP was given for "any" */
@@ -368,6 +370,9 @@ pl_err pl_relay_server_new(pl_relay_server **out, pl_loop *loop, const pl_relay_
     s->loop = loop;
     s->conf = *conf;
     s->settings = *conf->settings;
+    memcpy(s->external, s->settings.external, sizeof s->external);
+    s->n_externals = s->settings.n_externals;
+    atomic_store(&s->max_conns, s->settings.max_connections);
     s->conf.settings = NULL;
     s->started_us = pl_loop_now_us(loop);
     s->n_workers = count_threads(s);
@@ -469,9 +474,8 @@ pl_err pl_relay_server_reload(pl_relay_server *s, const pl_relay_settings *setti
     }
     rules_free(s->rules);
     s->rules = rules;
-    size_t n_listen = s->settings.n_listen;
     s->settings = *settings;
-    s->settings.n_listen = n_listen;
+    atomic_store(&s->max_conns, settings->max_connections);
     s->n_reloads++;
     return PL_OK;
 }

@@ -146,7 +146,8 @@ typedef struct rs_rules {
 struct pl_relay_server {
     pl_loop *loop;
     pl_relay_server_conf conf;
-    pl_relay_settings settings;
+    pl_relay_settings settings; /* the caller's loop alone, once the workers run */
+    bool without_ip6;
     rs_rules *rules;
     pl_relay_shared *shared;
     pl_stun_server binding;
@@ -159,9 +160,11 @@ struct pl_relay_server {
     uint8_t place_at[4 * PL_RELAY_LISTEN_MAX + 8]; /* of those of RFC 5780: PL_STUN_AT_..., else 0xff */
     bool place_twin[4 * PL_RELAY_LISTEN_MAX + 8];  /* takes the port that the one before was given */
     size_t failed_place;
-    _Atomic int64_t n_conns; /* all workers */
-    _Atomic bool closing;    /* all workers: errands are dropped */
-    pl_mutex line_lock;      /* all workers: the sink */
+    pl_relay_external external[PL_RELAY_ADDRS_MAX]; /* unchanging, as the addresses above */
+    size_t n_externals;
+    _Atomic int64_t n_conns, max_conns; /* all workers */
+    _Atomic bool closing;               /* all workers: errands are dropped */
+    pl_mutex line_lock;                 /* all workers: the sink */
     bool draining;
     int64_t drain_until_us, started_us;
     pl_timer drain_timer;

@@ -26,6 +26,11 @@ until_true() { # TENTHS COMMAND...: tries it until it succeeds
     done
 }
 gone() { ! kill -0 "$1" 2>/dev/null; }
+# ended TENTHS: the last one that was started has, in order
+ended() {
+    until_true "$1" gone "$pid"
+    wait "$pid" || fail "it ended with $?"
+}
 # start NAME ARGUMENTS...: sets pid; the first line of NAME.log says that it is ready
 start() {
     name=$1
@@ -166,7 +171,7 @@ timeout 10 turnutils_uclient -c -u carol -W south -e 127.0.0.1 -r 24480 -n 2 -p 
 grep -q "error 508" "$work/late.log" || fail "a draining server still allocates"
 wait "$last" || fail "the drain cut an allocation"
 has "Total lost packets 0 (0.000000%)" "$work/last.log"
-until_true 150 gone "$pid"
+ended 150
 has '"type":"closed"' "$work/relay.log"
 grep -q '127\.0\.0\.1' "$work/relay.log" && grep '"type":"ended"' "$work/relay.log" | grep -q '127\.0\.0\.1' &&
     fail "addresses are in the log" || true
@@ -181,7 +186,7 @@ kill -TERM "$pid"
 sleep 0.3
 kill -0 "$pid" || fail "it does not wait for its allocation"
 kill -TERM "$pid"
-until_true 30 gone "$pid"
+ended 30
 has '"type":"closed"' "$work/quick.log"
 
 # ---- behaviour discovery with two addresses (RFC 5780) ----
@@ -191,5 +196,5 @@ timeout 20 turnutils_natdiscovery -m -f -p 24300 -L 127.0.0.1 127.0.0.1 >"$work/
 has "NAT with Endpoint Independent Mapping\|No NAT detected\|Endpoint Independent" "$work/discovery.log"
 has "Endpoint Independent Filtering" "$work/discovery.log"
 kill -TERM "$pid"
-until_true 30 gone "$pid"
+ended 30
 echo "relay: $(echo "$clients" | wc -w) clients of coturn, reload, drain, discovery"
