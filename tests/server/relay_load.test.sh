@@ -21,6 +21,8 @@ fail() {
     exit 1
 }
 
+# What AddressSanitizer keeps of freed memory would look like growth.
+export ASAN_OPTIONS="${ASAN_OPTIONS:+$ASAN_OPTIONS:}quarantine_size_mb=1:thread_local_quarantine_size_kb=64"
 "$PEERLINE" relay --json --listen 127.0.0.1:0 --metrics 127.0.0.1:0 --realm bench --user bench:bench \
     --allow-peer 127.0.0.0/8 --unauthenticated-rate $limit --threads 2 --drain-seconds 5 >"$out/said" 2>&1 &
 pid=$!
