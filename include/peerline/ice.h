@@ -33,15 +33,12 @@ enum {
 
 typedef struct pl_ice_transport pl_ice_transport;
 
+/* Which addresses and ports, TCP, lite, hidden addresses: those are the factory's to say (pl_factory_conf). */
 typedef struct pl_ice_transport_conf {
-    const pl_ice_server *servers; /* stun:, stuns:, turn:, turns:; copied */
+    const pl_ice_server *servers; /* copied */
     size_t n_servers;             /* at most 8 */
     pl_ice_transport_policy policy;
-    bool controlling; /* true on the side that begins (the offerer). A mistake is noticed and settled. */
-    bool lite;        /* we have a public address: answer checks, send none */
-    pl_ice_tcp_use tcp;
-    bool hide_addresses;    /* host candidates tell a .local name instead of the address (mDNS) */
-    const char *interfaces; /* "eth0,wlan0": only these; "!docker0": not these; NULL: all */
+    bool controlling;  /* true on the side that begins (the offerer). A mistake is noticed and settled. */
     const char *ufrag; /* NULL: made up; both or neither. RFC 8839: 4 to 256 characters of A-Z a-z 0-9 + / */
     const char *pwd;   /* 22 to 256 */
 } pl_ice_transport_conf;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/ice_line.h"
+#include "cli/ice_options.h"
 #include "cli/ice_say.h"
 #include "cli/lines.h"
 #include "cli/options.h"
@@ -24,10 +25,10 @@ enum {
     FAREWELL = 0x04 /* EOT, alone in a datagram: this side has ended */
 };
 
+static pl_ice_options path_opt;
 static struct {
-    bool relay_only, lite, no_tcp, listen_tcp, hide, json, sdp, answer, echo, loopback;
-    const char *offer_file, *answer_file, *interfaces, *ca_file;
-    pl_opt_list servers;
+    bool relay_only, lite, json, sdp, answer, echo, loopback;
+    const char *offer_file, *answer_file;
     double timeout_s, gather_s, duration_s;
 } opt = { .timeout_s = 30, .gather_s = 5 };
 
@@ -369,26 +370,23 @@ static int open_transport(void)
                                                         .on_state = on_state,
                                                         .on_selected = on_selected,
                                                         .on_data = on_data };
-    pl_ice_server server[PL_OPT_LIST_MAX];
-    pl_ice_transport_conf conf = { .servers = server,
-                                   .n_servers = opt.servers.n,
-                                   .policy = opt.relay_only ? PL_ICE_TRANSPORT_RELAY : PL_ICE_TRANSPORT_ALL,
-                                   .controlling = !opt.answer,
-                                   .lite = opt.lite,
-                                   .tcp = opt.no_tcp       ? PL_ICE_TCP_USE_NEVER
-                                          : opt.listen_tcp ? PL_ICE_TCP_USE_BOTH
-                                                           : PL_ICE_TCP_USE_ACTIVE,
-                                   .hide_addresses = opt.hide,
-                                   .interfaces = opt.interfaces };
-    pl_factory_conf factory = { .loop = me.loop, .loopback = opt.loopback, .ca_file = opt.ca_file };
-    for (size_t i = 0; i < opt.servers.n; i++)
-        server[i] = (pl_ice_server){ .url = opt.servers.item[i] };
+    pl_configuration paths = { .n_ice_servers = 0 };
+    pl_factory_conf factory = { .loop = me.loop, .loopback = opt.loopback, .ice_lite = opt.lite };
+    if (opt.relay_only)
+        path_opt.policy = "relay";
+    if (!pl_ice_options_factory(&path_opt, &pl_cmd_ice, &factory) ||
+        !pl_ice_options_connection(&path_opt, &pl_cmd_ice, &paths))
+        return PL_EXIT_USAGE;
+    pl_ice_transport_conf conf = { .servers = paths.ice_servers,
+                                   .n_servers = paths.n_ice_servers,
+                                   .policy = paths.ice_transport_policy,
+                                   .controlling = !opt.answer };
     pl_err err = pl_factory_new(&me.factory, &factory);
     if (err)
-        return refuse(err, "no network");
+        return refuse(err, "--interfaces, --ports, --ca-file or the network");
     err = pl_ice_transport_new(&me.ice, me.factory, &conf, &observer);
     if (err)
-        return refuse(err, "an ICE server or --interfaces");
+        return refuse(err, "an ICE server");
     err = pl_ice_transport_gather(me.ice);
     return err ? refuse(err, "gathering") : PL_EXIT_OK;
 }
@@ -508,20 +506,9 @@ static int run(int n_args, char **args)
 }
 
 static const pl_opt options[] = {
-    { "ice-server", PL_OPT_LIST, &opt.servers, "URI",
-      "stun:HOST[:PORT], turn:USER:PASSWORD@HOST[:PORT][?transport=tcp] or turns:... May be repeated.", 0,
-      0 },
-    { "relay-only", PL_OPT_FLAG, &opt.relay_only, NULL, "Use nothing but relays.", 0, 0 },
-    { "no-tcp", PL_OPT_FLAG, &opt.no_tcp, NULL,
-      "No TCP between the two sides (relays may still be reached by it).", 0, 0 },
-    { "listen-tcp", PL_OPT_FLAG, &opt.listen_tcp, NULL, "Let the other side connect by TCP, too.", 0, 0 },
+    PL_ICE_OPTIONS(path_opt),
+    { "relay-only", PL_OPT_FLAG, &opt.relay_only, NULL, "The same as --ice-transport-policy relay.", 0, 0 },
     { "lite", PL_OPT_FLAG, &opt.lite, NULL, "This host has a public address: only answer checks, send none.",
-      0, 0 },
-    { "hide-addresses", PL_OPT_FLAG, &opt.hide, NULL, "Say .local names (mDNS) in place of own addresses.", 0,
-      0 },
-    { "ca-file", PL_OPT_TEXT, &opt.ca_file, "FILE",
-      "Whom TLS to servers trusts (PEM). Default: what the system does.", 0, 0 },
-    { "interfaces", PL_OPT_TEXT, &opt.interfaces, "LIST", "Only these (eth0,wlan0), or not these (!docker0).",
       0, 0 },
     { "loopback", PL_OPT_FLAG, &opt.loopback, NULL, "Loopback addresses, too.", 0, 0 },
     { "timeout", PL_OPT_REAL, &opt.timeout_s, "SECONDS",
@@ -562,11 +549,11 @@ const pl_command pl_cmd_ice = {
         "Lines travel as datagrams, one each, unencrypted: they may be lost, and whoever sees the "
         "lines that are pasted "
         "may take part.\n\n"
-        "With --json: "
-        "{\"event\":\"gathering\"|\"candidate\"|\"local\"|\"remote\"|\"known\"|\"state\"|\"selected\"|"
-        "\"data\"|\"error\"|\"pair\"|\"end\", …}, each with \"ms\" since the start, \"known_ms\" "
-        "since both sides' "
-        "words are known, and \"time_us\" since 1970. \"local\" has our words twice: \"line\", \"sdp\".\n\n"
+        "With --json every line is an object with \"event\": gathering, candidate, local (our words twice, "
+        "as "
+        "\"line\" and \"sdp\"), remote, known (both sides' words), state, selected, data, error, pair, end; "
+        "with \"ms\" "
+        "since the start, \"known_ms\" since both sides' words are known, and \"time_us\" since 1970.\n\n"
         "Exit status: 0 when there was a connection and it ended at the end of the input, by an "
         "interrupt, after "
         "--duration, or because the other side ended; 1 when there was none or it was lost; 2 for a "

@@ -101,17 +101,13 @@ typedef struct make {
     pl_err err;
 } make;
 
-static uint32_t without(const pl_factory *f, const pl_ice_transport_conf *conf)
-{
-    return f->conf.ice_without | (conf->tcp == PL_ICE_TCP_USE_NEVER ? PL_ICE_NO_TCP : 0u);
-}
-
 static pl_err make_agent(pl_ice_transport *t, const pl_ice_transport_conf *conf, uint32_t id)
 {
+    const pl_factory_conf *of_all = &t->factory->conf;
     pl_ice_conf agent = { .controlling = conf->controlling,
-                          .lite = conf->lite,
+                          .lite = of_all->ice_lite,
                           .relay_only = conf->policy == PL_ICE_TRANSPORT_RELAY,
-                          .without = without(t->factory, conf),
+                          .without = of_all->ice_without,
                           .log_id = id,
                           .ufrag = conf->ufrag,
                           .pwd = conf->pwd };
@@ -121,30 +117,16 @@ static pl_err make_agent(pl_ice_transport *t, const pl_ice_transport_conf *conf,
 static pl_err make_io(pl_ice_transport *t, const pl_ice_transport_conf *conf, uint32_t id)
 {
     static const pl_ice_io_events on = { .input = ice_transport_input, .changed = on_changed };
-    static const pl_ice_io_tcp tcp[] = { [PL_ICE_TCP_USE_ACTIVE] = PL_ICE_IO_TCP_ACTIVE,
-                                         [PL_ICE_TCP_USE_BOTH] = PL_ICE_IO_TCP_BOTH,
-                                         [PL_ICE_TCP_USE_NEVER] = PL_ICE_IO_TCP_OFF };
-    const pl_factory *f = t->factory;
     pl_ice_io_server server[PL_ICE_IO_SERVERS_MAX];
+    pl_ice_io_conf io = { .servers = server, .n_servers = conf->n_servers, .log_id = id };
     if (conf->n_servers > PL_ICE_IO_SERVERS_MAX)
         return PL_EINVAL;
-    for (size_t i = 0; i < conf->n_servers; i++)
-        server[i] = (pl_ice_io_server){ .url = conf->servers[i].url,
-                                        .username = conf->servers[i].username,
-                                        .password = conf->servers[i].credential };
-    pl_ice_io_conf io = { .servers = server,
-                          .n_servers = conf->n_servers,
-                          .bind_address = f->conf.bind_address,
-                          .interfaces = conf->interfaces,
-                          .port_min = f->conf.port_min,
-                          .port_max = f->conf.port_max,
-                          .without = without(f, conf),
-                          .loopback = f->conf.loopback,
-                          .no_loopback = f->conf.no_loopback,
-                          .mdns_hide = conf->hide_addresses,
-                          .tcp = tcp[conf->tcp],
-                          .log_id = id };
-    return pl_ice_io_new(&t->io, f->hub, &io, &on, t);
+    peer_io_conf(t->factory, &io);
+    for (size_t i = 0; i < conf->n_servers; i++) {
+        const pl_ice_server *s = &conf->servers[i];
+        server[i] = (pl_ice_io_server){ s->url, s->username, s->credential };
+    }
+    return pl_ice_io_new(&t->io, t->factory->hub, &io, &on, t);
 }
 
 static void do_make(void *arg)
@@ -155,7 +137,6 @@ static void do_make(void *arg)
     const pl_ice_transport_conf *conf = m->conf ? m->conf : &defaults;
     uint32_t id = atomic_fetch_add(&t->factory->next_id, 1);
     pl_log_name(&t->log, "transport", id);
-    t->lite = conf->lite;
     m->err = make_agent(t, conf, id);
     if (m->err)
         return;
@@ -262,7 +243,7 @@ static pl_err do_local(ice_call *c, pl_ice *agent, int64_t now_us)
     char **text = c->out;
     pl_buf b = pl_buf_init(CANDIDATES_TEXT_MAX + 1024);
     (void)now_us;
-    pl_ice_words_write(&b, pl_ice_ufrag(agent), pl_ice_pwd(agent), c->t->lite,
+    pl_ice_words_write(&b, pl_ice_ufrag(agent), pl_ice_pwd(agent), c->t->factory->conf.ice_lite,
                        (pl_str){ c->t->candidates.p, c->t->candidates.n },
                        pl_ice_get_gathering(agent) == PL_ICE_GATHER_COMPLETE);
     if (c->t->candidates.bad)

@@ -51,7 +51,7 @@ struct pl_ice_transport {
     pl_ice *agent; /* NULL once freed */
     pl_ice_io *io;
     pl_buf candidates; /* lines told so far, of this generation */
-    bool gathering, pumping, again, lite;
+    bool gathering, pumping, again;
     pl_timer timer;
     pl_wake kick;   /* sends are waiting */
     uint64_t stray; /* data from addresses that are not the peer's */

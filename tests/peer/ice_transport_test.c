@@ -100,7 +100,9 @@ static pl_factory *make_factory(bool threads)
     own_loop = NULL;
     if (!threads)
         PL_EQ(pl_loop_new(&own_loop, NULL), PL_OK);
-    pl_factory_conf conf = { .loop = own_loop, .bind_address = "127.0.0.1", .loopback = true };
+    pl_factory_conf conf = {
+        .loop = own_loop, .bind_address = "127.0.0.1", .loopback = true, .ice_tcp = PL_ICE_TCP_USE_NEVER
+    };
     PL_EQ(pl_factory_new(&f, &conf), PL_OK);
     return f;
 }
@@ -114,7 +116,7 @@ static void free_factory(pl_factory *f)
 
 static void make(side *s, pl_factory *f, bool controlling)
 {
-    pl_ice_transport_conf conf = { .controlling = controlling, .tcp = PL_ICE_TCP_USE_NEVER };
+    pl_ice_transport_conf conf = { .controlling = controlling };
     pl_ice_transport_observer observer = { .user = s,
                                            .on_candidate = on_candidate,
                                            .on_gathering_state = on_gathering,
