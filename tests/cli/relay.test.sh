@@ -66,9 +66,18 @@ printf 'alice:secret\nbob:{MD5}12\n' >"$work/users"
 expect_usage "users:2: hashes are" --check --user-file "$work/users"
 
 # ---- the server under test: a file, a hashed user, a secret, a certificate ----
-openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$work/key.pem" -out "$work/cert.pem" \
-    -days 2 -subj /CN=localhost 2>/dev/null
-chmod 644 "$work/key.pem"
+certificate() { # NAME: a new one
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$work/key.pem" -out "$work/cert.pem" \
+        -days 2 -subj "/CN=$1" 2>/dev/null
+    chmod 644 "$work/key.pem"
+}
+shows() { # NAME: TLS and DTLS have that certificate
+    for way in -tls1_3 -dtls1_2; do
+        timeout 5 openssl s_client "$way" -connect "127.0.0.1:$tls" </dev/null 2>/dev/null |
+            grep -q "^subject=CN = $1\$" || fail "no certificate of $1 by $way"
+    done
+}
+certificate first
 echo secret | "$PEERLINE" relay --hash-user alice --realm test >"$work/users"
 has '^alice:{MD5}[0-9a-f]\{32\}{SHA256}[0-9a-f]\{64\}$' "$work/users"
 grep -q secret "$work/users" && fail "a hash tells the password" || true
@@ -148,13 +157,16 @@ grep -q "Total lost packets 0" "$work/wrong.log" && fail "a wrong password relay
 [ "$(metric 'data_packets_total{direction="down"}')" -ge 400 ] || fail "packets are not counted"
 until_true 50 sh -c "curl -sf $metrics | grep -q '^peerline_relay_allocations{transport=\"tcp\"} 0$'"
 
-# ---- reload: another secret, a broken file that changes nothing ----
+# ---- reload: another secret and certificate, a broken file that changes nothing ----
+shows first
+certificate second
 echo south >"$work/secrets"
 kill -HUP "$pid"
 until_true 50 grep -q '"type":"reloaded"' "$work/relay.log"
 timeout 20 turnutils_uclient -c -u carol -W south -e 127.0.0.1 -r 24480 -n 2 -p "$udp" 127.0.0.1 >"$work/south.log" 2>&1 ||
     fail "the new secret"
 has "Total lost packets 0 (0.000000%)" "$work/south.log"
+shows second
 echo 'realm' >>"$work/relay.conf"
 kill -HUP "$pid"
 until_true 50 grep -q 'relay.conf:15: realm wants a value' "$work/relay.log"
