@@ -47,6 +47,17 @@ void pl_udp_shared_free(struct pl_udp_shared *s)
     free(s);
 }
 
+#ifndef SO_RCVBUFFORCE /* Linux: beyond the system's limit, for who may */
+#define SO_RCVBUFFORCE SO_RCVBUF
+#define SO_SNDBUFFORCE SO_SNDBUF
+#endif
+
+static void set_buffer(int fd, int name, int force, int bytes)
+{
+    if (!set_int(fd, SOL_SOCKET, force, bytes))
+        set_int(fd, SOL_SOCKET, name, bytes);
+}
+
 /* Nice to have: a system without one of these still carries datagrams. */
 static void set_wishes(int fd, const pl_udp_conf *conf, bool v4, bool v6)
 {
@@ -69,9 +80,9 @@ static void set_wishes(int fd, const pl_udp_conf *conf, bool v4, bool v6)
     if (conf->multicast_hops && v4)
         set_int(fd, IPPROTO_IP, IP_MULTICAST_TTL, conf->multicast_hops);
     if (conf->recv_buf > 0)
-        set_int(fd, SOL_SOCKET, SO_RCVBUF, conf->recv_buf);
+        set_buffer(fd, SO_RCVBUF, SO_RCVBUFFORCE, conf->recv_buf);
     if (conf->send_buf > 0)
-        set_int(fd, SOL_SOCKET, SO_SNDBUF, conf->send_buf);
+        set_buffer(fd, SO_SNDBUF, SO_SNDBUFFORCE, conf->send_buf);
 }
 
 /* Without these the socket would not be what was asked. */
