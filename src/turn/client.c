@@ -275,7 +275,7 @@ static bool tell_allocated(pl_turn *t, pl_turn_event *out)
 
 static bool tell_permission(pl_turn *t, pl_turn_event *out)
 {
-    for (size_t i = 0; i < PL_TURN_PEERS_MAX; i++) {
+    for (size_t i = 0; i < t->n_permits; i++) {
         turn_permit *p = &t->permits[i];
         bool settled = p->state == PL_TURN_PERMIT_STANDS || p->state == PL_TURN_PERMIT_DENIED;
         if (!p->wanted || !settled || p->told == p->state)
@@ -293,7 +293,7 @@ static bool tell_permission(pl_turn *t, pl_turn_event *out)
 
 static bool tell_bound(pl_turn *t, pl_turn_event *out)
 {
-    for (size_t i = 0; i < PL_TURN_CHANNELS_MAX; i++) {
+    for (size_t i = 0; i < t->n_channels; i++) {
         turn_channel *c = &t->channels[i];
         if (!c->untold)
             continue;

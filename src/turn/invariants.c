@@ -10,6 +10,7 @@ static void check_permit(const pl_turn *t, size_t i)
     for (size_t k = 1; k < ASKS_MAX; k++)
         n_asks += t->asks[k].kind == ASK_PERMIT && t->asks[k].permits >> i & 1;
     assert(n_asks == (p->asking ? 1u : 0u));
+    assert(p->ip.family == PL_AF_NONE || i < t->n_permits);
     if (p->ip.family == PL_AF_NONE) {
         assert(!p->wanted);
         assert(!p->asking);
@@ -29,6 +30,7 @@ static void check_channel(const pl_turn *t, size_t i)
     for (size_t k = 1; k < ASKS_MAX; k++)
         n_asks += t->asks[k].kind == ASK_BIND && t->asks[k].channel == i;
     assert(n_asks == (c->asking ? 1u : 0u));
+    assert(c->peer.family == PL_AF_NONE || i < t->n_channels);
     if (c->peer.family == PL_AF_NONE) {
         assert(!c->wanted);
         assert(!c->bound);

@@ -20,7 +20,7 @@ static pl_addr without_scope(const pl_addr *a)
 turn_permit *pl_turn_permit_find(const pl_turn *t, const pl_addr *ip)
 {
     pl_addr plain = ip_of(ip);
-    for (size_t i = 0; i < PL_TURN_PEERS_MAX; i++)
+    for (size_t i = 0; i < t->n_permits; i++)
         if (t->permits[i].ip.family != PL_AF_NONE && pl_addr_eq(&t->permits[i].ip, &plain))
             return (turn_permit *)&t->permits[i];
     return NULL;
@@ -32,7 +32,7 @@ turn_channel *pl_turn_channel_find(const pl_turn *t, const pl_addr *peer)
     const turn_channel *c = &t->channels[t->last_channel];
     if (c->peer.family != PL_AF_NONE && pl_addr_eq(&c->peer, &plain))
         return (turn_channel *)c;
-    for (size_t i = 0; i < PL_TURN_CHANNELS_MAX; i++) {
+    for (size_t i = 0; i < t->n_channels; i++) {
         c = &t->channels[i];
         if (c->peer.family != PL_AF_NONE && pl_addr_eq(&c->peer, &plain))
             return (turn_channel *)c;
@@ -69,6 +69,8 @@ pl_err pl_turn_permit(pl_turn *t, int64_t now_us, const pl_addr *ip)
         if (t->permits[i].ip.family == PL_AF_NONE) {
             p = &t->permits[i];
             *p = (turn_permit){ .ip = ip_of(ip), .at_us = now_us };
+            if (i >= t->n_permits)
+                t->n_permits = (uint8_t)(i + 1);
         }
     }
     if (!p)
@@ -196,9 +198,11 @@ pl_err pl_turn_bind(pl_turn *t, int64_t now_us, const pl_addr *peer)
     pl_err err = pl_turn_permit(t, now_us, peer);
     if (err)
         return err;
+    size_t slot = (size_t)(c - t->channels);
     if (c->peer.family == PL_AF_NONE)
-        *c = (turn_channel){ .peer = without_scope(peer),
-                             .number = next_number(c, (size_t)(c - t->channels)) };
+        *c = (turn_channel){ .peer = without_scope(peer), .number = next_number(c, slot) };
+    if (slot >= t->n_channels)
+        t->n_channels = (uint8_t)(slot + 1);
     if (!c->wanted)
         c->at_us = c->bound ? pl_max_us(c->until_us - MARGIN_US, now_us) : now_us;
     c->wanted = true;
@@ -269,12 +273,16 @@ static void channel_tick(pl_turn *t, turn_channel *c)
 
 void pl_turn_peers_tick(pl_turn *t)
 {
-    for (size_t i = 0; i < PL_TURN_PEERS_MAX; i++)
+    for (size_t i = 0; i < t->n_permits; i++)
         if (t->permits[i].ip.family != PL_AF_NONE)
             permit_tick(t, &t->permits[i]);
-    for (size_t i = 0; i < PL_TURN_CHANNELS_MAX; i++)
+    for (size_t i = 0; i < t->n_channels; i++)
         if (t->channels[i].peer.family != PL_AF_NONE)
             channel_tick(t, &t->channels[i]);
+    while (t->n_permits && t->permits[t->n_permits - 1].ip.family == PL_AF_NONE)
+        t->n_permits--;
+    while (t->n_channels && t->channels[t->n_channels - 1].peer.family == PL_AF_NONE)
+        t->n_channels--;
 }
 
 int64_t pl_turn_peers_next_us(const pl_turn *t)
@@ -283,7 +291,7 @@ int64_t pl_turn_peers_next_us(const pl_turn *t)
     bool can_ask = false;
     for (size_t i = 1; i < ASKS_MAX; i++)
         can_ask |= t->asks[i].kind == ASK_NONE;
-    for (size_t i = 0; i < PL_TURN_PEERS_MAX; i++) {
+    for (size_t i = 0; i < t->n_permits; i++) {
         const turn_permit *p = &t->permits[i];
         if (p->ip.family == PL_AF_NONE)
             continue;
@@ -292,7 +300,7 @@ int64_t pl_turn_peers_next_us(const pl_turn *t)
         if (p->state == PL_TURN_PERMIT_STANDS)
             next_us = pl_min_us(next_us, p->until_us);
     }
-    for (size_t i = 0; i < PL_TURN_CHANNELS_MAX; i++) {
+    for (size_t i = 0; i < t->n_channels; i++) {
         const turn_channel *c = &t->channels[i];
         if (c->peer.family == PL_AF_NONE)
             continue;

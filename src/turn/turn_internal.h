@@ -94,7 +94,8 @@ struct pl_turn {
     turn_ask asks[ASKS_MAX];
     turn_permit permits[PL_TURN_PEERS_MAX];
     turn_channel channels[PL_TURN_CHANNELS_MAX];
-    uint8_t last_channel; /* slot of the last wrapped packet */
+    uint8_t n_permits, n_channels; /* slots up to the last one in use: what is looked at for every packet */
+    uint8_t last_channel;          /* slot of the last wrapped packet */
     int64_t srtt_us, rttvar_us;
     int64_t last_sent_us;
 
