@@ -1,12 +1,14 @@
 /* Credentials under any bytes, both sides. The first byte says what the bytes are:
  *   even  a request to a server with a static user and a shared secret. Half of these get a right integrity and a
  *         fresh nonce around the bytes, so that what stands behind them is reached, too
+ *         or the bytes are an access token, or become one
  *   odd   an answer to a client with long-term credentials, which then must still be able to build a request */
 #include <stdlib.h>
 
 #include "base/time.h"
 #include "stun/auth.h"
 #include "stun/credentials.h"
+#include "stun/token.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -29,6 +31,7 @@ static void set_up(void)
     must(pl_stun_auth_new(&auth, &conf) == PL_OK);
     must(pl_stun_auth_add_password(auth, PL_STR("u"), PL_STR("p")) == PL_OK);
     must(pl_stun_auth_add_secret(auth, PL_STR("s")) == PL_OK);
+    must(pl_stun_auth_add_token_key(auth, PL_STR("k"), nonce_key, sizeof nonce_key) == PL_OK);
 }
 
 static void check_result(uint16_t code, const pl_stun_auth_result *got, bool honest)
@@ -92,6 +95,25 @@ static void ask_signed(const uint8_t *data, size_t size)
         ask_server(wire, len, NULL, true);
 }
 
+/* The bytes as a token, and a token around the bytes. */
+static void open_token(const uint8_t *data, size_t size)
+{
+    uint8_t sealed[PL_STUN_TOKEN_MAX];
+    pl_stun_token t = { .made_wall_us = wall_us }, back;
+    size_t len, n = size < sizeof t.mac_key ? size : sizeof t.mac_key;
+    must(pl_stun_token_open(&t, nonce_key, sizeof nonce_key, PL_STR("r"), data, size, wall_us) == PL_EPROTO);
+    memcpy(t.mac_key, data, n);
+    t.mac_key_len = (uint8_t)n;
+    t.made_wall_us = wall_us;
+    t.lifetime_s = size ? data[0] : 0;
+    if (pl_stun_token_seal(&t, nonce_key, sizeof nonce_key, PL_STR("r"), nonce_key, sealed, &len)) {
+        must(n < PL_STUN_MAC_KEY_MIN && len == 0);
+        return;
+    }
+    must(pl_stun_token_open(&back, nonce_key, sizeof nonce_key, PL_STR("r"), sealed, len, wall_us) == PL_OK);
+    must(back.mac_key_len == n && memcmp(back.mac_key, t.mac_key, n) == 0 && back.lifetime_s == t.lifetime_s);
+}
+
 static void answer_client(const uint8_t *data, size_t size)
 {
     static uint8_t wire[PL_STUN_HEADER_LEN + PL_STUN_CRED_PUT_MAX];
@@ -129,6 +151,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         answer_client(data, size);
     else if (kind & 2)
         ask_signed(data, size);
+    else if (kind & 8)
+        open_token(data, size);
     else
         ask_server(data, size, kind & 4 ? &known : NULL, false);
     return 0;

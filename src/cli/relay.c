@@ -1,7 +1,6 @@
 /* peerline relay - a STUN and TURN server until somebody says stop. */
 #include <errno.h>
 #include <grp.h>
-#include <pthread.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -20,7 +19,7 @@
 
 /* ---- options: the settings' keys, and what only a command line has ---- */
 
-enum { N_KEYS = 33 };
+enum { N_KEYS = 35 };
 static pl_opt_list given[N_KEYS];
 static bool flagged[N_KEYS];
 static const char *config_file, *hash_user;
@@ -58,6 +57,11 @@ static const pl_opt opts[] = {
         "Shared secrets, one a line: names are END[:ID] (seconds since 1970), passwords "
         "base64(HMAC-SHA1(secret, "
         "name)), so any number of relays stand behind one name and share nothing else."),
+    KEY(33, "token-key-file", "FILE",
+        "Keys shared with authorization servers, one KID:KEY a line, the key 16 or 32 bytes in base64: "
+        "clients then "
+        "come with the access tokens of RFC 7635."),
+    KEY(34, "server-name", "NAME", "The name that access tokens are made for. Default: the realm."),
     FLAG(10, "no-auth", "Relay for anybody without credentials. Only for closed networks."),
     KEY(11, "relay-address", "ADDR",
         "Address of this machine for relayed addresses. Several times. Default: what is listened on."),

@@ -60,6 +60,8 @@ static const row rows[] = {
     { "user", USER, 0, 0, 0, false },
     { "user-file", TEXT, AT(user_file), 0, 0, false },
     { "rest-secret-file", TEXT, AT(rest_secret_file), 0, 0, false },
+    { "token-key-file", TEXT, AT(token_key_file), 0, 0, false },
+    { "server-name", TEXT, AT(server_name), 0, 0, false },
     { "no-auth", FLAG, AT(no_auth), 0, 0, true },
     { "relay-address", IPS, 0, 0, 0, true },
     { "external", EXTERNAL, 0, 0, 0, true },
@@ -338,7 +340,8 @@ void pl_relay_settings_init(pl_relay_settings *s)
 
 bool pl_relay_settings_relays(const pl_relay_settings *s)
 {
-    return s->no_auth || s->n_users > 0 || s->user_file[0] || s->rest_secret_file[0] || s->rest_secret[0];
+    return s->no_auth || s->n_users > 0 || s->user_file[0] || s->rest_secret_file[0] || s->rest_secret[0] ||
+           s->token_key_file[0];
 }
 
 static bool check_discovery(const pl_relay_settings *s, char *say)
@@ -367,7 +370,7 @@ bool pl_relay_settings_finish(pl_relay_settings *s, char say[PL_RELAY_SAY_MAX])
         return refuse(say, "tls wants a certificate: cert and key");
     if (s->no_udp && s->no_tcp && s->n_tls == 0)
         return refuse(say, "with no-udp and no-tcp there is nothing left to listen on");
-    if (s->no_auth && (s->n_users > 0 || s->user_file[0] || s->rest_secret_file[0]))
+    if (s->no_auth && (s->n_users > 0 || s->user_file[0] || s->rest_secret_file[0] || s->token_key_file[0]))
         return refuse(say, "no-auth and credentials contradict each other");
     return check_discovery(s, say);
 }

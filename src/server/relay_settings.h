@@ -48,6 +48,7 @@ typedef struct pl_relay_settings {
     pl_relay_user user[PL_RELAY_USERS_MAX];
     size_t n_users;
     char user_file[PL_RELAY_TEXT_MAX], rest_secret_file[PL_RELAY_TEXT_MAX];
+    char token_key_file[PL_RELAY_TEXT_MAX], server_name[PL_RELAY_TEXT_MAX]; /* RFC 7635; no name: the realm */
     char rest_secret[PL_RELAY_TEXT_MAX]; /* not a key: set by `serve` for its own page */
     bool no_auth;
 

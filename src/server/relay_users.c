@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "crypto/base64.h"
 #include "crypto/digest.h"
 #include "crypto/hmac.h"
 #include "server/relay_settings.h"
@@ -89,6 +90,19 @@ static pl_err take_secret(pl_stun_auth *a, pl_str line)
     return pl_stun_auth_add_secret(a, line);
 }
 
+/* "KID:KEY", the key in base64. */
+static pl_err take_token_key(pl_stun_auth *a, pl_str line)
+{
+    uint8_t key[32];
+    size_t len;
+    pl_str kid = pl_str_cut(&line, ':');
+    if (!line.p || !pl_base64_decode(line.p, line.n, key, sizeof key, &len))
+        return PL_EPROTO;
+    pl_err err = len == 16 || len == 32 ? pl_stun_auth_add_token_key(a, kid, key, len) : PL_EPROTO;
+    pl_wipe(key, sizeof key);
+    return err;
+}
+
 /* One entry a line; empty lines and those that begin with '#' are passed over. */
 static bool read_lines(pl_stun_auth *a, const char *file, take_line take, char *say)
 {
@@ -104,7 +118,10 @@ static bool read_lines(pl_stun_auth *a, const char *file, take_line take, char *
         if (whole && (len == 0 || line[0] == '#'))
             continue;
         pl_err err = whole ? take(a, (pl_str){ line, len }) : PL_EINVAL;
-        ok = err == PL_OK || refuse(say, "%s:%u: %s", file, n, complaint(err));
+        ok = err == PL_OK || refuse(say, "%s:%u: %s", file, n,
+                                    err == PL_EPROTO && take == take_token_key
+                                        ? "a token key is KID:KEY, 16 or 32 bytes in base64"
+                                        : complaint(err));
     }
     if (ok && ferror(f))
         ok = refuse(say, "%s: %s", file, strerror(errno));
@@ -124,6 +141,8 @@ static bool read_all(pl_stun_auth *a, const pl_relay_settings *s, char *say)
         return false;
     if (s->rest_secret_file[0] && !read_lines(a, s->rest_secret_file, take_secret, say))
         return false;
+    if (s->token_key_file[0] && !read_lines(a, s->token_key_file, take_token_key, say))
+        return false;
     if (s->rest_secret[0] && pl_stun_auth_add_secret(a, pl_str_of(s->rest_secret)) != PL_OK)
         return refuse(say, "the shared secret is too long");
     return true;
@@ -132,7 +151,9 @@ static bool read_all(pl_stun_auth *a, const pl_relay_settings *s, char *say)
 bool pl_relay_auth_read(pl_stun_auth **out, const pl_relay_settings *s, const uint8_t *nonce_key,
                         char say[PL_RELAY_SAY_MAX])
 {
-    pl_stun_auth_conf conf = { .realm = pl_str_of(s->realm), .nonce_key = nonce_key };
+    pl_stun_auth_conf conf = { .realm = pl_str_of(s->realm),
+                               .server_name = pl_str_of(s->server_name),
+                               .nonce_key = nonce_key };
     *out = NULL;
     pl_err err = pl_stun_auth_new(out, &conf);
     if (err != PL_OK)

@@ -457,15 +457,16 @@ static bool check_known(const pl_stun_auth *a, int64_t wall_us, const pl_stun_ms
     return integrity_is_right(m, known->key, known->key_len);
 }
 
-/* The key that signs is inside the token (RFC 7635 7). */
+/* The key that signs is inside the token (RFC 7635 7). coturn's clients use only so much of it as an MD5 key has. */
 static bool check_token(const pl_stun_auth *a, int64_t wall_us, const pl_stun_msg *m, const claim *c,
                         pl_stun_auth_result *out)
 {
     pl_stun_token token;
     const token_key *with = find_token_key(a, c->name);
     pl_stun_auth_known *k = &out->known;
-    if (!with || pl_stun_token_open(&token, with->key, with->len, a->server_name, c->token.p,
-                                    pl_rd_left(&c->token), wall_us))
+    if (!c->token.p || !with ||
+        pl_stun_token_open(&token, with->key, with->len, a->server_name, c->token.p, pl_rd_left(&c->token),
+                           wall_us))
         return false;
     k->algorithm = 0;
     k->key_len = token.mac_key_len;
@@ -473,14 +474,25 @@ static bool check_token(const pl_stun_auth *a, int64_t wall_us, const pl_stun_ms
     k->end_wall_us = pl_stun_token_end_us(&token);
     out->name = c->name;
     pl_wipe(&token, sizeof token);
+    if (integrity_is_right(m, k->key, k->key_len))
+        return true;
+    k->key_len = PL_MD5_LEN;
     return integrity_is_right(m, k->key, k->key_len);
 }
 
-static bool is_genuine_token(const pl_stun_auth *a, int64_t wall_us, const pl_stun_msg *m, const claim *c,
+/* Once a token has been seen, what follows may come without (RFC 7635 8). */
+static bool is_token_claim(const pl_stun_auth *a, const claim *c, const pl_stun_auth_known *known)
+{
+    bool seen = known && known->key_len && known->algorithm == 0;
+    return c->token.p || (seen && c->name.p && find_token_key(a, c->name));
+}
+
+static bool is_genuine_token(const pl_stun_auth *a, int64_t wall_us, const pl_stun_msg *m, claim *c,
                              const pl_stun_auth_known *known, pl_stun_auth_result *out)
 {
-    out->known =
-        (pl_stun_auth_known){ .user = pl_siphash(a->user_key, c->name.p, c->name.n), .build = a->build };
+    c->algorithm = 0;
+    /* The next token may be of another kid, when keys are rotated, and be the same client's all the same. */
+    out->known = (pl_stun_auth_known){ .user = pl_siphash(a->user_key, "", 0), .build = a->build };
     pl_stun_auth_known blank = out->known;
     if (check_known(a, wall_us, m, c, known, out))
         return true;
@@ -491,10 +503,10 @@ static bool is_genuine_token(const pl_stun_auth *a, int64_t wall_us, const pl_st
     return false;
 }
 
-static bool is_genuine(const pl_stun_auth *a, int64_t wall_us, const pl_stun_msg *m, const claim *c,
+static bool is_genuine(const pl_stun_auth *a, int64_t wall_us, const pl_stun_msg *m, claim *c,
                        const pl_stun_auth_known *known, pl_stun_auth_result *out)
 {
-    if (c->token.p)
+    if (is_token_claim(a, c, known))
         return is_genuine_token(a, wall_us, m, c, known, out);
     if (c->algorithm != PL_STUN_ALG_MD5 && c->algorithm != PL_STUN_ALG_SHA256)
         return false;

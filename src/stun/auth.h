@@ -63,8 +63,9 @@ PL_NODISCARD pl_err pl_stun_auth_add_keys(pl_stun_auth *a, pl_str name, const ui
 /* Shared secret: the name is "end[:id]" in seconds since 1970, the password base64(HMAC-SHA1(secret, name)). */
 PL_NODISCARD pl_err pl_stun_auth_add_secret(pl_stun_auth *a, pl_str secret);
 
-/* Access tokens: the name is `kid`, and the token was sealed (stun/token.h) with this key of 16 or 32 bytes. All
- * of one kid are one user. Opening a token allocates; a client that is known from before is spared that.
+/* Access tokens: the name is `kid`, and the token was sealed (stun/token.h) with this key of 16 or 32 bytes. Whose
+ * it is it does not say: everybody with a token is one user. Opening a token allocates; a client that is known from before is spared
+ * that, and may leave it out.
  * Errors: PL_EINVAL also for another length. */
 PL_NODISCARD pl_err pl_stun_auth_add_token_key(pl_stun_auth *a, pl_str kid, const uint8_t *key, size_t len);
 

@@ -89,6 +89,7 @@ static pl_stun_auth *server(void)
     pl_stun_auth_conf conf = { .realm = PL_STR("example.org"), .server_name = PL_STR("relay.example") };
     PL_EQ(pl_stun_auth_new(&a, &conf), PL_OK);
     PL_EQ(pl_stun_auth_add_token_key(a, PL_STR("kid"), key, 32), PL_OK);
+    PL_EQ(pl_stun_auth_add_token_key(a, PL_STR("kid 2"), key, 32), PL_OK);
     PL_EQ(pl_stun_auth_add_password(a, PL_STR("alice"), PL_STR("secret")), PL_OK);
     return a;
 }
@@ -115,7 +116,8 @@ static pl_stun_msg request(const pl_stun_auth *a, const char *kid, const uint8_t
     PL_EQ(pl_stun_get_str(&m, PL_STUN_NONCE, &fresh), PL_OK);
     pl_stun_wr s = pl_stun_begin(wire, sizeof wire, PL_STUN_REQUEST, PL_STUN_ALLOCATE, id);
     pl_stun_put_str(&s, PL_STUN_USERNAME, pl_str_of(kid));
-    pl_stun_put(&s, PL_STUN_ACCESS_TOKEN, token, len);
+    if (len)
+        pl_stun_put(&s, PL_STUN_ACCESS_TOKEN, token, len);
     pl_stun_put_str(&s, PL_STUN_REALM, PL_STR("example.org"));
     pl_stun_put_str(&s, PL_STUN_NONCE, fresh);
     if (sha256)
@@ -145,9 +147,52 @@ PL_TEST(a_server_opens_tokens)
         PL_EQ(got.known.key_len, 20);
         PL_EQ(pl_stun_auth_check(a, now_us, &m, &client, &got.known, &again), 0);
         PL_OKAY(again.known.user == got.known.user);
+        m = request(a, "kid 2", token, n, sha256, "twenty bytes of key!"); /* after the keys were rotated */
+        PL_EQ(pl_stun_auth_check(a, now_us, &m, &client, &got.known, &again), 0);
+        PL_OKAY(again.known.user == got.known.user);
+        m = request(a, "kid", token, n, sha256, "twenty bytes of key!");
+        m = request(a, "kid", token, 0, sha256, "twenty bytes of key!"); /* known, it needs no token */
+        PL_EQ(pl_stun_auth_check(a, now_us, &m, &client, NULL, &again), 401);
+        PL_EQ(pl_stun_auth_check(a, now_us, &m, &client, &got.known, &again), 0);
+        m = request(a, "kid", token, 0, sha256, "another twenty bytes");
+        PL_EQ(pl_stun_auth_check(a, now_us, &m, &client, &got.known, &again), 401);
+        m = request(a, "kid", token, n, sha256, "twenty bytes of key!");
         PL_EQ(pl_stun_auth_check(a, now_us + PL_SEC(700), &m, &client, &got.known, &again), 401);
     }
     pl_stun_auth_free(a);
+}
+
+PL_TEST(coturns_clients_cut_the_key)
+{
+    pl_stun_auth *a = server();
+    uint8_t token[PL_STUN_TOKEN_MAX];
+    pl_stun_auth_result got;
+    size_t n = seal(&usual, 32, "relay.example", token);
+    pl_stun_msg m = request(a, "kid", token, n, false, "twenty bytes of ");
+    PL_EQ(pl_stun_auth_check(a, now_us, &m, &client, NULL, &got), 0);
+    PL_EQ(got.known.key_len, 16);
+    m = request(a, "kid", token, n, false, "twenty bytes of");
+    PL_EQ(pl_stun_auth_check(a, now_us, &m, &client, NULL, &got), 401);
+    pl_stun_auth_free(a);
+}
+
+/* A token of coturn's turnutils_uclient, sealed with its test key "union". */
+PL_TEST(opens_what_coturn_has_sealed)
+{
+    static const uint8_t sealed[] = { 0x00, 0x0c, 0x76, 0xbd, 0x37, 0x97, 0xfa, 0x36, 0xaf, 0x78, 0xd0,
+                                      0x76, 0xfa, 0x8f, 0xca, 0x5e, 0x13, 0xb2, 0x3e, 0x3b, 0x63, 0xfd,
+                                      0x41, 0x15, 0x60, 0xb7, 0xb8, 0xb9, 0xd2, 0xa5, 0xc1, 0xfe, 0x4b,
+                                      0xb1, 0x06, 0x56, 0xb8, 0x87, 0x94, 0x33, 0x4e, 0xaf, 0x82, 0x3a,
+                                      0x04, 0x9f, 0xaa, 0x5e, 0x76, 0xe7, 0xf4, 0x48, 0xc4, 0x7d, 0x59,
+                                      0x55, 0x71, 0x6d, 0x48, 0x8e, 0xdd, 0xd7, 0xdd, 0x75 };
+    pl_stun_token got;
+    int64_t then_us = INT64_C(1795380914) * 1000000;
+    PL_EQ(pl_stun_token_open(&got, (const uint8_t *)"1234567890123456", 16, PL_STR("blackdow.carleon.gov"),
+                             sealed, sizeof sealed, then_us),
+          PL_OK);
+    PL_EQ(got.mac_key_len, 20);
+    PL_EQ(got.lifetime_s, 472);
+    PL_OKAY(got.made_wall_us == then_us);
 }
 
 PL_TEST(what_a_server_refuses)
@@ -184,7 +229,7 @@ PL_TEST(limits_are_kept)
     PL_EQ(pl_stun_auth_add_token_key(a, PL_STR("kid"), key, 32), PL_EINVAL);
     PL_EQ(pl_stun_auth_add_token_key(a, PL_STR(""), key, 32), PL_EINVAL);
     PL_EQ(pl_stun_auth_add_token_key(a, PL_STR("x"), key, 20), PL_EINVAL);
-    for (int i = 1; i < PL_STUN_AUTH_TOKEN_KEYS_MAX; i++) {
+    for (int i = 2; i < PL_STUN_AUTH_TOKEN_KEYS_MAX; i++) {
         snprintf(kid, sizeof kid, "%d", i);
         PL_EQ(pl_stun_auth_add_token_key(a, pl_str_of(kid), key, 16), PL_OK);
     }
@@ -193,4 +238,5 @@ PL_TEST(limits_are_kept)
 }
 
 PL_TESTS(t(sealed_and_opened), t(only_in_its_time), t(keys_have_their_lengths), t(a_server_opens_tokens),
-         t(what_a_server_refuses), t(limits_are_kept))
+         t(coturns_clients_cut_the_key), t(opens_what_coturn_has_sealed), t(what_a_server_refuses),
+         t(limits_are_kept))
