@@ -109,7 +109,7 @@ def floor(build):
     return Server("floor", [os.path.join(build, "bench-relay"), "floor", f"127.0.0.1:{port}"], port)
 
 
-def find_servers(build):
+def find_servers(build, failed):
     made = [lambda: floor(build)]
     if os.path.exists(os.path.join(build, "peerline")):
         made.append(lambda: ours(build))
@@ -124,7 +124,8 @@ def find_servers(build):
         try:
             running.append(server.__enter__())
         except OSError:
-            continue
+            if server.name == US:
+                failed.append("peerline relay")
     return running
 
 
@@ -153,7 +154,7 @@ class Load:
 def measure(build, quick, failed):
     """Starts the servers and loads them; the lines of all runs."""
     load, seconds, rounds = Load(build, failed), "0.3" if quick else "0.5", 1 if quick else 3
-    servers = find_servers(build)
+    servers = find_servers(build, failed)
     try:
         # First, while their memory is fresh: what 10,000 allocations let it grow by.
         for server in servers:
