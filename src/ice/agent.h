@@ -132,7 +132,8 @@ typedef enum pl_ice_event_kind {
     PL_ICE_EV_RESOLVE,   /* u.name: a remote candidate's mDNS name; answer with pl_ice_resolved */
     PL_ICE_EV_ROLE,      /* u.controlling: a role conflict turned our role */
     PL_ICE_EV_CONNECT,   /* u.connect: open a connection; answer with pl_ice_stream_up or _down */
-    PL_ICE_EV_DISCONNECT /* u.stream: the agent needs that connection no more (also while it is being opened) */
+    PL_ICE_EV_DISCONNECT, /* u.stream: the agent needs that connection no more (also while it is being opened) */
+    PL_ICE_EV_SERVER      /* u.server: a STUN or TURN server gave us nothing */
 } pl_ice_event_kind;
 
 /* A connection the agent wants. To a TURN server messages follow each other as stun/stream.h cuts them; to a peer each
@@ -149,6 +150,15 @@ typedef struct pl_ice_connect {
         server_name[PL_ICE_NAME_MAX + 1]; /* after a redirection: the name to ask for; "": the server's own */
 } pl_ice_connect;
 
+/* W3C RTCPeerConnectionIceErrorEvent. */
+enum { PL_ICE_SERVER_SILENT = 701, PL_ICE_TROUBLE_TEXT_MAX = 79 };
+typedef struct pl_ice_server_trouble {
+    pl_addr local;   /* the base that asked; none: a connection, or nobody */
+    const char *url; /* lent until the agent is freed */
+    uint16_t code;   /* of STUN, or PL_ICE_SERVER_SILENT */
+    char reason[PL_ICE_TROUBLE_TEXT_MAX + 1];
+} pl_ice_server_trouble;
+
 typedef struct pl_ice_event {
     pl_ice_event_kind kind;
     union {
@@ -160,6 +170,7 @@ typedef struct pl_ice_event {
         bool controlling;
         pl_ice_connect connect;
         uint32_t stream;
+        pl_ice_server_trouble server;
     } u;
 } pl_ice_event;
 bool pl_ice_poll_event(pl_ice *ice, pl_ice_event *out);
@@ -184,6 +195,9 @@ PL_NODISCARD pl_err pl_ice_add_stun_server(pl_ice *ice, int64_t now_us, const pl
  * STUN server too. Streams wait until UDP has failed or been silent for conf->fallback_us. Errors: PL_ENOSPC, PL_ENOMEM,
  * PL_EINVAL (address), PL_ESTATE (closed). */
 PL_NODISCARD pl_err pl_ice_add_turn_server(pl_ice *ice, int64_t now_us, const pl_ice_turn_server *server);
+/* A server that cannot be asked, since its name has no address: PL_ICE_EV_SERVER follows, with that url, lent until the
+ * agent is freed. */
+void pl_ice_server_failed(pl_ice *ice, int64_t now_us, const char *url, const char *reason);
 /* The answers to PL_ICE_EV_CONNECT; an unknown number is ignored (the agent has given it up meanwhile). local: where it is
  * bound. down also tells that a connection that was up has closed. */
 void pl_ice_stream_up(pl_ice *ice, int64_t now_us, uint32_t stream, const pl_addr *local);

@@ -13,16 +13,19 @@
 #include "turn/client.h"
 
 enum {
+    ICE_TROUBLES_MAX = 8,
     ICE_RELAYED_MAX = 2 * PL_ICE_TURNS_MAX, /* relayed addresses: IPv4 and IPv6 of each allocation */
     ICE_ACTIVE_PORT = 9, /* RFC 6544 4.5: of candidates whose port is not known before they connect */
-    ICE_CHECKS_MAX = 12, /* begun on one pair without any success */
-    ICE_AGAIN_MAX = 4,   /* of them, early ones because the first was perhaps lost */
+    ICE_CHECKS_MAX = 16, /* begun on one pair without any success */
+    ICE_AGAIN_MAX = 8,   /* of them, early ones because the first was perhaps lost */
+    ICE_AGAIN_EVEN = 6,  /* at even distances; then twice as long each time */
     /* Of draft-thatcher-ice-renomination, as libwebrtc sends and heeds it: of two nominations the larger counts. A
      * reader that does not know it may ignore it. */
     ICE_STUN_NOMINATION = 0xc001
 };
 
-#define ICE_AGAIN_US PL_MS(20) /* the first of those; the next after twice that, and so on */
+#define ICE_AGAIN_US         PL_MS(20)
+#define ICE_AGAIN_RELAYED_US PL_MS(60)
 #define ICE_SILENCE_US                                                                                       \
     PL_SEC(1) /* UDP is blocked when it is silent so long and a connection has brought a relay */
 
@@ -219,6 +222,8 @@ struct pl_ice {
         pl_path selected;
         bool any_selected, controlling;
     } told;
+    pl_ice_server_trouble trouble[ICE_TROUBLES_MAX]; /* not yet told */
+    uint32_t n_troubles;
     pl_ice_counters count;
 };
 
@@ -293,6 +298,9 @@ ice_stream *pl_ice_stream_new(pl_ice *ice, const pl_addr *local, const pl_addr *
 void pl_ice_stream_release(pl_ice *ice, ice_stream **at);
 ice_pair *pl_ice_stream_pair(const pl_ice *ice, const pl_path *path);
 bool pl_ice_tell_stream(pl_ice *ice, pl_ice_event *out);
+/* trouble.c. local NULL: no base; url: the agent's; code 0: silence */
+void pl_ice_trouble(pl_ice *ice, const pl_addr *local, const char *url, uint16_t code, const char *reason);
+bool pl_ice_tell_trouble(pl_ice *ice, pl_ice_event *out);
 void pl_ice_streams_free(pl_ice *ice);
 
 /* ---- checklist.c: pairs and their order ---- */

@@ -189,12 +189,20 @@ static void learn_nomination(pl_ice *ice, const request *r, ice_pair *p)
     pl_ice_on_use_candidate(ice, p, number);
 }
 
+/* It is heard, but does not hear us. Two NATs that map by port hear each other's checks on ever new pairs: once patience is
+ * over nothing that was tried is tried again, or they would never end. */
+static bool is_tired(const pl_ice *ice, const ice_pair *p)
+{
+    const ice_session *s = p->session;
+    bool late = !s->established && ice->now_us > s->news_us + ice->conf.patience_us;
+    return p->n_checks >= (late ? 1 : ICE_CHECKS_MAX);
+}
+
 /* RFC 8445 7.3.1.4: the peer's packet came through, so ours may now; also when one of ours is under way,
  * since it may have met a closed NAT. */
 static void check_in_return(pl_ice *ice, ice_pair *p, bool wanted)
 {
-    bool tired = p->n_checks >= ICE_CHECKS_MAX && !wanted; /* it is heard, but does not hear us */
-    if (p->valid || tired || (pl_ice_nominated(p->session) && p->parked && !wanted))
+    if (p->valid || (is_tired(ice, p) && !wanted) || (pl_ice_nominated(p->session) && p->parked && !wanted))
         return;
     if (p->state == PL_ICE_PAIR_IN_PROGRESS || p->state == PL_ICE_PAIR_FAILED ||
         p->state == PL_ICE_PAIR_SUCCEEDED)

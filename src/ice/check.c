@@ -36,10 +36,10 @@ void pl_ice_pay(pl_ice *ice, bool urgent)
 static uint32_t count_busy(const pl_ice *ice)
 {
     uint32_t n = 0;
-    PL_EACH (node, &ice->txs)
-        n++;
-    PL_EACH (node, &ice->cur->pairs)
-        n += pl_of(node, ice_pair, in_pairs)->state == PL_ICE_PAIR_WAITING;
+    PL_EACH (node, &ice->cur->pairs) {
+        const ice_pair *p = pl_of(node, ice_pair, in_pairs);
+        n += !p->parked && (p->state == PL_ICE_PAIR_WAITING || p->state == PL_ICE_PAIR_IN_PROGRESS);
+    }
     return n;
 }
 
@@ -512,6 +512,8 @@ void pl_ice_expire_txs(pl_ice *ice)
         ice_pair *p = tx->kind == ICE_TX_CHECK ? tx->pair : NULL;
         bool was_nomination = tx->use_candidate;
         gathered = gathered || tx->kind == ICE_TX_GATHER;
+        if (tx->kind == ICE_TX_GATHER && !tx->quiet)
+            pl_ice_trouble(ice, &tx->base->addr, tx->server->url, 0, "no answer");
         tx_free(tx);
         if (!p || has_check(ice, p) || pl_node_linked(&p->in_triggered))
             continue;

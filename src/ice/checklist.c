@@ -306,8 +306,10 @@ int64_t pl_ice_next_again_us(const pl_ice *ice, const ice_session *s, ice_pair *
         if (p->state != PL_ICE_PAIR_IN_PROGRESS || !pl_ice_pair_is_far(p) || p->n_checks > ICE_AGAIN_MAX ||
             pl_node_linked(&p->in_triggered))
             continue;
-        unsigned n_before = p->n_checks ? p->n_checks - 1u : 0; /* 0: given another chance (keep.c) */
-        int64_t at_us = p->last_check_us + (ICE_AGAIN_US << n_before);
+        unsigned n_doublings = p->n_checks > ICE_AGAIN_EVEN ? p->n_checks - ICE_AGAIN_EVEN : 0;
+        int64_t wait_us =
+            pl_ice_pair_is_relayed(p) ? ICE_AGAIN_RELAYED_US : ICE_AGAIN_US; /* direct ones wait_us */
+        int64_t at_us = p->last_check_us + (wait_us << n_doublings);
         if (at_us < first_us) {
             first_us = at_us;
             *first = p;

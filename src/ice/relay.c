@@ -126,6 +126,7 @@ static void turn_over(pl_ice *ice, ice_turn *t, uint16_t code, const char *why)
     char at[PL_ADDR_TEXT_MAX];
     pl_log_info(&ice->log, "no relay on %s%s: %u %s", pl_log_addr(&t->at, at), t->server->tls ? " (TLS)" : "",
                 code, why);
+    pl_ice_trouble(ice, t->base ? &t->base->addr : NULL, t->server->url, code, why);
     turn_stop(ice, t);
     t->state = ICE_TURN_OVER;
 }

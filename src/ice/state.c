@@ -226,7 +226,8 @@ static bool tell_state(pl_ice *ice, pl_ice_event *out)
 bool pl_ice_poll_event(pl_ice *ice, pl_ice_event *out)
 {
     if (!ice->closed) {
-        if (tell_role(ice, out) || tell_name(ice, out) || pl_ice_tell_stream(ice, out))
+        if (tell_role(ice, out) || tell_name(ice, out) || pl_ice_tell_stream(ice, out) ||
+            pl_ice_tell_trouble(ice, out))
             return true;
         if (ice->told.gathering == PL_ICE_GATHER_NEW && ice->gathering != PL_ICE_GATHER_NEW)
             return tell_gathering(ice, PL_ICE_GATHERING, out);

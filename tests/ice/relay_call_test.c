@@ -174,6 +174,58 @@ PL_TEST(ip4_meets_ip6_through_a_relay)
     }
 }
 
+/* ---- around one NAT, and behind two ---- */
+
+/* Two hosts that cannot see each other behind one NAT: around it when it lets its own packets back in, else by relay. */
+PL_TEST(hairpinning_or_a_relay)
+{
+    for (int hairpin = 0; hairpin < 2; hairpin++) {
+        sim_ice_call *c = sim_ice_call_new(45);
+        sim_turn *turn = sim_turn_new(c->net, &(sim_turn_conf){ .addr = "198.51.100.2:3478" });
+        pl_addr server = sim_turn_addr(turn, PL_AF_IP4);
+        for (int i = 0; i < 2; i++) {
+            int host = sim_ice_host(c->net, &link, SIM_NAT_PORT_RESTRICTED, "203.0.113.1");
+            sim_ice_set_hairpin(c->net, host, hairpin);
+            sim_ice_isolate(c->net, host);
+            sim_ice_peer_up(c, i, host, i ? &answerer : &offerer);
+            sim_ice_peer_base(c, i, i ? "192.168.0.9" : "192.168.0.7");
+            PL_EQ(pl_ice_add_stun_server(c->peer[i].ice, c->now_us, &server), PL_OK);
+            sim_ice_peer_turn(c, i, &server, PL_UDP, false);
+        }
+        sim_ice_call_start(c);
+        connected_and_agreed(c, PL_SEC(5), 45);
+        PL_EQ(relayed(c, 0), !hairpin);
+        sim_turn_free(turn);
+        sim_ice_call_free(c);
+    }
+}
+
+/* A chain of NATs has the worst of each. */
+PL_TEST(a_home_behind_a_carrier)
+{
+    static const struct {
+        sim_nat_dependence mapping, filtering;
+        bool direct;
+    } carrier[] = { { SIM_NAT_EI, SIM_NAT_EI, true },
+                    { SIM_NAT_EI, SIM_NAT_APD, true },
+                    { SIM_NAT_APD, SIM_NAT_APD, false } };
+    for (size_t k = 0; k < sizeof carrier / sizeof carrier[0]; k++) {
+        world w = world_new(46, SIM_NAT_PORT_RESTRICTED, SIM_NAT_PORT_RESTRICTED);
+        sim_ice_call *c = w.call;
+        int home = sim_ice_host(c->net, &link, SIM_NAT_PORT_RESTRICTED, "100.64.0.5");
+        sim_ice_outer_nat(c->net, home, carrier[k].mapping, carrier[k].filtering, "203.0.113.9");
+        pl_ice_free(c->peer[0].ice);
+        sim_ice_peer_up(c, 0, home, &offerer);
+        sim_ice_peer_base(c, 0, "192.168.7.7");
+        PL_EQ(pl_ice_add_stun_server(c->peer[0].ice, c->now_us, &w.server[0]), PL_OK);
+        sim_ice_peer_turn(c, 0, &w.server[0], PL_UDP, false);
+        sim_ice_call_start(c);
+        connected_and_agreed(c, PL_SEC(5), 46);
+        PL_EQ(relayed(c, 0), !carrier[k].direct);
+        world_free(&w);
+    }
+}
+
 /* ---- a server dies ---- */
 
 /* Both have relays on two servers. The one that carries the call falls silent: the other takes over. */
@@ -194,7 +246,6 @@ PL_TEST(a_relay_dies_and_another_takes_over)
         bool uses_both =
             (pl_addr_ip_eq(&path.local, &w.server[0]) || pl_addr_ip_eq(&path.remote, &w.server[0])) && dead;
         sim_turn_silence(w.turn[dead], true);
-        int64_t dead_us = w.call->now_us;
         sim_ice_call_run(w.call, PL_SEC(12));
         PL_OKAY(!uses_both);
         PL_OKAY(pl_ice_selected(w.call->peer[0].ice, &path));
@@ -205,7 +256,6 @@ PL_TEST(a_relay_dies_and_another_takes_over)
             PL_EQ(w.call->peer[k].failed_us, PL_NEVER);
             PL_OKAY(sim_ice_peer_connected(w.call, k));
         }
-        (void)dead_us;
         world_free(&w);
     }
 }
@@ -262,5 +312,6 @@ PL_TEST(closing_returns_the_allocation)
 
 PL_TESTS(t(udp_is_blocked_on_one_side_or_both), t(connections_are_a_fallback),
          t(only_connections_are_offered), t(a_lost_connection_to_the_server),
-         t(ip4_meets_ip6_through_a_relay), t(a_relay_dies_and_another_takes_over), t(a_relay_that_restarts),
-         t(nobody_lets_us_in), t(closing_returns_the_allocation))
+         t(ip4_meets_ip6_through_a_relay), t(hairpinning_or_a_relay), t(a_home_behind_a_carrier),
+         t(a_relay_dies_and_another_takes_over), t(a_relay_that_restarts), t(nobody_lets_us_in),
+         t(closing_returns_the_allocation))

@@ -127,6 +127,29 @@ PL_TEST(sixteen_pairs_without)
             one_pair((sim_nat_kind)a, (sim_nat_kind)b, false, seed);
 }
 
+/* Signaling brings the one side its words before the other, so its first checks find the other's NAT closed. */
+PL_TEST(whoever_starts_first)
+{
+    static const int signaling_ms[] = { 2, 5, 10, 15, 22, 30 };
+    uint64_t seed = pl_test_seed(1800);
+    for (int i = 0; i < 6 * 32; i++) {
+        sim_nat_kind a = (sim_nat_kind)(SIM_NAT_FULL_CONE + i % 4),
+                     b = (sim_nat_kind)(SIM_NAT_FULL_CONE + i / 4 % 4);
+        bool relay = i / 16 % 2, direct = goes_direct(a, b);
+        if (!relay && !direct)
+            continue;
+        cell x = cell_new(seed, a, b, relay);
+        int64_t known_us = cell_start(&x, PL_MS(signaling_ms[i / 32]));
+        bool up = sim_ice_call_connect(x.call, PL_SEC(30));
+        int64_t took_us = up ? up_after_us(&x, known_us) : PL_NEVER;
+        if (took_us > (direct ? PL_MS(120) : PL_MS(200)) || is_relayed(&x) == direct)
+            FAIL_WITH("%s with %s, relay %d, signaling %d ms: %s after %lld ms\n", kind_name[a], kind_name[b],
+                      relay, signaling_ms[i / 32], is_relayed(&x) ? "relayed" : "direct",
+                      (long long)took_us / 1000);
+        cell_free(&x);
+    }
+}
+
 /* ---- all eighty-one ---- */
 
 /* What the NAT lab has measured: two endpoint-independent mappings always meet; one needs a partner that lets the
@@ -179,4 +202,5 @@ PL_TEST(eighty_one_pairs_end)
     }
 }
 
-PL_TESTS(t(sixteen_pairs_with_a_relay), t(sixteen_pairs_without), t(eighty_one_pairs_end))
+PL_TESTS(t(sixteen_pairs_with_a_relay), t(sixteen_pairs_without), t(whoever_starts_first),
+         t(eighty_one_pairs_end))
