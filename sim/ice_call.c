@@ -265,6 +265,7 @@ static void take_event(sim_ice_call *c, int who, const pl_ice_event *ev)
         break;
     case PL_ICE_EV_RESOLVE: p->n_resolve++; break;
     case PL_ICE_EV_ROLE: p->n_roles++; break;
+    case PL_ICE_EV_SERVER: break;
     case PL_ICE_EV_CONNECT:
         sim_ice_tcp_connect(&c->tcp, c->now_us, p->host, &ev->u.connect, &p->first_base);
         break;

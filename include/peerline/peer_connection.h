@@ -150,6 +150,15 @@ typedef struct pl_ice_candidate {
     const char *username_fragment; /* or NULL */
 } pl_ice_candidate;
 
+/* W3C RTCPeerConnectionIceErrorEvent: a STUN or TURN server gave no candidate. */
+typedef struct pl_ice_candidate_error {
+    const char *address; /* ours that asked, "" when none did */
+    uint16_t port;
+    const char *url;
+    int error_code; /* of STUN (401: credentials, 486: quota …), or 701: no answer, no connection, no address */
+    const char *error_text; /* a sentence */
+} pl_ice_candidate_error;
+
 /* Every callback may be NULL. `user` is handed through. */
 typedef struct pl_peer_connection_observer {
     void *user;
@@ -158,6 +167,7 @@ typedef struct pl_peer_connection_observer {
     void (*on_ice_gathering_state)(void *user, pl_ice_gathering_state state);
     /* candidate "" ends them. */
     void (*on_ice_candidate)(void *user, const pl_ice_candidate *candidate);
+    void (*on_ice_candidate_error)(void *user, const pl_ice_candidate_error *error);
     void (*on_ice_connection_state)(void *user, pl_ice_connection_state state);
     /* reason: a sentence when the state is failed, and when it is disconnected because the peer closed the
      * connection (it will not come back); else "". */

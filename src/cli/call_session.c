@@ -132,6 +132,15 @@ static void on_candidate(void *user, const pl_ice_candidate *c)
                            c->sdp_mline_index, "usernameFragment", c->username_fragment));
 }
 
+/* Silence is no news: of many interfaces some always lead nowhere. */
+static void on_candidate_error(void *user, const pl_ice_candidate_error *e)
+{
+    char text[400];
+    snprintf(text, sizeof text, "%s gives no candidate: %d %s", e->url, e->error_code, e->error_text);
+    if (e->error_code < 700)
+        progress(user, text);
+}
+
 static void on_connection(void *user, pl_peer_connection_state state, const char *reason)
 {
     pl_call_session *s = user;
@@ -247,6 +256,7 @@ static pl_err open_all(pl_call_session *s)
     const pl_peer_connection_observer observer = { .user = s,
                                                    .on_negotiation_needed = on_negotiation_needed,
                                                    .on_ice_candidate = on_candidate,
+                                                   .on_ice_candidate_error = on_candidate_error,
                                                    .on_connection_state = on_connection,
                                                    .on_data_channel = on_data_channel,
                                                    .on_track = on_track };

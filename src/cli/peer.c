@@ -201,6 +201,13 @@ static void on_candidate(void *user, const pl_ice_candidate *c)
                   "sdpMLineIndex", c->sdp_mline_index, "usernameFragment", c->username_fragment));
 }
 
+static void on_candidate_error(void *user, const pl_ice_candidate_error *e)
+{
+    (void)user;
+    say(json_pack("{ss ss ss si si ss}", "type", "candidate-error", "url", e->url, "address", e->address,
+                  "port", e->port, "errorCode", e->error_code, "errorText", e->error_text));
+}
+
 static void on_gathering(void *user, pl_ice_gathering_state state)
 {
     (void)user;
@@ -412,6 +419,7 @@ static int open_connection(void)
     static const pl_peer_connection_observer observer = { .on_negotiation_needed = on_negotiation_needed,
                                                           .on_ice_gathering_state = on_gathering,
                                                           .on_ice_candidate = on_candidate,
+                                                          .on_ice_candidate_error = on_candidate_error,
                                                           .on_ice_connection_state = on_ice,
                                                           .on_connection_state = on_connection,
                                                           .on_data_channel = on_data_channel,
@@ -555,6 +563,8 @@ const pl_command pl_cmd_peer = {
                "{\"type\":\"candidate\",\"candidate\":\"candidate:…\",\"sdpMid\":\"0\",\"sdpMLineIndex\":0}, "
                "an empty candidate "
                "ends them\n"
+               "{\"type\":\"candidate-error\",\"url\":…,\"errorCode\":…,\"errorText\":…}, of a server that "
+               "gave none\n"
                "{\"type\":\"state\",\"ice\":…,\"connection\":…}\n"
                "{\"type\":\"channel\",\"label\":…,\"state\":\"open\"|\"closed\"}\n"
                "{\"type\":\"message\",\"label\":…,\"data\":…}, or \"base64\" for binary\n"

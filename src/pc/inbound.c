@@ -140,6 +140,11 @@ static void on_ice_event(pl_pc *pc, const pl_ice_event *ev)
         e.u.stream = ev->u.stream;
         pc_note_add(pc, &e);
         break;
+    case PL_ICE_EV_SERVER:
+        e.kind = PL_PC_EV_SERVER;
+        e.u.server = ev->u.server;
+        pc_note_add(pc, &e);
+        break;
     case PL_ICE_EV_ROLE: break;
     }
 }

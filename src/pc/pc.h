@@ -65,6 +65,7 @@ typedef enum pl_pc_event_kind {
     PL_PC_EV_RESOLVE,    /* u.name: answer with pl_pc_resolved */
     PL_PC_EV_CONNECT,    /* u.connect: open it, then pl_ice_stream_up or _down and pl_pc_ice_changed */
     PL_PC_EV_DISCONNECT, /* u.stream: close that connection */
+    PL_PC_EV_SERVER,     /* u.server: a STUN or TURN server gave us nothing */
     PL_PC_EV_DATA        /* u.data: as data/channels.h says; the taker clears it */
 } pl_pc_event_kind;
 
@@ -80,6 +81,7 @@ typedef struct pl_pc_event {
         char name[PL_ICE_NAME_MAX + 1];
         pl_ice_connect connect;
         uint32_t stream;
+        pl_ice_server_trouble server;
         pl_data_event data;
         struct {
             char line[PL_ICE_CAND_TEXT_MAX];

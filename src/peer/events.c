@@ -122,6 +122,18 @@ static void tell_candidate(const pl_peer_connection_observer *o, const pl_pc_eve
         o->on_ice_candidate(o->user, &c);
 }
 
+static void tell_server(const pl_peer_connection_observer *o, const pl_ice_server_trouble *t)
+{
+    char ip[PL_ADDR_TEXT_MAX];
+    pl_ice_candidate_error error = { .address = t->local.family ? pl_addr_ip_str(&t->local, ip) : "",
+                                     .port = t->local.port,
+                                     .url = t->url,
+                                     .error_code = t->code,
+                                     .error_text = t->reason };
+    if (o->on_ice_candidate_error)
+        o->on_ice_candidate_error(o->user, &error);
+}
+
 static void tell(pl_peer_connection *p, peer_event *e)
 {
     const pl_peer_connection_observer *o = &p->observer;
@@ -140,6 +152,7 @@ static void tell(pl_peer_connection *p, peer_event *e)
             o->on_ice_gathering_state(o->user, ev->u.gathering);
         break;
     case PL_PC_EV_CANDIDATE: tell_candidate(o, ev); break;
+    case PL_PC_EV_SERVER: tell_server(o, &ev->u.server); break;
     case PL_PC_EV_ICE:
         if (o->on_ice_connection_state)
             o->on_ice_connection_state(o->user, ev->u.ice);

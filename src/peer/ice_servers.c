@@ -144,6 +144,8 @@ static void on_server(void *user, pl_err err, const pl_addr *addr, size_t n)
     io->n_resolving--;
     if (err)
         pl_log_info(&io->log, "%s has no address: %s", s->url, pl_err_str(err));
+    if (err)
+        pl_ice_server_failed(io->ice, now_us, s->url, "the server's name has no address");
     s->known = err == PL_OK;
     tell(s, now_us, addr, n);
     all_asked(io, now_us);

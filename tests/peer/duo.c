@@ -38,6 +38,15 @@ static void on_candidate(void *user, const pl_ice_candidate *c)
         PL_EQ(pl_peer_connection_add_ice_candidate(s->other->pc, c), PL_OK);
 }
 
+static void on_error(void *user, const pl_ice_candidate_error *e)
+{
+    duo_side *s = user;
+    s->n_errors++;
+    s->error_code = e->error_code;
+    snprintf(s->error_url, sizeof s->error_url, "%s", e->url);
+    snprintf(s->error_text, sizeof s->error_text, "%s", e->error_text);
+}
+
 static void on_state(void *user, pl_peer_connection_state state, const char *reason)
 {
     (void)reason;
@@ -56,6 +65,7 @@ static void make_side(duo *d, int i, const pl_configuration *conf)
     pl_peer_connection_observer o = { .user = s,
                                       .on_data_channel = on_channel,
                                       .on_ice_candidate = on_candidate,
+                                      .on_ice_candidate_error = on_error,
                                       .on_connection_state = on_state,
                                       .on_negotiation_needed = on_needed };
     PL_EQ(pl_peer_connection_new(&s->pc, s->factory, conf, &o), PL_OK);

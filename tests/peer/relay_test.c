@@ -136,6 +136,10 @@ PL_TEST(relays_that_refuse_us_end_in_failure)
         DUO_UNTIL(&d, pl_peer_connection_get_ice_gathering_state(d.side[0].pc) == PL_ICE_GATHERING_COMPLETE);
         duo_run(&d, PL_MS(50));
         PL_EQ(d.side[0].n_candidates, 0);
+        PL_GE(d.side[0].n_errors, 1);
+        PL_EQ(d.side[0].error_code, i == 0 ? 401 : 701);
+        PL_OKAY(strncmp(d.side[0].error_url, i == 0 ? "turn:127.0.0.1" : "turns:127.0.0.1", 14 + i) == 0);
+        PL_OKAY(!strstr(d.side[0].error_url, "wrong") && d.side[0].error_text[0]);
         duo_clear(&d);
     }
     turnserver_stop(&t);
