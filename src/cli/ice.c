@@ -39,7 +39,7 @@ static struct {
     pl_lines in;
     pl_buf pasted, waiting; /* waiting: lines, each with its end */
     pl_ice_words words;     /* scratch */
-    bool gathered, told, asked, connected, done, failed;
+    bool gathered, told, asked, connected, done, failed, ended;
     int64_t start_us, known_us; /* known: both sides' words are */
     uint64_t sent, received;
     char reason[128];
@@ -76,9 +76,9 @@ static double ms_since(int64_t us)
  * "time_us" since 1970. */
 static void event(const char *name, json_t *more)
 {
-    json_t *o = opt.json ? json_pack("{ss sf sI}", "event", name, "ms", ms_since(me.start_us), "time_us",
-                                     (json_int_t)pl_wall_us())
-                         : NULL;
+    json_t *o = opt.json && !me.ended ? json_pack("{ss sf sI}", "event", name, "ms", ms_since(me.start_us),
+                                                  "time_us", (json_int_t)pl_wall_us())
+                                      : NULL;
     if (o && me.known_us)
         json_object_set_new(o, "known_ms", json_real(ms_since(me.known_us)));
     if (o && more)
@@ -290,6 +290,8 @@ static void overlong(void *user)
 static void on_data(void *user, const uint8_t *data, size_t len)
 {
     (void)user;
+    if (me.ended)
+        return;
     if (len == 1 && data[0] == FAREWELL) {
         note("The other side has ended.");
         finish(false, "the other side has ended");
@@ -443,6 +445,7 @@ static void say_end(void)
     event("end", json_pack("{sb ss sI sI sI sI}", "good", !me.failed, "reason", me.reason, "sent",
                            (json_int_t)me.sent, "received", (json_int_t)me.received, "pairs", (json_int_t)n,
                            "checks", (json_int_t)checks));
+    me.ended = true; /* what still comes while the last words leave is not told */
 }
 
 /* Three times, for it may be lost. */
