@@ -109,6 +109,21 @@ static void local_candidate(pl_pc *pc, const pl_ice_cand *c)
     pc_note_add(pc, &e);
 }
 
+/* Data may flow from the first pair on, even while better ones are still tried. What was measured on one network
+ * says nothing about another, and another local address is the sign of one. */
+static void selected(pl_pc *pc, const pl_path *path)
+{
+    bool moved = pc->leaves_by.family != PL_AF_NONE && !pl_addr_ip_eq(&pc->leaves_by, &path->local);
+    if (pc->times.ice_connected_us < 0)
+        pc->times.ice_connected_us = pc->now_us - pc->start_us;
+    pc->leaves_by = path->local;
+    if (!moved || !pc->media || !pc->srtp_out)
+        return;
+    pl_log_info(&pc->log, "another network: the bandwidth is measured anew");
+    pl_cc_reset(&pc->media->cc, pc->now_us);
+    pc_media_target(pc);
+}
+
 static void on_ice_event(pl_pc *pc, const pl_ice_event *ev)
 {
     pl_pc_event e = { .kind = PL_PC_EV_RESOLVE, .text = "" };
@@ -126,10 +141,7 @@ static void on_ice_event(pl_pc *pc, const pl_ice_event *ev)
         memcpy(e.u.name, ev->u.name, sizeof e.u.name);
         pc_note_add(pc, &e);
         break;
-    case PL_ICE_EV_SELECTED: /* data may flow from now on, even while better pairs are still tried */
-        if (pc->times.ice_connected_us < 0)
-            pc->times.ice_connected_us = pc->now_us - pc->start_us;
-        break;
+    case PL_ICE_EV_SELECTED: selected(pc, &ev->u.selected); break;
     case PL_ICE_EV_CONNECT:
         e.kind = PL_PC_EV_CONNECT;
         e.u.connect = ev->u.connect;

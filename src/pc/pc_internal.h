@@ -134,6 +134,7 @@ struct pl_pc {
     bool gather_wanted, has_transport, dtls_started, has_role, data_agreed;
     pl_dtls_role role;
     char gather_ufrag[PL_ICE_UFRAG_MAX + 1];
+    pl_addr leaves_by; /* our end of the selected pair; none before the first */
 
     uint8_t *waiting; /* an SCTP packet for the next batch */
     size_t waiting_len;

@@ -397,6 +397,61 @@ PL_TEST(ice_restarts_under_a_running_channel)
     pair_clear(&p);
 }
 
+static double rate_of(const pair *p)
+{
+    pl_stats_report *r;
+    double rate_bps = 0;
+    PL_EQ(pl_pc_get_stats(p->a.pc, p->now_us, &r), PL_OK);
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->stats[i].type == PL_STATS_CANDIDATE_PAIR && r->stats[i].u.candidate_pair.selected)
+            rate_bps = r->stats[i].u.candidate_pair.available_outgoing_bitrate;
+    }
+    pl_stats_report_free(r);
+    return rate_bps;
+}
+
+static void send_video(pair *p, uint32_t *frame, int n)
+{
+    for (int i = 0; i < n; i++, ++*frame) {
+        put_packet(&p->a, 1, 96, *frame * 3000, true, 1000);
+        PL_OKAY(pair_run(p, PL_MS(10), NULL));
+        take_packets(&p->b, 1, NULL, 0);
+    }
+}
+
+/* A telephone leaves its Wi-Fi: the call goes on from the other address, at the rate of a beginner. */
+PL_TEST(another_network_is_measured_anew)
+{
+    pair p;
+    uint32_t frame = 0;
+    pair_init(&p, &clean, pl_test_seed(8));
+    add_both(&p);
+    pair_negotiate(&p);
+    PL_OKAY(pair_run(&p, PL_SEC(5), pair_connected));
+    send_video(&p, &frame, 300);
+    double before_bps = rate_of(&p);
+    PL_GE(before_bps, 600000);
+
+    pl_ice_base mobile = { .addr = p.a.addr };
+    mobile.addr.ip[3] += 100;
+    pl_addr wifi = p.a.addr;
+    PL_EQ(pl_ice_add_base(pl_pc_ice(p.a.pc), p.now_us, &mobile), PL_OK);
+    pl_ice_remove_base(pl_pc_ice(p.a.pc), p.now_us, &wifi);
+    p.a.addr = mobile.addr;
+    pl_pc_ice_changed(p.a.pc, p.now_us);
+    double lowest_bps = before_bps;
+    for (int i = 0; i < 100; i++) {
+        send_video(&p, &frame, 1);
+        double bps = rate_of(&p);
+        lowest_bps = bps > 0 && bps < lowest_bps ? bps : lowest_bps;
+    }
+    PL_OKAY(lowest_bps <= 300000);
+    PL_OKAY(pair_connected(&p));
+    send_video(&p, &frame, 200);
+    PL_GE(rate_of(&p), 600000);
+    pair_clear(&p);
+}
+
 static void count_bad(void *user, pl_log_level level, const char *line)
 {
     (void)level;
@@ -464,4 +519,5 @@ PL_TESTS(t(a_channel_opens_and_carries), t(statistics_of_channels), t(connects_u
          t(checks_may_overtake_the_answer), t(a_wrong_fingerprint_fails), t(audio_and_video_flow_both_ways),
          t(lost_video_packets_come_again), t(lost_packets_come_again_without_rtx),
          t(a_peer_without_pli_gets_fir), t(a_key_frame_request_reaches_the_encoder), t(video_joins_later),
-         t(ice_restarts_under_a_running_channel), t(bad_words_change_nothing), t(closing_tells_the_peer))
+         t(ice_restarts_under_a_running_channel), t(another_network_is_measured_anew),
+         t(bad_words_change_nothing), t(closing_tells_the_peer))
