@@ -17,6 +17,7 @@ enum {
     ICE_RELAYED_MAX = 2 * PL_ICE_TURNS_MAX, /* relayed addresses: IPv4 and IPv6 of each allocation */
     ICE_ACTIVE_PORT = 9, /* RFC 6544 4.5: of candidates whose port is not known before they connect */
     ICE_CHECKS_MAX = 16, /* begun on one pair without any success */
+    ICE_LATE_MAX = 8,    /* and after those, when the peer is heard on it */
     ICE_AGAIN_MAX = 8,   /* of them, early ones because the first was perhaps lost */
     ICE_AGAIN_EVEN = 6,  /* at even distances; then twice as long each time */
     /* Of draft-thatcher-ice-renomination, as libwebrtc sends and heeds it: of two nominations the larger counts. A
@@ -24,6 +25,7 @@ enum {
     ICE_STUN_NOMINATION = 0xc001
 };
 
+#define ICE_FOUNDATION_US    PL_MS(500)
 #define ICE_AGAIN_US         PL_MS(20)
 #define ICE_AGAIN_RELAYED_US PL_MS(60)
 #define ICE_SILENCE_US                                                                                       \
@@ -138,6 +140,7 @@ struct ice_pair {
     uint32_t nomination;                   /* controlling: which of ours it is, from 1 */
     int64_t nominated_us;                  /* when the peer last said USE-CANDIDATE */
     int64_t answered_us;                   /* last answer of the peer: consent runs from here */
+    int64_t request_us;                    /* last request of the peer */
     int64_t first_check_us, last_check_us; /* when the first and the newest check began; 0: none yet */
     int64_t hold_us;                       /* no check before */
     int64_t keep_at_us;                    /* of a pair kept for bad times: its next check; 0: not kept */

@@ -189,13 +189,18 @@ static void learn_nomination(pl_ice *ice, const request *r, ice_pair *p)
     pl_ice_on_use_candidate(ice, p, number);
 }
 
-/* It is heard, but does not hear us. Two NATs that map by port hear each other's checks on ever new pairs: once patience is
- * over nothing that was tried is tried again, or they would never end. */
+/* It is heard, but does not hear us: a few more checks, a second apart, since a way may open late. Two NATs that map by
+ * port hear each other's checks on ever new pairs: of those nothing that was tried is tried again once patience is over, or
+ * they would never end. */
 static bool is_tired(const pl_ice *ice, const ice_pair *p)
 {
     const ice_session *s = p->session;
     bool late = !s->established && ice->now_us > s->news_us + ice->conf.patience_us;
-    return p->n_checks >= (late ? 1 : ICE_CHECKS_MAX);
+    if (late && p->remote->unsignaled)
+        return p->n_checks > 0;
+    if (p->n_checks < ICE_CHECKS_MAX)
+        return false;
+    return p->n_checks >= ICE_CHECKS_MAX + ICE_LATE_MAX || ice->now_us - p->last_check_us < PL_SEC(1);
 }
 
 /* RFC 8445 7.3.1.4: the peer's packet came through, so ours may now; also when one of ours is under way,
@@ -224,6 +229,7 @@ static bool learn(pl_ice *ice, const request *r)
         return false;
     p->requests_received++;
     p->responses_sent++;
+    p->request_us = ice->now_us;
     if (p == r->session->selected)
         pl_ice_consent_heard(ice, r->session);
     else

@@ -511,13 +511,15 @@ void pl_ice_expire_txs(pl_ice *ice)
     for (ice_tx *tx; (tx = dead_tx(ice));) {
         ice_pair *p = tx->kind == ICE_TX_CHECK ? tx->pair : NULL;
         bool was_nomination = tx->use_candidate;
+        int64_t began_us = tx->tx.sent_us;
         gathered = gathered || tx->kind == ICE_TX_GATHER;
         if (tx->kind == ICE_TX_GATHER && !tx->quiet)
             pl_ice_trouble(ice, &tx->base->addr, tx->server->url, 0, "no answer");
         tx_free(tx);
         if (!p || has_check(ice, p) || pl_node_linked(&p->in_triggered))
             continue;
-        if (p->state == PL_ICE_PAIR_IN_PROGRESS || (p->valid && was_nomination && !p->nominated))
+        bool stale = p->valid && p != p->session->selected && p->answered_us < began_us;
+        if (p->state == PL_ICE_PAIR_IN_PROGRESS || stale || (p->valid && was_nomination && !p->nominated))
             check_failed(ice, p, "no answer");
     }
     if (gathered)

@@ -110,12 +110,14 @@ static bool same_foundation(const ice_pair *a, const ice_pair *b)
            strcmp(a->remote->foundation, b->remote->foundation) == 0;
 }
 
-/* Whether a check of that foundation is due or under way. */
-static bool foundation_is_busy(const ice_pair *p)
+/* Whether a check of that foundation is due or under way. One that has found no answer for a while tells enough: others
+ * need not wait until its last retransmission. */
+static bool foundation_is_busy(const pl_ice *ice, const ice_pair *p)
 {
     PL_EACH (n, &p->session->pairs) {
         const ice_pair *q = pl_of(n, ice_pair, in_pairs);
-        bool busy = q->state == PL_ICE_PAIR_WAITING || q->state == PL_ICE_PAIR_IN_PROGRESS;
+        bool busy = q->state == PL_ICE_PAIR_WAITING || (q->state == PL_ICE_PAIR_IN_PROGRESS &&
+                                                        ice->now_us < q->first_check_us + ICE_FOUNDATION_US);
         if (q != p && busy && !q->parked && same_foundation(p, q))
             return true;
     }
@@ -189,7 +191,7 @@ ice_pair *pl_ice_pair_new(pl_ice *ice, ice_session *s, ice_base *base, ice_remot
     insert_sorted(s, p);
     s->failed = false;
     pl_ice_relay_permit(ice, base, &r->addr);
-    if (!foundation_is_busy(p))
+    if (!foundation_is_busy(ice, p))
         pl_ice_pair_enter(ice, p, PL_ICE_PAIR_WAITING, "first of its foundation");
     return p;
 }
@@ -267,13 +269,13 @@ ice_pair *pl_ice_next_ordinary(const pl_ice *ice, const ice_session *s)
     }
     PL_EACH (n, &s->pairs) {
         ice_pair *p = pl_of(n, ice_pair, in_pairs);
-        if (p->state == PL_ICE_PAIR_FROZEN && !p->parked && !foundation_is_busy(p))
+        if (p->state == PL_ICE_PAIR_FROZEN && !p->parked && !foundation_is_busy(ice, p))
             return p;
     }
     return NULL;
 }
 
-/* When a pair that waits for something else than its turn may be checked. */
+/* When a pair that waits for something else than its turn may be checked: a permission, or another of its foundation. */
 int64_t pl_ice_held_until_us(const pl_ice *ice, const ice_session *s)
 {
     int64_t at_us = PL_NEVER;
@@ -281,6 +283,9 @@ int64_t pl_ice_held_until_us(const pl_ice *ice, const ice_session *s)
         const ice_pair *p = pl_of(n, ice_pair, in_pairs);
         if (p->state == PL_ICE_PAIR_WAITING && !p->parked && p->hold_us > ice->now_us)
             at_us = pl_min_us(at_us, p->hold_us);
+        int64_t enough_us = p->first_check_us + ICE_FOUNDATION_US;
+        if (p->state == PL_ICE_PAIR_IN_PROGRESS && enough_us > ice->now_us)
+            at_us = pl_min_us(at_us, enough_us);
     }
     return at_us;
 }

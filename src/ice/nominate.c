@@ -29,19 +29,17 @@ static void select_pair(pl_ice *ice, ice_session *s, ice_pair *p)
     pl_ice_consent_start(ice, s);
 }
 
-/* Before nomination the best valid pair may carry data already (RFC 8445 12.1). In a call that has lost its pair one
- * that was heard from lately goes before others. */
+/* Before nomination the best valid pair may carry data already (RFC 8445 12.1). A call that has lost its pair takes one
+ * that was heard from lately; others have to prove themselves first. */
 static ice_pair *best_valid(const pl_ice *ice, const ice_session *s)
 {
-    ice_pair *stale = NULL;
     PL_EACH (n, &s->pairs) {
         ice_pair *p = pl_of(n, ice_pair, in_pairs);
-        if (p->valid && ice->now_us - p->answered_us <= FRESH_US)
+        int64_t heard_us = pl_max_us(p->answered_us, p->request_us);
+        if (p->valid && (!s->established || ice->conf.lite || ice->now_us - heard_us <= FRESH_US))
             return p;
-        if (p->valid && !stale)
-            stale = p;
     }
-    return stale;
+    return NULL;
 }
 
 /* Whether a newly nominated pair takes the place of an older one. */
