@@ -215,12 +215,9 @@ static void check_in_return(pl_ice *ice, ice_pair *p, bool wanted)
     pl_ice_trigger(ice, p);
 }
 
-/* False: there is no room for the pair, or only a restart makes a session of this one again. Then there is no answer, or
- * the peer would take for usable what is not. */
+/* False: there is no room for the pair. Then there is no answer, or the peer would take for usable what is not. */
 static bool learn(pl_ice *ice, const request *r)
 {
-    if (r->session->lost)
-        return false;
     ice_remote *remote = learn_remote(ice, r);
     ice_pair *p = remote ? pl_ice_pair_find(r->session, r->base, remote) : NULL;
     if (!p && remote)
@@ -271,6 +268,8 @@ void pl_ice_on_request(pl_ice *ice, const pl_path *path, const pl_stun_msg *m)
     }
     if (!roles_agree(ice, &r))
         return;
+    if (r.session->lost)
+        return; /* only a restart helps; with answers the peer would go on for ever */
     if (r.session != ice->cur)
         learn_in_old_session(ice, &r);
     else if (!learn(ice, &r))
