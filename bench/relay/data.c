@@ -28,6 +28,7 @@ typedef struct flow {
     uint32_t id;
     uint64_t n_sent, n_back; /* datagrams; back: those that reached the last receiver */
     uint64_t n_lost;
+    uint64_t next[2]; /* the number that should come at the peer and at the client, or a later one */
     unsigned in_flight;
     int64_t heard_us;
 } flow;
@@ -116,19 +117,26 @@ static void send_all(run *r)
 
 /* --- receiving --- */
 
-/* Whether the stamp says this flow and a packet that was sent. */
-static bool is_right(const flow *f, const uint8_t *payload)
+enum { AT_PEER, AT_CLIENT };
+
+/* Whether the stamp says this flow and a packet that was sent, and none before it comes after it. */
+static bool is_right(flow *f, int end, const uint8_t *payload)
 {
     uint64_t number;
     memcpy(&number, payload + 4, sizeof number);
-    return pl_get32(payload) == f->id && be64toh(number) < f->n_sent;
+    number = be64toh(number);
+    if (pl_get32(payload) != f->id || number >= f->n_sent || number < f->next[end])
+        return false;
+    f->next[end] = number + 1;
+    return true;
 }
 
 static void arrived(run *r, flow *f, const load_row *row, size_t header)
 {
     size_t want = header + r->order->size, n = load_row_count(row);
+    int end = header > 0 ? AT_CLIENT : AT_PEER;
     for (size_t at = 0; at < row->len; at += want)
-        r->n_bad += row->len - at < want || !is_right(f, row->data + at + header);
+        r->n_bad += row->len - at < want || !is_right(f, end, row->data + at + header);
     r->n_bad += row->segment != want;
     r->n_relayed += n;
 }
