@@ -217,6 +217,7 @@ static void leave_base(pl_ice *ice, ice_session *s, const ice_base *b)
 
 void pl_ice_base_drop(pl_ice *ice, ice_base *b)
 {
+    bool carried = ice->cur->selected && ice->cur->selected->base == b;
     pl_ice_relay_base_gone(ice, b);
     leave_base(ice, ice->cur, b);
     leave_base(ice, ice->prev, b);
@@ -232,6 +233,8 @@ void pl_ice_base_drop(pl_ice *ice, ice_base *b)
     ice->n_relayed -= b->turn != NULL;
     base_free(b);
     pl_ice_consider(ice, ice->cur);
+    if (carried && ice->cur->selected) /* the peer may have been on the same network, and lost it, too */
+        pl_ice_consent_hurry(ice, ice->cur);
     if (ice->prev)
         pl_ice_consider(ice, ice->prev);
 }

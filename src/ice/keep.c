@@ -75,7 +75,7 @@ static void doubt(pl_ice *ice, ice_session *s)
         pl_ice_relay_probe(ice, s->selected);
         pl_ice_look_around(ice, s);
     }
-    ice_pair *p = compares(ice, s) ? proven(s) : NULL;
+    ice_pair *p = ice->controlling && !ice->conf.lite && !ice->closed && s->established ? proven(s) : NULL;
     if (p)
         pl_ice_move(ice, p, "the former one is silent");
 }

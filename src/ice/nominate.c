@@ -189,6 +189,8 @@ static int64_t last_call_us(const pl_ice *ice, const ice_session *s, const ice_p
     int64_t most_us = ice->conf.grace_us;
     if (!pl_ice_pair_is_relayed(best))
         return s->valid_us + clamp_us(3 * best->rtt_us, GRACE_MIN_US, most_us);
+    if (s->n_waiting) /* names of hosts that may be next door */
+        return s->valid_us + most_us;
     int64_t at_us = s->news_us + clamp_us(3 * best->rtt_us + best->rtt_us / 4, RELAY_GRACE_US, most_us);
     return clamp_us(at_us, s->valid_us, s->valid_us + most_us);
 }
@@ -222,9 +224,21 @@ static int64_t nominate_at_us(const pl_ice *ice, const ice_session *s, const ice
     return pl_min_us(at_us, last_us);
 }
 
+/* The pair that took over from a lost one is to be nominated, and is silent itself. */
+static void give_up_silent(pl_ice *ice, const ice_session *s)
+{
+    ice_pair *out = nomination_out(s);
+    if (!out || out != s->selected || pl_ice_nominated(s))
+        return;
+    out->use_candidate = false;
+    pl_ice_drop_txs_of(ice, out, NULL);
+}
+
 bool pl_ice_move(pl_ice *ice, ice_pair *p, const char *why)
 {
     ice_session *s = p->session;
+    if (p != s->selected)
+        give_up_silent(ice, s);
     if (!may_nominate(ice, s) || nomination_out(s) || !p->valid || p == s->selected)
         return false;
     pl_log_info(&ice->log, "the call moves to a pair %s>%s: %s", pl_ice_type_str(p->local->type),

@@ -51,6 +51,7 @@ static void on_state(void *user, pl_peer_connection_state state, const char *rea
 {
     (void)reason;
     ((duo_side *)user)->state = state;
+    ((duo_side *)user)->n_disconnected += state == PL_CONNECTION_DISCONNECTED;
 }
 
 static void on_needed(void *user)

@@ -16,6 +16,7 @@ typedef struct duo_side {
     const char *only; /* of its candidates only those with this text reach the other side; NULL: all */
     char error_url[100], error_text[100]; /* the last candidate error */
     int error_code, n_errors;
+    int n_disconnected;
     int n_candidates, n_open, n_messages, n_needed;
     char lines[24][200]; /* its candidates */
     pl_peer_connection_state state;
