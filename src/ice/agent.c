@@ -12,7 +12,7 @@ static int64_t or_default(int64_t v, int64_t otherwise)
 static void fill_conf(pl_ice_conf *c)
 {
     c->ufrag = c->pwd = NULL; /* lent for the call to new only */
-    c->ta_us = pl_max_us(or_default(c->ta_us, PL_MS(20)), PL_MS(5));
+    c->ta_us = pl_max_us(or_default(c->ta_us, PL_MS(15)), PL_MS(5));
     c->burst = c->burst ? c->burst : 5;
     c->rto_us = or_default(c->rto_us, PL_MS(500));
     c->grace_us = or_default(c->grace_us, PL_MS(200));

@@ -74,7 +74,7 @@ typedef struct pl_ice_conf {
     const char *ufrag; /* NULL: made up here, 4 + 24 ice-chars; both or neither */
     const char *pwd;
     /* Zero in any of these means the default. */
-    int64_t ta_us;         /* pacing of new transactions: 20 ms; never under 5 ms */
+    int64_t ta_us;         /* pacing of new transactions: 15 ms; never under 5 ms */
     uint32_t burst;        /* that many may start at once before pacing holds: 5 */
     int64_t rto_us;        /* first retransmission: 500 ms until the round-trip time is known */
     int64_t grace_us;      /* longest wait for a better pair once one is valid: 200 ms */

@@ -18,15 +18,15 @@ enum {
     ICE_ACTIVE_PORT = 9, /* RFC 6544 4.5: of candidates whose port is not known before they connect */
     ICE_CHECKS_MAX = 16, /* begun on one pair without any success */
     ICE_LATE_MAX = 8,    /* and after those, when the peer is heard on it */
-    ICE_AGAIN_MAX = 8,   /* of them, early ones because the first was perhaps lost */
-    ICE_AGAIN_EVEN = 6,  /* at even distances; then twice as long each time */
+    ICE_AGAIN_MAX = 9,   /* of them, early ones because the first was perhaps lost */
+    ICE_AGAIN_EVEN = 7,  /* at even distances; then twice as long each time */
     /* Of draft-thatcher-ice-renomination, as libwebrtc sends and heeds it: of two nominations the larger counts. A
      * reader that does not know it may ignore it. */
     ICE_STUN_NOMINATION = 0xc001
 };
 
 #define ICE_FOUNDATION_US    PL_MS(500)
-#define ICE_AGAIN_US         PL_MS(20)
+#define ICE_AGAIN_US         PL_MS(15)
 #define ICE_AGAIN_RELAYED_US PL_MS(60)
 #define ICE_SILENCE_US                                                                                       \
     PL_SEC(1) /* UDP is blocked when it is silent so long and a connection has brought a relay */

