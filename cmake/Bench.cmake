@@ -1,6 +1,7 @@
 # Bench.cmake - bench/<room>_<name>_bench.c becomes bench/bench_<room>_<name>, linked with that room;
 # any other bench/<name>.c becomes the program bench-<name> beside peerline, linked with what applications link.
 include(cmake/Load.cmake)
+include(cmake/Sim.cmake)
 
 # Peers that others wrote; only benches link them, to be measured in the same run. Left out where missing.
 find_library(PL_SRTP2_LIBRARY srtp2)
@@ -24,7 +25,7 @@ foreach(source IN LISTS benches)
   endif()
   add_executable(bench_${name} ${source})
   target_include_directories(bench_${name} PRIVATE ${CMAKE_SOURCE_DIR})
-  target_link_libraries(bench_${name} PRIVATE pl_flags pl_room_${room} ${PL_BENCH_USES_${room}})
+  target_link_libraries(bench_${name} PRIVATE pl_flags pl_sim pl_room_${room} ${PL_BENCH_USES_${room}})
   target_compile_definitions(bench_${name} PRIVATE ${PL_BENCH_DEFINES_${room}})
   set_property(TARGET bench_${name} PROPERTY RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 endforeach()

@@ -74,6 +74,15 @@ static uint32_t new_tag(pl_sctp *s)
     return tag;
 }
 
+static const pl_sctp_cc_ops *controller(pl_sctp_congestion which)
+{
+    switch (which) {
+    case PL_SCTP_CONGESTION_RENO: return &pl_sctp_cc_reno;
+    case PL_SCTP_CONGESTION_CUBIC: return &pl_sctp_cc_cubic;
+    default: return &pl_sctp_cc_cubic_bdp;
+    }
+}
+
 pl_err pl_sctp_new(pl_sctp **out, const pl_sctp_conf *conf, int64_t now_us)
 {
     *out = NULL;
@@ -96,12 +105,13 @@ pl_err pl_sctp_new(pl_sctp **out, const pl_sctp_conf *conf, int64_t now_us)
     pl_sctp_streams_init(&s->out);
     pl_sctp_outstanding_init(&s->sent, s->my_tsn);
     pl_sctp_rto_init(&s->rto, c.rto_initial_us, c.rto_min_us, c.rto_max_us);
-    pl_sctp_cc_init(&s->cc, &pl_sctp_cc_reno, c.mtu - PL_SCTP_HEADER);
+    pl_sctp_cc_init(&s->cc, controller(c.congestion), c.mtu - PL_SCTP_HEADER);
     s->burst_limit = s->cc.cwnd;
     pl_sctp_sack_init(&s->in, 0, c.sack_delay_us);
     pl_sctp_reassembly_init(&s->re, c.max_message_size);
     s->told_rwnd = c.recv_buffer;
     s->reset.due_us = PL_NEVER;
+    pl_sctp_recovery_init(&s->recovery);
     s->t1_us = s->t2_us = s->t3_us = s->t5_us = s->heartbeat_us = PL_NEVER;
     *out = s;
     return PL_OK;
@@ -169,6 +179,7 @@ void pl_sctp_end(pl_sctp *s, pl_err error, uint16_t cause, const char *reason)
     free(s->cookie);
     s->cookie = NULL;
     s->t3_us = s->t5_us = s->heartbeat_us = s->in.due_us = PL_NEVER;
+    pl_sctp_recovery_init(&s->recovery);
     s->wants = 0;
     s->tells = (s->tells & PL_SCTP_TELL_CONNECTED) | PL_SCTP_TELL_CLOSED;
 }
@@ -231,7 +242,7 @@ static void settle_timers(pl_sctp *s)
 {
     bool waiting = pl_sctp_outstanding_n(&s->sent) > 0 && pl_sctp_may_send(s);
     if (!waiting)
-        s->t3_us = PL_NEVER;
+        s->t3_us = s->recovery.reorder_us = s->recovery.probe_us = PL_NEVER;
     else if (s->t3_us == PL_NEVER)
         s->t3_us = s->now_us + s->rto.rto_us;
 }
@@ -291,21 +302,6 @@ static void t2_expired(pl_sctp *s)
     s->wants |= s->state == PL_SCTP_SHUTDOWN_SENT ? PL_SCTP_WANT_SHUTDOWN : PL_SCTP_WANT_SHUTDOWN_ACK;
 }
 
-/* 6.3.3 */
-static void t3_expired(pl_sctp *s)
-{
-    s->t3_us = PL_NEVER;
-    if (!pl_sctp_count_error(s, "the peer no longer acknowledges"))
-        return;
-    s->stats.timeouts++;
-    pl_sctp_rto_double(&s->rto);
-    pl_sctp_outstanding_timeout(&s->sent);
-    s->cc.ops->timeout(&s->cc, s->now_us);
-    s->burst_limit = s->cc.cwnd;
-    s->in_recovery = false;
-    s->wants |= PL_SCTP_WANT_FORWARD;
-}
-
 static void heartbeat_expired(pl_sctp *s)
 {
     if (s->heartbeat_out && !pl_sctp_count_error(s, "the peer no longer answers"))
@@ -324,7 +320,11 @@ void pl_sctp_tick(pl_sctp *s, int64_t now_us)
     if (now_us >= s->t2_us)
         t2_expired(s);
     if (now_us >= s->t3_us)
-        t3_expired(s);
+        pl_sctp_t3_expired(s);
+    if (now_us >= s->recovery.reorder_us)
+        pl_sctp_reorder_expired(s);
+    if (now_us >= s->recovery.probe_us)
+        pl_sctp_probe_expired(s);
     if (now_us >= s->t5_us)
         pl_sctp_fail(s, PL_EIO, PL_SCTP_CAUSE_USER_ABORT, "shutdown took too long");
     if (now_us >= s->heartbeat_us)
@@ -337,6 +337,9 @@ void pl_sctp_tick(pl_sctp *s, int64_t now_us)
 int64_t pl_sctp_next_us(const pl_sctp *s)
 {
     int64_t at_us = pl_min_us(pl_min_us(s->t1_us, s->t2_us), pl_min_us(s->t3_us, s->t5_us));
+    at_us = pl_min_us(at_us, pl_min_us(s->recovery.reorder_us, s->recovery.probe_us));
+    if (pl_sctp_waits_for_pace(s))
+        at_us = pl_min_us(at_us, s->pacer.open_us);
     return pl_min_us(pl_min_us(at_us, s->heartbeat_us), pl_min_us(s->reset.due_us, s->in.due_us));
 }
 
@@ -397,6 +400,7 @@ void pl_sctp_check(const pl_sctp *s)
     assert((s->t1_us != PL_NEVER) == handshake);
     assert((s->t2_us != PL_NEVER) == closing);
     assert((s->t3_us != PL_NEVER) == (pl_sctp_outstanding_n(&s->sent) > 0 && pl_sctp_may_send(s)));
+    assert(s->t3_us != PL_NEVER || (s->recovery.reorder_us == PL_NEVER && s->recovery.probe_us == PL_NEVER));
     assert(!s->ended || s->state == PL_SCTP_CLOSED);
     assert(!s->ended || (s->out.total == 0 && pl_sctp_outstanding_n(&s->sent) == 0));
     assert(s->cc.cwnd >= s->cc.mtu);

@@ -30,6 +30,14 @@ enum {
 
 typedef struct pl_sctp pl_sctp;
 
+/* Who decides how much may be under way; docs/rfc/sctp.md says how they differ. */
+typedef enum pl_sctp_congestion {
+    PL_SCTP_CONGESTION_DEFAULT, /* PL_SCTP_CONGESTION_CUBIC_BDP */
+    PL_SCTP_CONGESTION_RENO,    /* RFC 9260's own */
+    PL_SCTP_CONGESTION_CUBIC,   /* RFC 9438 with HyStart++ (RFC 9406) */
+    PL_SCTP_CONGESTION_CUBIC_BDP, /* CUBIC that losses without a queue do not push below what the path carries */
+} pl_sctp_congestion;
+
 /* A zero means the default, which is said behind each. */
 typedef struct pl_sctp_conf {
     uint16_t local_port, remote_port; /* 5000 */
@@ -39,6 +47,7 @@ typedef struct pl_sctp_conf {
     size_t send_buffer_max;           /* queued or unacknowledged, headers of messages counted: 16 MiB */
     size_t recv_buffer;               /* the window we advertise: 5 MiB */
     size_t max_message_size;       /* largest message accepted from the peer: 256 KiB, at most recv_buffer */
+    pl_sctp_congestion congestion; /* PL_SCTP_CONGESTION_CUBIC_BDP */
     int64_t rto_initial_us;        /* 1 s */
     int64_t rto_min_us;            /* 300 ms (RFC 9260 says 1 s; see docs/rfc/sctp.md) */
     int64_t rto_max_us;            /* 4 s */
@@ -107,6 +116,7 @@ typedef struct pl_sctp_stats {
     uint64_t messages_abandoned; /* partial reliability gave them up */
     uint64_t chunks_sent;        /* DATA for the first time */
     uint64_t chunks_retransmitted, fast_retransmits, timeouts;
+    uint64_t probes, undone; /* of the tail (RFC 8985 7); losses that turned out to be none */
     uint64_t chunks_received, chunks_duplicate, chunks_dropped; /* dropped: no window, or out of range */
     uint64_t sacks_sent, sacks_received;
     uint64_t bad_packets;                           /* wrong checksum, tag, port or form */

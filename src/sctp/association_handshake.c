@@ -242,7 +242,8 @@ static void restart(pl_sctp *s, const pl_sctp_cookie *c)
     pl_sctp_outstanding_init(&s->sent, s->my_tsn);
     pl_sctp_cc_init(&s->cc, s->cc.ops, s->cc.mtu);
     s->burst_limit = s->cc.cwnd;
-    s->in_recovery = s->heartbeat_out = false;
+    pl_sctp_recovery_init(&s->recovery);
+    s->heartbeat_out = false;
     pl_sctp_rto_init(&s->rto, s->conf.rto_initial_us, s->conf.rto_min_us, s->conf.rto_max_us);
     adopt_cookie(s, c);
     establish(s, "restarted by the peer");

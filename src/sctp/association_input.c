@@ -149,60 +149,6 @@ static void on_forward(pl_sctp *s, packet *p, pl_rd body)
 
 /* --- SACK --- */
 
-static void note_loss(pl_sctp *s)
-{
-    s->stats.fast_retransmits++;
-    s->cc.ops->lost(&s->cc, s->now_us);
-    s->in_recovery = s->free_packet = true;
-    s->recovery_tsn = s->sent.next_tsn - 1;
-}
-
-static void restart_t3(pl_sctp *s, bool cum_advanced)
-{
-    if (pl_sctp_outstanding_n(&s->sent) == 0)
-        s->t3_us = PL_NEVER; /* 6.3.2 R2 */
-    else if (cum_advanced)
-        s->t3_us = s->now_us + s->rto.rto_us; /* R3 */
-}
-
-static void take_sack(pl_sctp *s, const pl_sctp_sack_chunk *sack)
-{
-    if (pl_seq32_newer(s->sent.first_tsn - 1, sack->cumulative_tsn))
-        return; /* 6.2.1 i: an older one that was overtaken */
-    pl_sctp_acked acked;
-    size_t flight_before = s->sent.flight;
-    if (pl_sctp_outstanding_ack(&s->sent, &s->out, sack, s->in_recovery, s->now_us, &acked) != PL_OK) {
-        s->stats.bad_packets++;
-        return;
-    }
-    s->peer_rwnd = sack->a_rwnd;
-    if (acked.rtt_us >= 0)
-        pl_sctp_rto_sample(&s->rto, acked.rtt_us);
-    if (acked.bytes > 0 || acked.cum_advanced || sack->a_rwnd == 0) {
-        s->n_errors = 0;
-        s->last_heard_us = s->now_us;
-    }
-    if (s->in_recovery && pl_seq32_at_least(sack->cumulative_tsn, s->recovery_tsn))
-        s->in_recovery = false;
-    if (acked.new_loss && !s->in_recovery)
-        note_loss(s);
-    pl_sctp_cc_ack fact = { .now_us = s->now_us,
-                            .rtt_us = acked.rtt_us,
-                            .acked = acked.bytes,
-                            .flight_before = flight_before,
-                            .flight_after = s->sent.flight,
-                            .cum_advanced = acked.cum_advanced,
-                            .in_recovery = s->in_recovery };
-    s->cc.ops->acked(&s->cc, &fact);
-    /* 6.1 D in the terms of what has been acknowledged: a SACK that covers much may release much. */
-    s->burst_limit = s->sent.flight + 2 * acked.bytes + PL_SCTP_BURST * s->cc.mtu;
-    restart_t3(s, acked.cum_advanced);
-    if (acked.cum_advanced && pl_sctp_outstanding_advanced(&s->sent) != s->sent.first_tsn - 1)
-        s->wants |= PL_SCTP_WANT_FORWARD;
-    s->stats.messages_sent += acked.n_messages;
-    s->stats.message_bytes_sent += acked.message_bytes;
-}
-
 static void on_sack(pl_sctp *s, pl_rd body)
 {
     pl_sctp_sack_chunk sack;
@@ -213,7 +159,7 @@ static void on_sack(pl_sctp *s, pl_rd body)
         return;
     }
     s->stats.sacks_received++;
-    take_sack(s, &sack);
+    pl_sctp_take_sack(s, &sack);
 }
 
 /* --- heartbeat --- */
@@ -264,7 +210,7 @@ static void take_cumulative(pl_sctp *s, pl_rd body)
 {
     pl_sctp_sack_chunk sack = { .cumulative_tsn = pl_rd_u32(&body), .a_rwnd = (uint32_t)s->peer_rwnd };
     if (pl_rd_ok(&body))
-        take_sack(s, &sack);
+        pl_sctp_take_sack(s, &sack);
 }
 
 /* 9.2 */

@@ -3,6 +3,7 @@
  *   association_handshake.c  INIT to COOKIE ACK, collisions, restart
  *   association_input.c      the packet spine: what each chunk means
  *   association_output.c     the packet spine the other way
+ *   association_recovery.c   what SACKs and silence mean: losses, probes, timeouts, and taking them back
  *   association_api.c        what applications ask for
  *   reset.c                  RFC 6525
  * Rules    every public verb ends with pl_sctp_settle, which draws the conclusions of what has changed. */
@@ -19,6 +20,7 @@
 #include "sctp/congestion.h"
 #include "sctp/cookie.h"
 #include "sctp/outstanding.h"
+#include "sctp/pacer.h"
 #include "sctp/reassembly.h"
 #include "sctp/reset.h"
 #include "sctp/rto.h"
@@ -62,6 +64,25 @@ typedef struct pl_sctp_reply {
     uint8_t data[];
 } pl_sctp_reply;
 
+/* Losses being repaired, and whether they were losses at all. */
+typedef struct pl_sctp_recovery {
+    bool active;           /* fast recovery: until end_tsn is acknowledged */
+    bool after_timeout;    /* the same after T3 */
+    uint32_t end_tsn;      /* the last sent when it began */
+    bool may_undo;         /* the window was lessened, and nothing has proven it right */
+    uint32_t begin_tsn;    /* the first that could be lost then */
+    uint32_t n_lost;       /* TSNs called lost since, … */
+    size_t lost_bytes;     /* not yet told to the controller */
+    uint32_t n_resent;     /* … sent again, … */
+    uint32_t n_duplicates; /* … and reported as duplicates, so sent again in vain */
+    int64_t reorder_us;    /* when the next TSN becomes lost unless it arrives; PL_NEVER */
+    int64_t probe_us;      /* RFC 8985 7: when the tail is probed; PL_NEVER */
+    int64_t probed_us;     /* when the last probe was called for */
+    bool probing;          /* one is out, and the peer has not spoken since */
+    bool probe_resends;    /* it carries probe_tsn again, not something new */
+    uint32_t probe_tsn;
+} pl_sctp_recovery;
+
 struct pl_sctp {
     pl_sctp_conf conf;
     pl_log log;
@@ -81,10 +102,11 @@ struct pl_sctp {
     pl_sctp_outstanding sent;
     pl_sctp_rto rto;
     pl_sctp_cc cc;
-    size_t burst_limit;            /* of flight, until the next SACK */
-    size_t peer_rwnd;              /* as last advertised */
-    uint32_t recovery_tsn;         /* fast recovery ends when it is acknowledged */
-    bool in_recovery, free_packet; /* 7.2.4: one packet beyond the window when recovery begins */
+    pl_sctp_pacer pacer;
+    size_t burst_limit; /* of flight, until the next SACK */
+    size_t peer_rwnd;   /* as last advertised */
+    pl_sctp_recovery recovery;
+    bool free_packet; /* one packet beyond the window: when recovery begins (7.2.4), and as a probe */
     bool writable_owed;
     int64_t last_data_us, last_heard_us; /* DATA sent; acknowledgement of it received */
 
@@ -134,7 +156,21 @@ void pl_sctp_on_cookie_echo(pl_sctp *s, uint32_t packet_tag, pl_rd body);
 void pl_sctp_on_cookie_ack(pl_sctp *s);
 void pl_sctp_write_init(pl_sctp *s, pl_wr *w);
 
+/* association_recovery.c */
+void pl_sctp_recovery_init(pl_sctp_recovery *r);
+void pl_sctp_take_sack(pl_sctp *s, const pl_sctp_sack_chunk *sack);
+/* Deadlines: of a reordered TSN, of the probe, of T3. */
+void pl_sctp_reorder_expired(pl_sctp *s);
+void pl_sctp_probe_expired(pl_sctp *s);
+void pl_sctp_t3_expired(pl_sctp *s);
+/* DATA has gone out, or been acknowledged: when to probe. */
+void pl_sctp_arm_probe(pl_sctp *s);
+
 /* association_output.c */
+/* True when data waits for the pace alone. */
+bool pl_sctp_waits_for_pace(const pl_sctp *s);
+/* True when there is a message to be sent that the peer's window lets pass. */
+bool pl_sctp_has_new_data(pl_sctp *s);
 /* Chunks for the next packet: begin gives a writer over `room`, end queues what it holds. Dropped when the
  * queue is full, since whoever asks faster than we answer gets less. */
 void pl_sctp_reply_chunk(pl_sctp *s, const pl_wr *w);

@@ -121,9 +121,20 @@ static pl_sctp_out_stream *next_stream(pl_sctp *s)
 
 /* --- DATA --- */
 
+static bool window_full(const pl_sctp *s)
+{
+    return s->sent.flight >= s->cc.cwnd || s->sent.flight >= s->burst_limit;
+}
+
 static bool window_open(const pl_sctp *s)
 {
-    return s->sent.flight < s->cc.cwnd && s->sent.flight < s->burst_limit;
+    return !window_full(s) && pl_sctp_pacer_open(&s->pacer, s->now_us);
+}
+
+bool pl_sctp_waits_for_pace(const pl_sctp *s)
+{
+    return !pl_sctp_pacer_open(&s->pacer, s->now_us) && (s->out.n_queued > 0 || s->sent.n_lost > 0) &&
+           pl_sctp_may_send(s) && !window_full(s);
 }
 
 /* 6.1 A: the peer's window, or one chunk to see whether it is still closed. */
@@ -156,7 +167,8 @@ static size_t write_lost(pl_sctp *s, pl_wr *w)
     for (pl_sctp_sent *e; (e = next_lost(s, &tsn)) && e->size <= pl_wr_left(w);) {
         if (last == 0 && !free_packet && !window_open(s))
             break;
-        pl_sctp_outstanding_resent(&s->sent, e, s->now_us);
+        pl_sctp_outstanding_resent(&s->sent, e, tsn, s->now_us);
+        s->recovery.n_resent++;
         last = pl_wr_mark(w);
         write_chunk(s, w, e, tsn);
         s->stats.chunks_retransmitted++;
@@ -185,7 +197,7 @@ static uint8_t fragment_flags(const pl_sctp_out_msg *m, uint32_t n)
 /* A packet that has been begun is filled: 6.1 B lets it overshoot the window by less than one packet. */
 static size_t write_new(pl_sctp *s, pl_wr *w, size_t last)
 {
-    for (pl_sctp_out_stream *st; (last > 0 || window_open(s)) && (st = next_stream(s));) {
+    for (pl_sctp_out_stream *st; (last > 0 || s->free_packet || window_open(s)) && (st = next_stream(s));) {
         pl_sctp_out_msg *m = st->head;
         uint32_t n = fragment_len(m, pl_wr_left(w), last > 0);
         if (n == 0 || !peer_has_room(s, PL_SCTP_DATA_HEADER + pl_sctp_pad4(n)))
@@ -211,7 +223,9 @@ static size_t write_new(pl_sctp *s, pl_wr *w, size_t last)
 static bool wants_sack(const pl_sctp *s)
 {
     bool more = s->out.n_queued > 0 || s->sent.n_lost > 0;
-    return more ? !window_open(s) : !pl_list_empty(&s->out.resets) || s->state == PL_SCTP_SHUTDOWN_PENDING;
+    if (s->recovery.probing)
+        return true;
+    return more ? window_full(s) : !pl_list_empty(&s->out.resets) || s->state == PL_SCTP_SHUTDOWN_PENDING;
 }
 
 /* 7.2.1: after a silence the old window says little. */
@@ -219,9 +233,10 @@ static void wake_window(pl_sctp *s)
 {
     if (s->sent.flight > 0 || s->sent.n_lost > 0)
         return;
-    s->cc.ops->idle(&s->cc, s->now_us - s->last_data_us, s->rto.rto_us);
+    pl_sctp_cc_idle(&s->cc, s->now_us - s->last_data_us, s->rto.rto_us);
     size_t initial = pl_sctp_cc_initial(&s->cc);
     s->burst_limit = s->cc.cwnd < initial ? s->cc.cwnd : initial;
+    pl_sctp_pacer_rested(&s->pacer, s->now_us, s->burst_limit);
 }
 
 static bool has_data(pl_sctp *s)
@@ -229,17 +244,24 @@ static bool has_data(pl_sctp *s)
     uint32_t tsn;
     if (s->sent.n_lost > 0 && next_lost(s, &tsn))
         return s->free_packet || window_open(s);
-    return s->out.n_queued > 0 && window_open(s);
+    return s->out.n_queued > 0 && (s->free_packet || window_open(s));
+}
+
+bool pl_sctp_has_new_data(pl_sctp *s)
+{
+    return s->out.n_queued > 0 && next_stream(s) && peer_has_room(s, s->cc.mtu);
 }
 
 static void write_data(pl_sctp *s, pl_wr *w)
 {
-    size_t last = write_lost(s, w);
+    size_t begun = pl_wr_len(w), last = write_lost(s, w);
     if (s->sent.n_lost == 0)
         last = write_new(s, w, last);
     if (last == 0)
         return;
+    pl_sctp_pacer_sent(&s->pacer, s->now_us, pl_wr_len(w) - begun);
     s->last_data_us = s->now_us;
+    pl_sctp_arm_probe(s);
     if (wants_sack(s))
         pl_wr_patch8(w, last + 1, w->start[last + 1] | PL_SCTP_DATA_I);
 }

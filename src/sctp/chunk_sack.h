@@ -10,7 +10,8 @@
 typedef struct pl_sctp_sack_chunk {
     uint32_t cumulative_tsn, a_rwnd;
     size_t n_gaps, n_duplicates;
-    const uint8_t *gaps; /* start 16, end 16 each, relative to cumulative_tsn */
+    const uint8_t *gaps;       /* start 16, end 16 each, relative to cumulative_tsn */
+    const uint8_t *duplicates; /* TSN 32 each */
 } pl_sctp_sack_chunk;
 
 PL_NODISCARD pl_err pl_sctp_sack_parse(pl_sctp_sack_chunk *out, pl_rd body);
@@ -18,6 +19,11 @@ static inline void pl_sctp_sack_gap(const pl_sctp_sack_chunk *s, size_t i, uint1
 {
     *start = pl_get16(s->gaps + 4 * i);
     *end = pl_get16(s->gaps + 4 * i + 2);
+}
+
+static inline uint32_t pl_sctp_sack_duplicate(const pl_sctp_sack_chunk *s, size_t i)
+{
+    return pl_get32(s->duplicates + 4 * i);
 }
 
 #endif

@@ -1,8 +1,6 @@
 /* RFC 9260's own congestion control (7.2.1 to 7.2.4), which is that of Reno. */
 #include "sctp/congestion.h"
 
-enum { INITIAL_PACKETS = 10, LEAST_PACKETS = 4 };
-
 static size_t smaller(size_t a, size_t b)
 {
     return a < b ? a : b;
@@ -12,21 +10,9 @@ static size_t larger(size_t a, size_t b)
     return a > b ? a : b;
 }
 
-void pl_sctp_cc_init(pl_sctp_cc *cc, const pl_sctp_cc_ops *ops, size_t mtu)
-{
-    *cc = (pl_sctp_cc){ .ops = ops, .mtu = mtu };
-    ops->init(cc);
-}
-
-size_t pl_sctp_cc_initial(const pl_sctp_cc *cc)
-{
-    return INITIAL_PACKETS * cc->mtu;
-}
-
 static void init(pl_sctp_cc *cc)
 {
-    cc->cwnd = pl_sctp_cc_initial(cc);
-    cc->ssthresh = SIZE_MAX; /* 7.2.1: may be arbitrarily high */
+    cc->u.reno.partial_bytes_acked = 0;
 }
 
 /* 7.2.1: only a window that was fully used grows, and only when the cumulative point moves. Byte counting
@@ -52,7 +38,7 @@ static void acked(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
 {
     if (!ack->cum_advanced || ack->in_recovery)
         return;
-    bool full = ack->flight_before + cc->mtu > cc->cwnd;
+    bool full = pl_sctp_cc_full(cc, ack);
     if (cc->cwnd > cc->ssthresh)
         avoidance(cc, ack, full);
     else if (full)
@@ -65,7 +51,7 @@ static void acked(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
 static void lost(pl_sctp_cc *cc, int64_t now_us)
 {
     (void)now_us;
-    cc->ssthresh = larger(cc->cwnd / 2, LEAST_PACKETS * cc->mtu);
+    cc->ssthresh = larger(cc->cwnd / 2, PL_SCTP_CC_LEAST * cc->mtu);
     cc->cwnd = cc->ssthresh;
     cc->u.reno.partial_bytes_acked = 0;
 }
@@ -73,18 +59,9 @@ static void lost(pl_sctp_cc *cc, int64_t now_us)
 static void timeout(pl_sctp_cc *cc, int64_t now_us)
 {
     (void)now_us;
-    cc->ssthresh = larger(cc->cwnd / 2, LEAST_PACKETS * cc->mtu);
+    cc->ssthresh = larger(cc->cwnd / 2, PL_SCTP_CC_LEAST * cc->mtu);
     cc->cwnd = cc->mtu;
     cc->u.reno.partial_bytes_acked = 0;
 }
 
-/* 7.2.1: half for each RTO without data, down to the initial window; what it once was is kept in ssthresh. */
-static void idle(pl_sctp_cc *cc, int64_t idle_us, int64_t rto_us)
-{
-    if (idle_us >= rto_us && cc->cwnd > pl_sctp_cc_initial(cc) && cc->ssthresh != SIZE_MAX)
-        cc->ssthresh = larger(cc->ssthresh, cc->cwnd / 4 * 3);
-    for (; idle_us >= rto_us && cc->cwnd > pl_sctp_cc_initial(cc); idle_us -= rto_us)
-        cc->cwnd = larger(cc->cwnd / 2, pl_sctp_cc_initial(cc));
-}
-
-const pl_sctp_cc_ops pl_sctp_cc_reno = { "reno", init, acked, lost, timeout, idle };
+const pl_sctp_cc_ops pl_sctp_cc_reno = { "reno", init, acked, lost, timeout };

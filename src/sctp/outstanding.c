@@ -7,13 +7,18 @@
 #include "base/time.h"
 #include "sctp/chunk_data.h"
 
-enum { RING_LEAST = 16, RING_KEEP = 256 };
+enum {
+    RING_LEAST = 16,
+    RING_KEEP = 256,
+    GAPS_WHOLE = 16 /* a SACK with fewer blocks has left none out for want of room */
+};
 
 void pl_sctp_outstanding_init(pl_sctp_outstanding *o, uint32_t first_tsn)
 {
     *o = (pl_sctp_outstanding){
         .first_tsn = first_tsn, .next_tsn = first_tsn, .lost_from = first_tsn, .highest_gap = first_tsn - 1
     };
+    pl_sctp_rack_init(&o->rack);
 }
 
 void pl_sctp_outstanding_clear(pl_sctp_outstanding *o, pl_sctp_streams *st)
@@ -52,6 +57,51 @@ static void shrink(pl_sctp_outstanding *o)
     o->cap = 0;
 }
 
+/* --- in flight, by time of sending --- */
+
+static void fly(pl_sctp_outstanding *o, pl_sctp_sent *s, uint32_t tsn)
+{
+    s->state = PL_SCTP_SENT_IN_FLIGHT;
+    o->flight += s->size;
+    if (o->n_flying++ == 0)
+        o->oldest = tsn;
+    else
+        pl_sctp_outstanding_at(o, o->newest)->newer = tsn;
+    s->older = o->newest;
+    o->newest = tsn;
+}
+
+/* As the oldest of all. */
+static void fly_first(pl_sctp_outstanding *o, pl_sctp_sent *s, uint32_t tsn)
+{
+    if (o->n_flying == 0) {
+        fly(o, s, tsn);
+        return;
+    }
+    s->state = PL_SCTP_SENT_IN_FLIGHT;
+    o->flight += s->size;
+    o->n_flying++;
+    pl_sctp_outstanding_at(o, o->oldest)->older = tsn;
+    s->newer = o->oldest;
+    o->oldest = tsn;
+}
+
+static void land(pl_sctp_outstanding *o, const pl_sctp_sent *s, uint32_t tsn)
+{
+    o->flight -= s->size;
+    o->n_flying--;
+    if (tsn == o->oldest)
+        o->oldest = s->newer;
+    else
+        pl_sctp_outstanding_at(o, s->older)->newer = s->newer;
+    if (tsn == o->newest)
+        o->newest = s->older;
+    else
+        pl_sctp_outstanding_at(o, s->newer)->older = s->older;
+}
+
+/* --- sending --- */
+
 pl_sctp_sent *pl_sctp_outstanding_add(pl_sctp_outstanding *o, pl_sctp_out_msg *m, uint32_t offset,
                                       uint16_t len, uint8_t flags, int64_t now_us)
 {
@@ -69,7 +119,7 @@ pl_sctp_sent *pl_sctp_outstanding_add(pl_sctp_outstanding *o, pl_sctp_out_msg *m
         m->first_tsn = tsn;
     m->last_tsn = tsn;
     m->n_refs++;
-    o->flight += s->size;
+    fly(o, s, tsn);
     return s;
 }
 
@@ -86,73 +136,122 @@ pl_sctp_sent *pl_sctp_outstanding_lost(pl_sctp_outstanding *o, uint32_t *tsn)
     return pl_sctp_outstanding_at(o, o->lost_from);
 }
 
-void pl_sctp_outstanding_resent(pl_sctp_outstanding *o, pl_sctp_sent *s, int64_t now_us)
+void pl_sctp_outstanding_resent(pl_sctp_outstanding *o, pl_sctp_sent *s, uint32_t tsn, int64_t now_us)
 {
     assert(s->state == PL_SCTP_SENT_LOST);
-    s->state = PL_SCTP_SENT_IN_FLIGHT;
-    s->missing = 0;
     s->sent_us = now_us;
     s->n_sends = (uint16_t)(s->n_sends < UINT16_MAX ? s->n_sends + 1 : UINT16_MAX);
     o->n_lost--;
-    o->flight += s->size;
+    fly(o, s, tsn);
 }
+
+/* --- losing --- */
 
 static void lose(pl_sctp_outstanding *o, pl_sctp_sent *s, uint32_t tsn)
 {
+    land(o, s, tsn);
     s->state = PL_SCTP_SENT_LOST;
-    o->flight -= s->size;
     if (o->n_lost++ == 0 || pl_seq32_newer(o->lost_from, tsn))
         o->lost_from = tsn;
 }
 
 void pl_sctp_outstanding_timeout(pl_sctp_outstanding *o)
 {
-    for (uint32_t tsn = o->first_tsn; tsn != o->next_tsn; tsn++) {
+    while (o->n_flying > 0)
+        lose(o, pl_sctp_outstanding_at(o, o->oldest), o->oldest);
+}
+
+uint32_t pl_sctp_outstanding_lose_newest(pl_sctp_outstanding *o)
+{
+    uint32_t tsn = o->newest;
+    assert(o->n_flying > 0);
+    lose(o, pl_sctp_outstanding_at(o, tsn), tsn);
+    return tsn;
+}
+
+/* From the last to the first, each before the one that followed it: so the list stays in order of time. */
+void pl_sctp_outstanding_revive(pl_sctp_outstanding *o)
+{
+    for (uint32_t tsn = o->next_tsn; tsn-- != o->first_tsn && o->n_lost > 0;) {
         pl_sctp_sent *s = pl_sctp_outstanding_at(o, tsn);
-        s->missing = 0;
-        if (s->state == PL_SCTP_SENT_IN_FLIGHT)
-            lose(o, s, tsn);
+        if (s->state != PL_SCTP_SENT_LOST || s->n_sends > 1 || s->taken_back)
+            continue;
+        o->n_lost--;
+        fly_first(o, s, tsn);
     }
 }
+
+size_t pl_sctp_outstanding_detect(pl_sctp_outstanding *o, int64_t now_us, int64_t window_us,
+                                  int64_t *again_us)
+{
+    size_t bytes = 0;
+    *again_us = PL_NEVER;
+    while (o->n_flying > 0) {
+        pl_sctp_sent *s = pl_sctp_outstanding_at(o, o->oldest);
+        if (!pl_sctp_rack_before(&o->rack, o->oldest, s->sent_us))
+            break;
+        int64_t due_us = s->sent_us + o->rack.rtt_us + window_us;
+        if (due_us > now_us) {
+            *again_us = due_us;
+            break;
+        }
+        bytes += s->size;
+        lose(o, s, o->oldest);
+    }
+    return bytes;
+}
+
+/* --- SACK --- */
 
 /* What a SACK's walk gathers. */
 typedef struct walk {
     pl_sctp_acked *out;
-    int64_t now_us;
-    int64_t newest_us; /* latest sending among what is newly acknowledged; -1 none */
-    uint32_t highest;  /* highest TSN newly acknowledged in a gap */
-    bool any_gap;
+    int64_t now_us, min_rtt_us;
+    uint32_t highest_before; /* highest TSN acknowledged before this SACK */
+    uint32_t n_covered;      /* of what is in state ACKED, by gap blocks */
+    int64_t resent_us;       /* latest sending of what had gone before, -1: none; and its TSN */
+    uint32_t resent_tsn;
 } walk;
 
-static void leave_flight(pl_sctp_outstanding *o, pl_sctp_sent *s)
+static void leave_flight(pl_sctp_outstanding *o, pl_sctp_sent *s, uint32_t tsn)
 {
     if (s->state == PL_SCTP_SENT_IN_FLIGHT)
-        o->flight -= s->size;
+        land(o, s, tsn);
     else if (s->state == PL_SCTP_SENT_LOST)
         o->n_lost--;
+    else if (s->state == PL_SCTP_SENT_ACKED)
+        o->n_gap_acked--;
 }
 
-/* True when this SACK is the first to acknowledge it. */
-static bool acknowledge(pl_sctp_outstanding *o, pl_sctp_sent *s, walk *w)
+/* A SACK is the first to acknowledge it. */
+static void acknowledge(pl_sctp_outstanding *o, pl_sctp_sent *s, uint32_t tsn, walk *w)
 {
-    if (s->state == PL_SCTP_SENT_ACKED || s->state == PL_SCTP_SENT_ABANDONED)
-        return false;
-    leave_flight(o, s);
-    s->state = PL_SCTP_SENT_ACKED;
+    w->out->n_late += s->state == PL_SCTP_SENT_LOST;
+    leave_flight(o, s, tsn);
     w->out->bytes += s->size;
-    w->newest_us = pl_max_us(w->newest_us, s->sent_us);
-    if (s->n_sends == 1) /* Karn's rule: RFC 9260 6.3.1 C5 */
+    if (s->taken_back)
+        return;
+    if (s->n_sends == 1) { /* Karn's rule: RFC 9260 6.3.1 C5 */
         w->out->rtt_us = w->now_us - s->sent_us;
-    return true;
+        o->rack.reordering_seen |= pl_seq32_newer(w->highest_before, tsn);
+        pl_sctp_rack_arrived(&o->rack, tsn, s->sent_us, false, w->now_us, w->min_rtt_us);
+    } else if (s->sent_us >= w->resent_us) {
+        w->resent_us = s->sent_us;
+        w->resent_tsn = tsn;
+    }
 }
 
 static void take_cumulative(pl_sctp_outstanding *o, pl_sctp_streams *st, uint32_t cumulative_tsn, walk *w)
 {
     while (pl_seq32_at_least(cumulative_tsn, o->first_tsn)) {
-        pl_sctp_sent *s = pl_sctp_outstanding_at(o, o->first_tsn++);
-        acknowledge(o, s, w);
+        uint32_t tsn = o->first_tsn++;
+        pl_sctp_sent *s = pl_sctp_outstanding_at(o, tsn);
+        if (s->state == PL_SCTP_SENT_IN_FLIGHT || s->state == PL_SCTP_SENT_LOST)
+            acknowledge(o, s, tsn, w);
+        else
+            leave_flight(o, s, tsn);
         w->out->cum_advanced = true;
-        if ((s->flags & PL_SCTP_DATA_E) && s->state == PL_SCTP_SENT_ACKED) {
+        if ((s->flags & PL_SCTP_DATA_E) && s->state != PL_SCTP_SENT_ABANDONED) {
             w->out->n_messages++;
             w->out->message_bytes += s->msg->len;
         }
@@ -162,79 +261,123 @@ static void take_cumulative(pl_sctp_outstanding *o, pl_sctp_streams *st, uint32_
         o->highest_gap = o->first_tsn - 1;
 }
 
-/* RFC 9260 6.2.1: what an earlier SACK acknowledged and this one does not is under way again. */
-static void take_back(pl_sctp_outstanding *o, uint32_t from, uint32_t to)
+static bool is_acked(const pl_sctp_outstanding *o, uint32_t tsn)
+{
+    return tsn - o->first_tsn < pl_sctp_outstanding_n(o) &&
+           pl_sctp_outstanding_at(o, tsn)->state == PL_SCTP_SENT_ACKED;
+}
+
+/* Makes a run of one TSN and joins it with its neighbours'. Inside a run, links may be those of a shorter run that
+ * it has swallowed: they still tell the truth about what lies between. */
+static void join_run(pl_sctp_outstanding *o, uint32_t tsn)
+{
+    uint32_t begin = is_acked(o, tsn - 1) ? pl_sctp_outstanding_at(o, tsn - 1)->older : tsn;
+    uint32_t end = is_acked(o, tsn + 1) ? pl_sctp_outstanding_at(o, tsn + 1)->newer : tsn;
+    pl_sctp_sent *s = pl_sctp_outstanding_at(o, tsn);
+    s->older = s->newer = tsn;
+    if (pl_seq32_newer(o->first_tsn, begin)) /* a peer whose cumulative point stands inside what it has */
+        begin = o->first_tsn;
+    pl_sctp_outstanding_at(o, begin)->newer = end;
+    pl_sctp_outstanding_at(o, end)->older = begin;
+}
+
+/* One block; what was acknowledged before is passed over by runs. */
+static void take_gap(pl_sctp_outstanding *o, uint32_t from, uint32_t to, walk *w)
+{
+    for (uint32_t tsn = from; pl_seq32_at_least(to, tsn);) {
+        pl_sctp_sent *s = pl_sctp_outstanding_at(o, tsn);
+        uint32_t end = tsn;
+        if (s->state == PL_SCTP_SENT_ACKED) {
+            end = pl_seq32_newer(s->newer, to) ? to : s->newer;
+            w->n_covered += end - tsn + 1;
+        } else if (s->state != PL_SCTP_SENT_ABANDONED) {
+            acknowledge(o, s, tsn, w);
+            s->state = PL_SCTP_SENT_ACKED;
+            o->n_gap_acked++;
+            w->n_covered++;
+            join_run(o, tsn);
+        }
+        tsn = end + 1;
+    }
+    if (pl_seq32_newer(to, o->highest_gap))
+        o->highest_gap = to;
+}
+
+/* RFC 9260 6.2.1: what an earlier SACK acknowledged and this one does not is under way again. When it was sent says
+ * nothing about it any more. */
+static void take_back(pl_sctp_outstanding *o, uint32_t from, uint32_t to, const walk *w)
 {
     for (uint32_t tsn = from; pl_seq32_newer(to, tsn); tsn++) {
         pl_sctp_sent *s = pl_sctp_outstanding_at(o, tsn);
         if (s->state != PL_SCTP_SENT_ACKED)
             continue;
-        s->state = PL_SCTP_SENT_IN_FLIGHT;
-        o->flight += s->size;
+        o->n_gap_acked--;
+        s->sent_us = w->now_us;
+        s->taken_back = true;
+        fly(o, s, tsn);
     }
 }
 
-/* Blocks must ascend and lie inside what was sent; the rest of a list that does not is passed over. */
-static void take_gaps(pl_sctp_outstanding *o, const pl_sctp_sack_chunk *sack, walk *w)
+/* The next block, if it ascends and lies inside what was sent; the rest of a list that does not is passed over. */
+static bool next_gap(const pl_sctp_outstanding *o, const pl_sctp_sack_chunk *sack, size_t i, uint32_t after,
+                     uint32_t *from, uint32_t *to)
 {
-    uint32_t tsn = o->first_tsn, before_highest = o->highest_gap;
-    for (size_t i = 0; i < sack->n_gaps; i++) {
-        uint16_t start, end;
-        pl_sctp_sack_gap(sack, i, &start, &end);
-        uint32_t from = sack->cumulative_tsn + start, to = sack->cumulative_tsn + end;
-        if (start == 0 || start > end || pl_seq32_newer(tsn, from) || !pl_seq32_newer(o->next_tsn, to))
-            break;
-        take_back(o, tsn, from);
-        for (tsn = from; tsn != to + 1; tsn++) {
-            if (acknowledge(o, pl_sctp_outstanding_at(o, tsn), w)) {
-                w->any_gap = true;
-                w->highest = tsn;
-            }
-        }
-        if (pl_seq32_newer(to, o->highest_gap))
-            o->highest_gap = to;
+    uint16_t start, end;
+    if (i >= sack->n_gaps)
+        return false;
+    pl_sctp_sack_gap(sack, i, &start, &end);
+    *from = sack->cumulative_tsn + start;
+    *to = sack->cumulative_tsn + end;
+    return start != 0 && start <= end && !pl_seq32_newer(after, *from) && pl_seq32_newer(o->next_tsn, *to);
+}
+
+/* Fewer TSNs are covered than were: finds which, and makes the runs anew. Behind the last block it looks only when the
+ * peer has surely told all it had. */
+static void take_back_uncovered(pl_sctp_outstanding *o, const pl_sctp_sack_chunk *sack, const walk *w)
+{
+    uint32_t tsn = o->first_tsn, from, to;
+    for (size_t i = 0; next_gap(o, sack, i, tsn, &from, &to); i++) {
+        take_back(o, tsn, from, w);
+        tsn = to + 1;
     }
-    if (pl_seq32_at_least(before_highest, tsn))
-        take_back(o, tsn, before_highest + 1);
-}
-
-/* Was it sent before something that this SACK has newly acknowledged? First sendings go in TSN order;
- * sendings again are compared by time, so that a lost retransmission need not wait for T3. */
-static bool overtaken(const pl_sctp_sent *s, const walk *w)
-{
-    return s->n_sends == 1 || s->sent_us < w->newest_us;
-}
-
-/* 7.2.4: a TSN is reported missing when a later one is newly acknowledged, and in fast recovery also when the
- * cumulative point moves and a gap still shows it. */
-static void count_missing(pl_sctp_outstanding *o, uint32_t until, const walk *w)
-{
-    for (uint32_t tsn = o->first_tsn; pl_seq32_newer(until, tsn); tsn++) {
+    if (sack->n_gaps < GAPS_WHOLE)
+        take_back(o, tsn, o->next_tsn, w);
+    for (tsn = o->first_tsn; tsn != o->next_tsn; tsn++) {
         pl_sctp_sent *s = pl_sctp_outstanding_at(o, tsn);
-        if (s->state != PL_SCTP_SENT_IN_FLIGHT || !overtaken(s, w))
-            continue;
-        if (++s->missing < PL_SCTP_MISSING_MAX)
-            continue;
-        lose(o, s, tsn);
-        w->out->new_loss = true;
+        if (s->state == PL_SCTP_SENT_ACKED)
+            s->older = s->newer = tsn;
+    }
+    for (tsn = o->first_tsn; tsn != o->next_tsn; tsn++) {
+        if (is_acked(o, tsn) && is_acked(o, tsn - 1)) {
+            uint32_t begin = pl_sctp_outstanding_at(o, tsn - 1)->older;
+            pl_sctp_outstanding_at(o, begin)->newer = tsn;
+            pl_sctp_outstanding_at(o, tsn)->older = begin;
+        }
     }
 }
 
 pl_err pl_sctp_outstanding_ack(pl_sctp_outstanding *o, pl_sctp_streams *st, const pl_sctp_sack_chunk *sack,
-                               bool in_recovery, int64_t now_us, pl_sctp_acked *out)
+                               int64_t now_us, int64_t min_rtt_us, pl_sctp_acked *out)
 {
     *out = (pl_sctp_acked){ .rtt_us = -1 };
     if (!pl_seq32_newer(o->next_tsn, sack->cumulative_tsn))
         return PL_EPROTO;
-    walk w = { .out = out, .now_us = now_us, .newest_us = -1 };
+    walk w = { .out = out,
+               .now_us = now_us,
+               .min_rtt_us = min_rtt_us,
+               .highest_before = o->highest_gap,
+               .resent_us = -1 };
     take_cumulative(o, st, sack->cumulative_tsn, &w);
-    if (sack->n_gaps > 0 || pl_seq32_at_least(o->highest_gap, o->first_tsn)) {
-        take_gaps(o, sack, &w);
-        if (in_recovery && out->cum_advanced)
-            count_missing(o, o->highest_gap, &w);
-        else if (w.any_gap)
-            count_missing(o, w.highest, &w);
+    uint32_t tsn = o->first_tsn, from, to;
+    for (size_t i = 0; next_gap(o, sack, i, tsn, &from, &to); i++) {
+        take_gap(o, from, to, &w);
+        tsn = to + 1;
     }
+    if (w.resent_us >= 0 &&
+        out->n_late == 0) /* beside late ones, it too was the first sending that came late */
+        pl_sctp_rack_arrived(&o->rack, w.resent_tsn, w.resent_us, true, now_us, min_rtt_us);
+    if (w.n_covered < o->n_gap_acked)
+        take_back_uncovered(o, sack, &w);
     shrink(o);
     return PL_OK;
 }
@@ -247,7 +390,7 @@ void pl_sctp_outstanding_abandon(pl_sctp_outstanding *o, pl_sctp_out_msg *m)
         pl_sctp_sent *s = pl_sctp_outstanding_at(o, tsn);
         if (s->msg != m)
             continue;
-        leave_flight(o, s);
+        leave_flight(o, s, tsn);
         s->state = PL_SCTP_SENT_ABANDONED;
     }
 }
@@ -297,15 +440,27 @@ size_t pl_sctp_outstanding_skips(const pl_sctp_outstanding *o, uint32_t *cumulat
 void pl_sctp_outstanding_check(const pl_sctp_outstanding *o)
 {
     size_t flight = 0;
-    uint32_t n_lost = 0, n = pl_sctp_outstanding_n(o);
+    uint32_t n_lost = 0, n_acked = 0, n_listed = 0, n = pl_sctp_outstanding_n(o);
+    int64_t before_us = INT64_MIN;
     assert(n <= o->cap);
     for (uint32_t i = 0; i < n; i++) {
         const pl_sctp_sent *s = pl_sctp_outstanding_at(o, o->first_tsn + i);
         flight += s->state == PL_SCTP_SENT_IN_FLIGHT ? s->size : 0;
         n_lost += s->state == PL_SCTP_SENT_LOST;
+        n_acked += s->state == PL_SCTP_SENT_ACKED;
         assert(s->msg->n_refs > 0);
         assert(s->msg->abandoned == (s->state == PL_SCTP_SENT_ABANDONED));
     }
     assert(flight == o->flight);
     assert(n_lost == o->n_lost);
+    assert(n_acked == o->n_gap_acked);
+    for (uint32_t tsn = o->oldest; n_listed < o->n_flying; n_listed++) {
+        const pl_sctp_sent *s = pl_sctp_outstanding_at(o, tsn);
+        assert(s->state == PL_SCTP_SENT_IN_FLIGHT);
+        assert(s->sent_us >= before_us);
+        before_us = s->sent_us;
+        flight -= s->size;
+        tsn = s->newer;
+    }
+    assert(flight == 0);
 }

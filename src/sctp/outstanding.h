@@ -1,7 +1,10 @@
 /* outstanding.h - every TSN that was sent and is not cumulatively acknowledged, and what SACKs say about it.
- * Source   RFC 9260 6.2.1 (SACK), 6.3.3 (T3), 7.2.4 (missing reports); RFC 3758 3.5 (abandoning).
+ * Source   RFC 9260 6.2.1 (SACK), 6.3.3 (T3); RFC 8985 (losses found by time, in place of 7.2.4's three reports);
+ *          RFC 3758 3.5 (abandoning).
  * Shape    a ring indexed by TSN: finding one is an addition and a mask. init/clear inside an association.
- *          A TSN points into its message, so sending it again copies nothing but the packet.
+ *          A TSN points into its message, so sending it again copies nothing but the packet. What is in flight
+ *          stands in a list by time of sending, so finding losses touches only the lost; what gap blocks have
+ *          acknowledged stands in runs, so a SACK costs by its blocks, not by their length.
  * Units    bytes: a TSN counts its DATA chunk with header and padding, which is what a packet spends on it.
  * Errors   PL_ENOSPC at PL_SCTP_OUTSTANDING_MAX, PL_ENOMEM, PL_EPROTO for a SACK of what was never sent. */
 #ifndef PL_SCTP_OUTSTANDING_H
@@ -9,12 +12,10 @@
 
 #include "sctp/chunk_forward.h"
 #include "sctp/chunk_sack.h"
+#include "sctp/rack.h"
 #include "sctp/streams.h"
 
-enum {
-    PL_SCTP_OUTSTANDING_MAX = 32768,
-    PL_SCTP_MISSING_MAX = 3 /* reports after which a TSN counts as lost */
-};
+enum { PL_SCTP_OUTSTANDING_MAX = 32768 };
 
 typedef enum pl_sctp_sent_state {
     PL_SCTP_SENT_IN_FLIGHT,
@@ -27,11 +28,14 @@ typedef struct pl_sctp_sent {
     pl_sctp_out_msg *msg;
     int64_t sent_us;
     uint32_t offset; /* in msg->data */
+    uint32_t older,
+        newer; /* in flight: neighbours by time. Acked: `newer` ends a run that begins here, `older` begins
+                              one that ends here */
     uint16_t len, size;
     uint16_t n_sends;
     uint8_t flags; /* PL_SCTP_DATA_* */
     uint8_t state;
-    uint8_t missing;
+    bool taken_back; /* by a later SACK: its time is no longer that of a sending */
 } pl_sctp_sent;
 
 typedef struct pl_sctp_outstanding {
@@ -40,9 +44,12 @@ typedef struct pl_sctp_outstanding {
     uint32_t first_tsn; /* oldest not cumulatively acknowledged */
     uint32_t next_tsn;  /* to be assigned next */
     uint32_t n_lost;
-    uint32_t lost_from;   /* no TSN before it is lost */
-    uint32_t highest_gap; /* highest TSN that a gap block has reported */
-    size_t flight;        /* bytes in state IN_FLIGHT */
+    uint32_t lost_from;                /* no TSN before it is lost */
+    uint32_t highest_gap;              /* highest TSN that a gap block has reported */
+    uint32_t oldest, newest, n_flying; /* the list of what is in flight, by time of sending */
+    uint32_t n_gap_acked;              /* in state ACKED */
+    size_t flight;                     /* bytes in state IN_FLIGHT */
+    pl_sctp_rack rack;
 } pl_sctp_outstanding;
 
 /* What one SACK changed. */
@@ -50,7 +57,7 @@ typedef struct pl_sctp_acked {
     size_t bytes;   /* newly acknowledged */
     int64_t rtt_us; /* of the newest TSN that was sent once, or -1 */
     bool cum_advanced;
-    bool new_loss;          /* some TSN has just become lost */
+    uint32_t n_late;        /* acknowledged after they counted as lost and before they went again */
     uint32_t n_messages;    /* wholly acknowledged */
     uint64_t message_bytes; /* of those */
 } pl_sctp_acked;
@@ -74,13 +81,21 @@ pl_sctp_sent *pl_sctp_outstanding_add(pl_sctp_outstanding *o, pl_sctp_out_msg *m
 /* The first lost TSN, or NULL. */
 pl_sctp_sent *pl_sctp_outstanding_lost(pl_sctp_outstanding *o, uint32_t *tsn);
 /* It goes out again. */
-void pl_sctp_outstanding_resent(pl_sctp_outstanding *o, pl_sctp_sent *s, int64_t now_us);
+void pl_sctp_outstanding_resent(pl_sctp_outstanding *o, pl_sctp_sent *s, uint32_t tsn, int64_t now_us);
 /* T3: everything in flight is lost. */
 void pl_sctp_outstanding_timeout(pl_sctp_outstanding *o);
+/* It was not: what has not gone again is in flight after all. */
+void pl_sctp_outstanding_revive(pl_sctp_outstanding *o);
+/* The latest sending in flight counts as lost, to be sent again as a probe; n_flying must not be 0. Its TSN. */
+uint32_t pl_sctp_outstanding_lose_newest(pl_sctp_outstanding *o);
 
 PL_NODISCARD pl_err pl_sctp_outstanding_ack(pl_sctp_outstanding *o, pl_sctp_streams *st,
-                                            const pl_sctp_sack_chunk *sack, bool in_recovery, int64_t now_us,
-                                            pl_sctp_acked *out);
+                                            const pl_sctp_sack_chunk *sack, int64_t now_us,
+                                            int64_t min_rtt_us, pl_sctp_acked *out);
+/* Calls lost what was sent before the newest arrival and should have arrived window_us ago. Returns the bytes;
+ * *again_us: when the next would be lost, or PL_NEVER. */
+size_t pl_sctp_outstanding_detect(pl_sctp_outstanding *o, int64_t now_us, int64_t window_us,
+                                  int64_t *again_us);
 /* Every TSN of a message is abandoned; n bytes left of it get no TSN any more. */
 void pl_sctp_outstanding_abandon(pl_sctp_outstanding *o, pl_sctp_out_msg *m);
 /* RFC 3758's Advanced.Peer.Ack.Point: the last TSN before which nothing is worth waiting for. */

@@ -175,43 +175,137 @@ static pl_sctp_acked sack(pl_sctp_outstanding *o, pl_sctp_streams *st, uint32_t 
 {
     pl_sctp_sack_chunk s = { .cumulative_tsn = cum, .n_gaps = n_gaps, .gaps = gaps };
     pl_sctp_acked a;
-    PL_EQ(pl_sctp_outstanding_ack(o, st, &s, false, PL_MS(500), &a), PL_OK);
+    PL_EQ(pl_sctp_outstanding_ack(o, st, &s, PL_MS(500), PL_MS(100), &a), PL_OK);
     pl_sctp_outstanding_check(o);
     return a;
 }
 
-PL_TEST(missing_reports_make_a_loss)
+/* RFC 8985: sent before something that has arrived, and its round trip and the window are over. */
+PL_TEST(what_later_sendings_overtake_is_lost_by_time)
 {
     pl_sctp_streams st;
     pl_sctp_outstanding o;
     uint32_t first = 0xfffffffau; /* across the wrap */
     pl_sctp_out_msg *m = send_some(&st, &o, first, 20);
     PL_EQ(o.flight, 20 * 28);
-    static const uint8_t gap[4][4] = { { 0, 3, 0, 3 }, { 0, 3, 0, 4 }, { 0, 3, 0, 5 }, { 0, 3, 0, 6 } };
-    pl_sctp_acked a = sack(&o, &st, first, 1, gap[0]); /* first acknowledged; first+1, first+2 missing */
+    static const uint8_t gap[2][4] = { { 0, 3, 0, 3 }, { 0, 3, 0, 6 } };
+    int64_t again_us;
+    PL_EQ(pl_sctp_outstanding_detect(&o, PL_MS(500), 0, &again_us),
+          0); /* nothing has arrived: nothing to compare */
+    PL_EQ(again_us, PL_NEVER);
+    pl_sctp_acked a = sack(&o, &st, first, 1, gap[0]); /* first+1, first+2 are missing */
     PL_EQ(a.bytes, 2 * 28);
-    PL_OKAY(a.cum_advanced && !a.new_loss);
+    PL_OKAY(a.cum_advanced);
     PL_EQ(a.rtt_us, PL_MS(497));
-    PL_OKAY(!sack(&o, &st, first, 1, gap[1]).new_loss);
-    PL_OKAY(!sack(&o, &st, first, 1, gap[1]).new_loss); /* nothing newly acknowledged: not a report */
-    PL_OKAY(sack(&o, &st, first, 1, gap[2]).new_loss);
+    PL_EQ(pl_sctp_outstanding_detect(&o, PL_MS(500), PL_MS(10), &again_us), 0);
+    PL_EQ(again_us, PL_MS(1 + 497 + 10)); /* sent at 1 ms, a round trip, the window */
+    PL_EQ(pl_sctp_outstanding_detect(&o, PL_MS(508), PL_MS(10), &again_us), 28);
+    PL_EQ(again_us, PL_MS(509));
+    PL_EQ(pl_sctp_outstanding_detect(&o, PL_MS(509), PL_MS(10), &again_us), 28);
+    PL_EQ(again_us, PL_NEVER); /* what was sent later than the newest arrival is not judged */
     PL_EQ(o.n_lost, 2);
     uint32_t tsn;
     pl_sctp_sent *e = pl_sctp_outstanding_lost(&o, &tsn);
     PL_OKAY(tsn == first + 1);
-    pl_sctp_outstanding_resent(&o, e, PL_MS(400));
-    PL_OKAY(!sack(&o, &st, first, 1, gap[3])
-                 .new_loss); /* what was acknowledged is older than the retransmission */
+    pl_sctp_outstanding_resent(&o, e, tsn, PL_MS(510));
+    sack(&o, &st, first, 1, gap[1]);
+    PL_EQ(pl_sctp_outstanding_detect(&o, PL_SEC(9), 0, &again_us),
+          0); /* all that arrived was sent before it */
     PL_OKAY(pl_sctp_outstanding_lost(&o, &tsn) != NULL);
     PL_OKAY(tsn == first + 2);
     a = sack(&o, &st, first + 19, 0, NULL);
+    PL_EQ(a.n_late, 1); /* first+2 arrived though it was called lost and never went again */
     PL_EQ(pl_sctp_outstanding_n(&o), 0);
     PL_EQ(o.flight, 0);
     pl_sctp_sack_chunk beyond = { .cumulative_tsn = first + 20 };
-    PL_EQ(pl_sctp_outstanding_ack(&o, &st, &beyond, false, 0, &a), PL_EPROTO);
+    PL_EQ(pl_sctp_outstanding_ack(&o, &st, &beyond, 0, 0, &a), PL_EPROTO);
     pl_sctp_out_msg_unref(&st, m);
     PL_EQ(st.total, 0);
     pl_sctp_outstanding_clear(&o, &st);
+}
+
+PL_TEST(the_window_for_reordering_grows_with_needless_repairs)
+{
+    pl_sctp_rto rto;
+    pl_sctp_rack r;
+    pl_sctp_rto_init(&rto, PL_SEC(1), PL_MS(300), PL_SEC(4));
+    pl_sctp_rto_sample(&rto, PL_MS(40));
+    pl_sctp_rack_init(&r);
+    PL_EQ(pl_sctp_rack_window_us(&r, &rto, false, 2), PL_MS(10)); /* a quarter of the least RTT */
+    PL_EQ(pl_sctp_rack_window_us(&r, &rto, false, 3), 0);         /* three overtook it: proof enough … */
+    r.reordering_seen = true;
+    PL_EQ(pl_sctp_rack_window_us(&r, &rto, false, 3), PL_MS(10)); /* … but not on a path that reorders */
+    pl_sctp_rack_needless(&r, 100, 200);
+    pl_sctp_rack_needless(&r, 150, 250); /* the same round trip */
+    PL_EQ(pl_sctp_rack_window_us(&r, &rto, true, 9), PL_MS(20));
+    for (uint32_t i = 0; i < 10; i++)
+        pl_sctp_rack_needless(&r, 200 + 100 * i, 300 + 100 * i);
+    PL_EQ(pl_sctp_rack_window_us(&r, &rto, true, 9), PL_MS(40)); /* never above a round trip */
+    for (int i = 0; i < PL_SCTP_RACK_PERSIST; i++)
+        pl_sctp_rack_recovered(&r);
+    PL_EQ(pl_sctp_rack_window_us(&r, &rto, true, 9), PL_MS(10)); /* long without: forgotten */
+}
+
+PL_TEST(a_timeout_taken_back_leaves_what_went_again)
+{
+    pl_sctp_streams st;
+    pl_sctp_outstanding o;
+    pl_sctp_out_msg *m = send_some(&st, &o, 1, 6);
+    pl_sctp_outstanding_timeout(&o);
+    PL_EQ(o.flight, 0);
+    uint32_t tsn;
+    pl_sctp_outstanding_resent(&o, pl_sctp_outstanding_lost(&o, &tsn), 1, PL_MS(300));
+    PL_EQ(o.n_lost, 5);
+    pl_sctp_acked a = sack(&o, &st, 2, 0, NULL); /* 2 never went again */
+    PL_EQ(a.n_late, 1);
+    pl_sctp_outstanding_revive(&o);
+    pl_sctp_outstanding_check(&o);
+    PL_EQ(o.n_lost, 0);
+    PL_EQ(o.flight, 4 * 28);
+    PL_EQ(pl_sctp_outstanding_lose_newest(&o), 6);
+    PL_EQ(o.n_lost, 1);
+    pl_sctp_outstanding_clear(&o, &st);
+    pl_sctp_out_msg_unref(&st, m);
+}
+
+/* Thousands of SACKs with random blocks, against an array of what they said. */
+PL_TEST(gap_blocks_against_a_model)
+{
+    enum { N = 60 };
+    pl_rand_seeded state;
+    uint64_t seed = pl_test_seed(1);
+    pl_rand r = pl_rand_seed(&state, seed);
+    for (int round = 0; round < 300; round++) {
+        pl_sctp_streams st;
+        pl_sctp_outstanding o;
+        bool has[N + 2];
+        pl_sctp_out_msg *m = send_some(&st, &o, 1, N);
+        for (int i = 0; i < 30; i++) {
+            uint8_t gaps[4 * N];
+            size_t n_gaps = 0, n_missing = 0;
+            uint32_t cum = o.first_tsn - 1 + pl_rand_below(&r, 3);
+            cum = cum > N ? N : cum;
+            memset(has, 0, sizeof has);
+            for (uint32_t at = cum + 2 + pl_rand_below(&r, 4); at <= N && n_gaps < 15; n_gaps++) {
+                uint32_t end = at + pl_rand_below(&r, 5);
+                end = end > N ? N : end;
+                for (uint32_t t = at; t <= end; t++)
+                    has[t] = true;
+                uint8_t block[] = { 0, (uint8_t)(at - cum), 0, (uint8_t)(end - cum) };
+                memcpy(gaps + 4 * n_gaps, block, 4);
+                at = end + 2 + pl_rand_below(&r, 6);
+            }
+            sack(&o, &st, cum, n_gaps, gaps);
+            for (uint32_t t = cum + 1; t <= N; t++) {
+                n_missing += !has[t];
+                if ((pl_sctp_outstanding_at(&o, t)->state == PL_SCTP_SENT_ACKED) != has[t])
+                    fail_msg("TSN %u, seed %llu", t, (unsigned long long)seed);
+            }
+            PL_EQ(o.flight, 28 * n_missing);
+        }
+        pl_sctp_outstanding_clear(&o, &st);
+        pl_sctp_out_msg_unref(&st, m);
+    }
 }
 
 PL_TEST(what_a_sack_takes_back_is_under_way_again)
@@ -384,7 +478,10 @@ PL_TEST(giving_back_takes_the_highest_first)
 }
 
 PL_TESTS(t(rto_by_the_rules_of_6_3_1), t(reno_grows_and_shrinks_as_7_2_says),
-         t(received_tsns_against_a_model), t(sacks_come_when_6_2_says), t(missing_reports_make_a_loss),
+         t(received_tsns_against_a_model), t(sacks_come_when_6_2_says),
+         t(what_later_sendings_overtake_is_lost_by_time),
+         t(the_window_for_reordering_grows_with_needless_repairs),
+         t(a_timeout_taken_back_leaves_what_went_again), t(gap_blocks_against_a_model),
          t(what_a_sack_takes_back_is_under_way_again), t(abandoned_messages_move_the_forward_point),
          t(a_gap_blocks_only_its_own_stream), t(skipping_releases_what_waits), t(limits_and_nonsense),
          t(giving_back_takes_the_highest_first))
