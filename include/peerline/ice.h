@@ -75,6 +75,7 @@ typedef struct pl_ice_transport_pair {
 typedef struct pl_ice_transport_observer {
     void *user;
     void (*on_candidate)(void *user, const char *candidate); /* "candidate:…" (RFC 8839); "" ends them */
+    void (*on_candidate_error)(void *user, const pl_ice_candidate_error *error);
     void (*on_gathering_state)(void *user, pl_ice_gathering_state state);
     void (*on_state)(void *user, pl_ice_connection_state state);
     void (*on_selected)(void *user, const pl_ice_transport_pair *pair); /* data goes this way from now on */

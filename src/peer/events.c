@@ -122,14 +122,19 @@ static void tell_candidate(const pl_peer_connection_observer *o, const pl_pc_eve
         o->on_ice_candidate(o->user, &c);
 }
 
-static void tell_server(const pl_peer_connection_observer *o, const pl_ice_server_trouble *t)
+pl_ice_candidate_error peer_candidate_error(const pl_ice_server_trouble *t, char ip[PL_ADDR_TEXT_MAX])
 {
-    char ip[PL_ADDR_TEXT_MAX];
-    pl_ice_candidate_error error = { .address = t->local.family ? pl_addr_ip_str(&t->local, ip) : "",
+    return (pl_ice_candidate_error){ .address = t->local.family ? pl_addr_ip_str(&t->local, ip) : "",
                                      .port = t->local.port,
                                      .url = t->url,
                                      .error_code = t->code,
                                      .error_text = t->reason };
+}
+
+static void tell_server(const pl_peer_connection_observer *o, const pl_ice_server_trouble *t)
+{
+    char ip[PL_ADDR_TEXT_MAX];
+    pl_ice_candidate_error error = peer_candidate_error(t, ip);
     if (o->on_ice_candidate_error)
         o->on_ice_candidate_error(o->user, &error);
 }

@@ -17,6 +17,7 @@ typedef enum ice_note_kind {
     ICE_NOTE_STATE,
     ICE_NOTE_GATHERING,
     ICE_NOTE_CANDIDATE, /* data: the line, zero-terminated */
+    ICE_NOTE_SERVER,    /* data: its URL, zero-terminated */
     ICE_NOTE_SELECTED,
     ICE_NOTE_DATA
 } ice_note_kind;
@@ -29,6 +30,7 @@ typedef struct ice_note {
         pl_ice_state state;
         pl_ice_gathering gathering;
         pl_ice_transport_pair pair;
+        pl_ice_server_trouble server;
     } u;
     size_t len;
     uint8_t data[];

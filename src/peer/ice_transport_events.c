@@ -70,6 +70,12 @@ static void tell_selected(pl_ice_transport *t)
     queue(t, &n, NULL, 0);
 }
 
+static void tell_server(pl_ice_transport *t, const pl_ice_server_trouble *trouble)
+{
+    ice_note n = { .kind = ICE_NOTE_SERVER, .u.server = *trouble };
+    queue(t, &n, trouble->url, strlen(trouble->url) + 1);
+}
+
 static void tell_state(pl_ice_transport *t, pl_ice_state state)
 {
     ice_note n = { .kind = ICE_NOTE_STATE, .u.state = state };
@@ -88,6 +94,7 @@ void ice_transport_take_events(pl_ice_transport *t, int64_t now_us)
         case PL_ICE_EV_GATHERING: tell_gathering(t, ev.u.gathering); break;
         case PL_ICE_EV_CANDIDATE: tell_candidate(t, &ev.u.candidate); break;
         case PL_ICE_EV_SELECTED: tell_selected(t); break;
+        case PL_ICE_EV_SERVER: tell_server(t, &ev.u.server); break;
         default: break;
         }
     }
@@ -113,6 +120,15 @@ static ice_note *next_note(pl_ice_transport *t)
     return n;
 }
 
+static void show_error(const pl_ice_transport_observer *o, const ice_note *n)
+{
+    char ip[PL_ADDR_TEXT_MAX];
+    pl_ice_candidate_error error = peer_candidate_error(&n->u.server, ip);
+    error.url = (const char *)n->data;
+    if (o->on_candidate_error)
+        o->on_candidate_error(o->user, &error);
+}
+
 static void tell(const pl_ice_transport_observer *o, const ice_note *n)
 {
     switch (n->kind) {
@@ -128,6 +144,7 @@ static void tell(const pl_ice_transport_observer *o, const ice_note *n)
         if (o->on_candidate)
             o->on_candidate(o->user, (const char *)n->data);
         break;
+    case ICE_NOTE_SERVER: show_error(o, n); break;
     case ICE_NOTE_SELECTED:
         if (o->on_selected)
             o->on_selected(o->user, &n->u.pair);

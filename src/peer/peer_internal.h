@@ -22,14 +22,14 @@ enum {
 };
 
 struct pl_factory {
-    pl_loop *net, *sig; /* the same with an application's loop */
-    bool threads;       /* they are ours */
+    pl_loop *net, *sig;   /* the same with an application's loop */
+    bool threads;         /* they are ours */
     pl_factory_conf conf; /* its texts are copies */
     char *text[3];        /* these */
     pl_cert *cert;
     pl_dtls_ctx *dtls_ctx;
-    pl_ice_hub *hub;   /* net: what the ICE of all connections shares */
-    uint8_t *out_buf;  /* net */
+    pl_ice_hub *hub;  /* net: what the ICE of all connections shares */
+    uint8_t *out_buf; /* net */
     _Atomic uint32_t next_id;
     _Atomic int n_peers;
 };
@@ -134,6 +134,8 @@ extern const pl_ice_io_events peer_io_events;
 void peer_take_events(pl_peer_connection *p); /* net */
 void peer_deliver(void *peer);                /* signaling: what waits in notes */
 void peer_drop_notes(pl_peer_connection *p);
+/* ip: room for the text that the result refers to. */
+pl_ice_candidate_error peer_candidate_error(const pl_ice_server_trouble *t, char ip[PL_ADDR_TEXT_MAX]);
 /* channel.c */
 pl_data_channel *peer_channel_make(pl_peer_connection *p, const char *label, const char *protocol,
                                    const pl_data_channel_observer *observer);

@@ -349,6 +349,36 @@ PL_TEST(wrong_calls_change_nothing)
     free_factory(f);
 }
 
+static void on_candidate_error(void *user, const pl_ice_candidate_error *e)
+{
+    side *s = user;
+    PL_EQ(e->error_code, 701);
+    PL_STREQ(e->url, "turn:127.0.0.1:1?transport=tcp");
+    PL_OKAY(e->error_text[0]);
+    atomic_fetch_add(&s->n_data, 1);
+}
+
+/* Nobody listens there: the reason comes without anybody asking for it, and no secret with it. */
+static void hear_of_a_dead_server(bool threads)
+{
+    side s = { 0 };
+    pl_factory *f = make_factory(threads);
+    pl_ice_server dead = { .url = "turn:name:secret@127.0.0.1:1?transport=tcp" };
+    pl_ice_transport_conf conf = { .servers = &dead, .n_servers = 1, .policy = PL_ICE_TRANSPORT_RELAY };
+    pl_ice_transport_observer observer = { .user = &s, .on_candidate_error = on_candidate_error };
+    PL_EQ(pl_ice_transport_new(&s.ice, f, &conf, &observer), PL_OK);
+    PL_EQ(pl_ice_transport_gather(s.ice), PL_OK);
+    PL_OKAY(reach(&s.n_data, 1));
+    pl_ice_transport_free(s.ice);
+    free_factory(f);
+}
+
+PL_TEST(a_dead_server_is_told)
+{
+    hear_of_a_dead_server(true);
+    hear_of_a_dead_server(false);
+}
+
 PL_TEST(configurations_that_are_refused)
 {
     static const struct {
@@ -386,4 +416,4 @@ PL_TEST(configurations_that_are_refused)
 PL_TESTS(t(data_goes_both_ways_with_threads), t(data_goes_both_ways_on_an_own_loop),
          t(a_callback_may_free_with_threads), t(a_callback_may_free_on_an_own_loop), t(candidates_one_by_one),
          t(a_restart_under_way), t(both_want_to_choose), t(data_of_strangers_is_dropped),
-         t(wrong_calls_change_nothing), t(configurations_that_are_refused))
+         t(wrong_calls_change_nothing), t(a_dead_server_is_told), t(configurations_that_are_refused))
