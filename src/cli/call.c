@@ -1,6 +1,5 @@
 /* call - the native client: signs in to a server's room, calls the peer that is named or answers who calls.
  */
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include "cli/ice_options.h"
 #include "cli/lines.h"
 #include "cli/options.h"
+#include "cli/process.h"
 #include "cli/report.h"
 #include "net/loop.h"
 #include "signal/client.h"
@@ -46,14 +46,6 @@ static struct {
     pl_lines in;
     int64_t give_up_us; /* the wanted peer has not come */
 } me;
-
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
 
 static void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static void note(const char *fmt, ...)
@@ -260,7 +252,7 @@ static void on_line(void *user, char *text, size_t len)
     if (strcmp(text, "/bye") == 0 && me.call)
         pl_call_session_hang_up(me.call);
     else if (strcmp(text, "/quit") == 0)
-        interrupted = 1;
+        pl_tell_to_stop();
     else if (!me.call || !pl_call_session_say(me.call, text))
         note("* nobody hears: there is no open chat");
 }
@@ -299,7 +291,7 @@ static void check_clock(void)
 
 static void loop_until_over(void)
 {
-    while (!me.over && !interrupted) {
+    while (!me.over && !pl_told_to_stop()) {
         int64_t left_us = pl_max_us(pl_min_us(next_deadline_us() - pl_clock_us(), PL_MS(500)), 0);
         if (!pl_lines_wait(&me.in, me.loop, left_us))
             break;
@@ -356,9 +348,7 @@ static int run(int n_args, char **args)
     me.give_up_us = pl_clock_us() + (int64_t)(opt.patience_s * 1e6);
     me.in = (pl_lines){ .fd = STDIN_FILENO, .line = on_line, .overlong = on_overlong };
     choose_name();
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
-    signal(SIGPIPE, SIG_IGN);
+    pl_catch_signals(false);
     pl_err err = pl_loop_new(&me.loop, NULL);
     factory.loop = me.loop;
     if (!err)

@@ -13,6 +13,7 @@
 
 #include "base/time.h"
 #include "cli/options.h"
+#include "cli/process.h"
 #include "cli/report.h"
 #include "net/ifaddr.h"
 #include "net/loop.h"
@@ -45,14 +46,6 @@ static struct {
     char media[PATH_BYTES];
     uint16_t port;
 } me;
-
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
 
 static bool is_terminal(void)
 {
@@ -184,7 +177,10 @@ static void read_child(child *c)
 
 static void wait_child(child *c)
 {
-    if (c->pid > 0 && waitpid(c->pid, &c->status, 0) == c->pid)
+    pid_t ended = 0;
+    while (c->pid > 0 && (ended = waitpid(c->pid, &c->status, 0)) < 0 && errno == EINTR)
+        continue; /* a signal reached the child, too */
+    if (ended == c->pid)
         c->pid = 0;
 }
 
@@ -202,7 +198,7 @@ static void draw_progress(double elapsed, double whole)
 static bool watch_children(void)
 {
     int64_t start_us = pl_clock_us(), end_us = start_us + (int64_t)((opt.seconds + SPARE_S) * 1e6);
-    while ((me.peer[0].fd >= 0 || me.peer[1].fd >= 0) && !interrupted) {
+    while ((me.peer[0].fd >= 0 || me.peer[1].fd >= 0) && !pl_told_to_stop()) {
         struct pollfd fd[3] = { { .fd = pl_loop_fd(me.loop), .events = POLLIN },
                                 { .fd = me.peer[0].fd, .events = POLLIN },
                                 { .fd = me.peer[1].fd, .events = POLLIN } };
@@ -220,7 +216,7 @@ static bool watch_children(void)
     }
     if (is_terminal())
         printf("\r%70s\r", "");
-    return !interrupted;
+    return !pl_told_to_stop();
 }
 
 /* The last line that is a report. */
@@ -320,7 +316,7 @@ static int make_call(void)
         return PL_EXIT_FAILED;
     }
     if (!watch_children()) {
-        pl_complain(&pl_cmd_demo, interrupted ? "interrupted" : "the call takes too long");
+        pl_complain(&pl_cmd_demo, pl_told_to_stop() ? "interrupted" : "the call takes too long");
         return PL_EXIT_FAILED;
     }
     wait_child(&me.peer[0]);
@@ -331,9 +327,7 @@ static int make_call(void)
 static int run(int n_args, char **args)
 {
     (void)n_args, (void)args;
-    signal(SIGINT, on_signal);
-    signal(SIGTERM, on_signal);
-    signal(SIGPIPE, SIG_IGN);
+    pl_catch_signals(false);
     if (!find_media()) {
         pl_complain(&pl_cmd_demo,
                     "speech.wav and cockatoo.ivf are not found%s%s; --media DIR says where they are",
@@ -353,9 +347,9 @@ static int run(int n_args, char **args)
     else
         code = make_call();
     stop_children();
-    if (me.server && is_terminal() && !opt.no_serve && !interrupted) {
+    if (me.server && is_terminal() && !opt.no_serve && !pl_told_to_stop()) {
         say_addresses();
-        while (!interrupted)
+        while (!pl_told_to_stop())
             pl_loop_run_once(me.loop, PL_SEC(1));
     }
     pl_server_free(me.server);

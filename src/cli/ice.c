@@ -1,7 +1,6 @@
 /* ice - the chat of two terminals: each prints a line that is pasted at the other, then what is typed goes over the path
  * that ICE has found. Uses the public interface on a loop of its own, so that everything happens in one thread. */
 #include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include "cli/ice_say.h"
 #include "cli/lines.h"
 #include "cli/options.h"
+#include "cli/process.h"
 #include "net/loop.h"
 #include "peerline/ice.h"
 
@@ -44,14 +44,6 @@ static struct {
     uint64_t sent, received;
     char reason[128];
 } me;
-
-static volatile sig_atomic_t interrupted;
-
-static void on_signal(int number)
-{
-    (void)number;
-    interrupted = 1;
-}
 
 /* ---- out ---- */
 
@@ -420,7 +412,7 @@ static void check_clock(void)
         finish(true, "no path within --timeout");
     if (opt.duration_s > 0 && now_us >= me.start_us + (int64_t)(opt.duration_s * 1e6))
         finish(!me.connected, me.connected ? "--duration is over" : "no path within --duration");
-    if (interrupted)
+    if (pl_told_to_stop())
         finish(!me.connected, "interrupted");
     if (!me.in.ended || opt.duration_s > 0)
         return;
@@ -469,14 +461,11 @@ static void linger(void)
 
 static int run(int n_args, char **args)
 {
-    struct sigaction sa = { .sa_handler = on_signal }; /* no SA_RESTART: waiting must end */
     if (!opt.offer_file != !opt.answer_file || (opt.answer && !opt.answer_file)) {
         pl_complain(&pl_cmd_ice, "--offer-file and --answer-file go together, and --answer with them");
         return PL_EXIT_USAGE;
     }
-    sigaction(SIGINT, &sa, NULL);
-    sigaction(SIGTERM, &sa, NULL);
-    signal(SIGPIPE, SIG_IGN);
+    pl_catch_signals(false);
     if (pl_loop_new(&me.loop, NULL))
         return PL_EXIT_FAILED;
     me.start_us = pl_clock_us();

@@ -2,17 +2,15 @@
 #include <errno.h>
 #include <grp.h>
 #include <pwd.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <termios.h>
 #include <unistd.h>
 
 #include "cli/options.h"
-#include "net/thread.h"
+#include "cli/process.h"
 #include "peerline/log.h"
 #include "peerline/loop.h"
 #include "server/relay_server.h"
@@ -139,52 +137,6 @@ static bool read_settings(pl_relay_settings *s)
 
 /* ---- the process ---- */
 
-static volatile sig_atomic_t told_to_stop, told_to_reload;
-
-static void on_signal(int sig)
-{
-    if (sig == SIGHUP)
-        told_to_reload = 1;
-    else
-        told_to_stop++;
-}
-
-/* Threads that are made while these are blocked inherit that: signals come to this one, and end its waiting. */
-static void block_signals(bool blocked)
-{
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGINT);
-    sigaddset(&set, SIGTERM);
-    sigaddset(&set, SIGHUP);
-    pthread_sigmask(blocked ? SIG_BLOCK : SIG_UNBLOCK, &set, NULL);
-}
-
-static void catch_signals(void)
-{
-    struct sigaction sa = { .sa_handler = on_signal };
-    block_signals(true);
-    sigaction(SIGINT, &sa, NULL);
-    sigaction(SIGTERM, &sa, NULL);
-    sigaction(SIGHUP, &sa, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
-
-/* Every allocation is a descriptor. */
-static void raise_file_limit(void)
-{
-    struct rlimit lim;
-    if (getrlimit(RLIMIT_NOFILE, &lim) != 0)
-        return;
-    if (geteuid() == 0 && lim.rlim_max < 1 << 20)
-        lim.rlim_max = 1 << 20;
-    lim.rlim_cur = lim.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &lim) != 0 && getrlimit(RLIMIT_NOFILE, &lim) == 0) {
-        lim.rlim_cur = lim.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &lim);
-    }
-}
-
 /* For all threads: the C library carries these calls to each of them. */
 static bool become(const char *who)
 {
@@ -212,43 +164,11 @@ static bool become(const char *who)
 
 /* ---- what is printed ---- */
 
-static pl_mutex print_lock = PL_MUTEX_INIT;
-
-static void print_json_text(const char *text)
-{
-    putchar('"');
-    for (const char *p = text; *p; p++) {
-        if (*p == '"' || *p == '\\')
-            putchar('\\');
-        putchar(*p);
-    }
-    putchar('"');
-}
-
 /* On any thread. */
 static void on_line(void *user, const char *text)
 {
     (void)user;
-    pl_mutex_lock(&print_lock);
-    printf(json ? "%s\n" : "relay: %s\n", text);
-    fflush(stdout);
-    pl_mutex_unlock(&print_lock);
-}
-
-static void on_log(void *user, pl_log_level level, const char *line)
-{
-    static const char *const name[] = { "debug", "info", "warn" };
-    (void)user;
-    pl_mutex_lock(&print_lock);
-    if (json) {
-        printf("{\"type\":\"log\",\"level\":\"%s\",\"text\":", name[level]);
-        print_json_text(line);
-        printf("}\n");
-    } else {
-        printf("%s\n", line);
-    }
-    fflush(stdout);
-    pl_mutex_unlock(&print_lock);
+    pl_say_line(json ? "%s" : "relay: %s", text);
 }
 
 static const char *transport_of(const pl_relay_place *p)
@@ -276,7 +196,7 @@ static void print_ready_json(const pl_relay_server *s, const pl_relay_settings *
 static void print_ready(const pl_relay_server *s, const pl_relay_settings *set, const pl_relay_http *http)
 {
     char text[PL_ADDR_TEXT_MAX];
-    pl_mutex_lock(&print_lock);
+    pl_say_begin();
     if (json) {
         print_ready_json(s, set, http);
     } else if (!quiet) {
@@ -293,8 +213,7 @@ static void print_ready(const pl_relay_server *s, const pl_relay_settings *set, 
             printf("peerline: metrics on http://%s/metrics\n", pl_addr_str(pl_relay_http_addr(http), text));
         printf("peerline: ready, %u threads\n", pl_relay_server_n_threads(s));
     }
-    fflush(stdout);
-    pl_mutex_unlock(&print_lock);
+    pl_say_end();
 }
 
 static void print_bye(pl_relay_server *s)
@@ -305,7 +224,7 @@ static void print_bye(pl_relay_server *s)
     for (int i = 0; i < PL_RELAY_TRANSPORTS; i++)
         n += c.allocations[i];
     unsigned long long up = c.data.up_packets, down = c.data.down_packets, binding = c.binding.requests;
-    pl_mutex_lock(&print_lock);
+    pl_say_begin();
     if (json)
         printf("{\"type\":\"closed\",\"allocations\":%llu,\"up_packets\":%llu,\"down_packets\":%llu,"
                "\"binding_requests\":%llu}\n",
@@ -313,8 +232,7 @@ static void print_bye(pl_relay_server *s)
     else if (!quiet)
         printf("peerline: served %llu allocations, %llu packets up, %llu down, %llu binding requests\n", n,
                up, down, binding);
-    fflush(stdout);
-    pl_mutex_unlock(&print_lock);
+    pl_say_end();
 }
 
 /* ---- running ---- */
@@ -353,12 +271,10 @@ static void reload(running *r)
 
 static void serve(running *r)
 {
-    while (!r->done && told_to_stop < 2) {
-        if (told_to_reload) {
-            told_to_reload = 0;
+    while (!r->done && pl_told_to_stop() < 2) {
+        if (pl_told_to_reload())
             reload(r);
-        }
-        if (told_to_stop && !r->draining) {
+        if (pl_told_to_stop() && !r->draining) {
             r->draining = true;
             pl_relay_server_drain(r->server, on_drained, r);
         }
@@ -389,13 +305,14 @@ static pl_err start(running *r, char *say)
 static int run_server(running *r)
 {
     char say[PL_RELAY_SAY_MAX] = "";
-    pl_log_to(on_log, NULL, verbose ? PL_LOG_DEBUG : PL_LOG_WARN);
+    pl_say_log(json, verbose ? PL_LOG_DEBUG : PL_LOG_WARN);
     pl_log_show_private(r->settings.log_addresses);
-    catch_signals();
-    raise_file_limit();
+    pl_block_signals(true);
+    pl_catch_signals(true);
+    pl_raise_file_limit();
     pl_err err = start(r, say);
     bool ok = err == PL_OK && (!r->settings.run_as[0] || become(r->settings.run_as));
-    block_signals(false);
+    pl_block_signals(false);
     if (err != PL_OK)
         pl_complain(&pl_cmd_relay, "%s", say);
     if (ok) {

@@ -1,11 +1,9 @@
 /* peerline serve - rooms, page and STUN until somebody says stop. */
-#include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
 #include "cli/options.h"
+#include "cli/process.h"
 #include "peerline/log.h"
 #include "peerline/loop.h"
 #include "server/server.h"
@@ -53,32 +51,6 @@ typedef struct serving {
     pl_server *server;
     bool draining, done;
 } serving;
-
-static volatile sig_atomic_t told_to_stop;
-
-static void on_signal(int sig)
-{
-    (void)sig;
-    told_to_stop++;
-}
-
-static void catch_signals(void)
-{
-    struct sigaction sa = { .sa_handler = on_signal }; /* no SA_RESTART: waiting must end */
-    sigaction(SIGINT, &sa, NULL);
-    sigaction(SIGTERM, &sa, NULL);
-    signal(SIGPIPE, SIG_IGN);
-}
-
-/* Every connection is a descriptor; the soft limit of most systems would end us at a thousand. */
-static void raise_file_limit(void)
-{
-    struct rlimit lim;
-    if (getrlimit(RLIMIT_NOFILE, &lim) == 0 && lim.rlim_cur < lim.rlim_max) {
-        lim.rlim_cur = lim.rlim_max;
-        (void)setrlimit(RLIMIT_NOFILE, &lim);
-    }
-}
 
 /* ---- arguments ---- */
 
@@ -156,31 +128,6 @@ static pl_err start(serving *sv, pl_server_conf *conf)
 
 /* ---- what is printed ---- */
 
-static void print_json_text(const char *text)
-{
-    putchar('"');
-    for (const char *p = text; *p; p++) {
-        if (*p == '"' || *p == '\\')
-            putchar('\\');
-        putchar(*p);
-    }
-    putchar('"');
-}
-
-static void on_log(void *user, pl_log_level level, const char *line)
-{
-    static const char *const name[] = { "debug", "info", "warn" };
-    (void)user;
-    if (json) {
-        printf("{\"type\":\"log\",\"level\":\"%s\",\"text\":", name[level]);
-        print_json_text(line);
-        printf("}\n");
-    } else {
-        printf("%s\n", line);
-    }
-    fflush(stdout);
-}
-
 /* http://127.0.0.1:8888 is what a person can open; 0.0.0.0 is not. */
 static const char *url_of(const pl_addr *bound, char out[PL_ADDR_TEXT_MAX + 10])
 {
@@ -232,8 +179,8 @@ static void on_drained(void *user)
 /* The first signal lets calls being set up finish; a second one is impatient. */
 static void serve(serving *sv)
 {
-    while (!sv->done && told_to_stop < 2) {
-        if (told_to_stop && !sv->draining) {
+    while (!sv->done && pl_told_to_stop() < 2) {
+        if (pl_told_to_stop() && !sv->draining) {
             sv->draining = true;
             pl_server_drain(sv->server, on_drained, sv);
         }
@@ -263,9 +210,9 @@ static int run(int n_args, char **args)
     (void)n_args, (void)args;
     if (!make_conf(&conf))
         return PL_EXIT_USAGE;
-    pl_log_to(on_log, NULL, verbose ? PL_LOG_DEBUG : quiet ? PL_LOG_WARN : PL_LOG_INFO);
-    catch_signals();
-    raise_file_limit();
+    pl_say_log(json, verbose ? PL_LOG_DEBUG : quiet ? PL_LOG_WARN : PL_LOG_INFO);
+    pl_catch_signals(false);
+    pl_raise_file_limit();
     pl_err err = pl_loop_new(&sv.loop, NULL);
     if (!err)
         err = start(&sv, &conf);
