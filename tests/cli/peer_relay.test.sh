@@ -2,6 +2,7 @@
 # Two ends of a call that may use nothing but relays, through `peerline relay`: over UDP, TCP and TLS. In a network
 # namespace, so that every port is free.
 set -eu
+: "${PEERLINE:?the program to test}"
 if [ "${1-}" != inside ]; then
     exec unshare -n "$0" inside
 fi
