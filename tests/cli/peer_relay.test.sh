@@ -30,7 +30,8 @@ done
 
 # call URI: whether a message gets through; each end reads what the other says.
 call() {
-    rm -f a.in b.in
+    rm -f a.in b.in a.out b.out
+    : >a.out; : >b.out # whoever reads them first finds nothing of the call before
     mkfifo a.in b.in
     options="--ice-server $1 --ice-transport-policy relay --ca-file cert.pem --duration 20"
     # shellcheck disable=SC2086
