@@ -34,7 +34,7 @@ typedef enum pl_data_event_kind {
     PL_DATA_EVENT_OPEN,         /* `channel` is open */
     PL_DATA_EVENT_MESSAGE,      /* message has arrived */
     PL_DATA_EVENT_BUFFERED_LOW, /* its buffered amount fell to the threshold */
-    PL_DATA_EVENT_WRITABLE, /* after PL_EAGAIN: half of the connection's buffer is free again; channel NULL */
+    PL_DATA_EVENT_WRITABLE, /* after PL_EAGAIN: a quarter of the connection's buffer is free again; channel NULL */
     PL_DATA_EVENT_CLOSING,  /* the peer began closing it */
     PL_DATA_EVENT_CLOSED,   /* `channel` is closed: error PL_OK, or why. Last event of a channel */
     PL_DATA_EVENT_FAILED    /* the association is over with error and reason (PL_OK: the peer shut it down),

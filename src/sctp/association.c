@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { DEFAULT_RETRANSMITS = 30 };
+enum { DEFAULT_RETRANSMITS = 30, WINDOW_FIRST = 2 << 20, WINDOW_MAX = 16 << 20 };
 /* RFC 9260 9.2: five times RTO.Max, of which the RFC's default is meant. */
 #define SHUTDOWN_GUARD_US PL_SEC(300)
 
@@ -45,8 +45,9 @@ static void apply_defaults(pl_sctp_conf *c)
     OR(max_streams_in, PL_SCTP_STREAM_MAX);
     OR(mtu, PL_SCTP_MTU_DEFAULT);
     OR(send_buffer_max, (size_t)16 << 20);
-    OR(recv_buffer, (size_t)5 << 20);
     OR(max_message_size, (size_t)256 << 10);
+    OR(recv_buffer_max, c->recv_buffer ? c->recv_buffer : WINDOW_MAX);
+    OR(recv_buffer, c->recv_buffer_max < WINDOW_FIRST ? c->recv_buffer_max : WINDOW_FIRST);
     OR(rto_initial_us, PL_SEC(1));
     OR(rto_min_us, PL_MS(300));
     OR(rto_max_us, PL_SEC(4));
@@ -61,8 +62,9 @@ static void apply_defaults(pl_sctp_conf *c)
 static bool legal(const pl_sctp_conf *c)
 {
     return c->mtu >= PL_SCTP_MTU_MIN && c->mtu <= PL_SCTP_MTU_MAX && c->send_buffer_max <= UINT32_MAX &&
-           c->recv_buffer >= 4 * c->mtu && c->recv_buffer <= UINT32_MAX / 2 &&
-           c->max_message_size <= c->recv_buffer && c->rto_min_us > 0 && c->rto_min_us <= c->rto_max_us;
+           c->recv_buffer >= 4 * c->mtu && c->recv_buffer <= c->recv_buffer_max &&
+           c->recv_buffer_max <= UINT32_MAX / 2 && c->max_message_size <= c->recv_buffer_max &&
+           c->rto_min_us > 0 && c->rto_min_us <= c->rto_max_us;
 }
 
 static uint32_t new_tag(pl_sctp *s)
@@ -109,6 +111,7 @@ pl_err pl_sctp_new(pl_sctp **out, const pl_sctp_conf *conf, int64_t now_us)
     s->burst_limit = s->cc.cwnd;
     pl_sctp_sack_init(&s->in, 0, c.sack_delay_us);
     pl_sctp_reassembly_init(&s->re, c.max_message_size);
+    pl_sctp_window_init(&s->window, c.recv_buffer, c.recv_buffer_max, now_us);
     s->told_rwnd = c.recv_buffer;
     s->reset.due_us = PL_NEVER;
     pl_sctp_recovery_init(&s->recovery);
@@ -216,12 +219,12 @@ bool pl_sctp_may_receive(const pl_sctp *s)
 
 size_t pl_sctp_rwnd(const pl_sctp *s)
 {
-    return s->re.held < s->conf.recv_buffer ? s->conf.recv_buffer - s->re.held : 0;
+    return s->re.held < s->window.size ? s->window.size - s->re.held : 0;
 }
 
 size_t pl_sctp_hard_limit(const pl_sctp *s)
 {
-    return s->conf.recv_buffer + s->conf.recv_buffer / 10 + s->conf.max_message_size;
+    return s->window.size + s->window.size / 10 + s->conf.max_message_size;
 }
 
 bool pl_sctp_count_error(pl_sctp *s, const char *what)
@@ -257,7 +260,7 @@ void pl_sctp_settle(pl_sctp *s)
         pl_sctp_enter(s, PL_SCTP_SHUTDOWN_ACK_SENT, "everything is acknowledged");
     if (s->state == PL_SCTP_ESTABLISHED)
         pl_sctp_reset_settle(s);
-    if (s->writable_owed && s->out.total <= s->conf.send_buffer_max / 2) {
+    if (s->writable_owed && s->out.total <= s->conf.send_buffer_max / 4 * 3) {
         s->writable_owed = false;
         s->tells |= PL_SCTP_TELL_WRITABLE;
     }

@@ -45,8 +45,10 @@ typedef struct pl_sctp_conf {
     uint16_t max_streams_in;          /* what we allow the peer: 65535 */
     size_t mtu;                       /* one packet inside DTLS: PL_SCTP_MTU_DEFAULT */
     size_t send_buffer_max;           /* queued or unacknowledged, headers of messages counted: 16 MiB */
-    size_t recv_buffer;               /* the window we advertise: 5 MiB */
-    size_t max_message_size;       /* largest message accepted from the peer: 256 KiB, at most recv_buffer */
+    size_t recv_buffer;               /* the window we advertise at first: 2 MiB */
+    size_t
+        recv_buffer_max; /* what it may grow to as the path needs it: 16 MiB, or recv_buffer when that is given */
+    size_t max_message_size; /* largest message accepted from the peer: 256 KiB, at most recv_buffer_max */
     pl_sctp_congestion congestion; /* PL_SCTP_CONGESTION_CUBIC_BDP */
     int64_t rto_initial_us;        /* 1 s */
     int64_t rto_min_us;            /* 300 ms (RFC 9260 says 1 s; see docs/rfc/sctp.md) */
@@ -97,7 +99,7 @@ typedef enum pl_sctp_event_kind {
     PL_SCTP_EVENT_RESET_IN,  /* the peer has closed its stream sid; its messages were all taken before */
     PL_SCTP_EVENT_RESET_OUT, /* our stream sid is reset: error PL_OK, or PL_ENOTSUP when the peer refused */
     PL_SCTP_EVENT_BUFFERED_LOW, /* pl_sctp_buffered(sid) has fallen to its threshold */
-    PL_SCTP_EVENT_WRITABLE /* after PL_EAGAIN from a send: at most half of the send buffer is taken now */
+    PL_SCTP_EVENT_WRITABLE /* after PL_EAGAIN from a send: at most three quarters of the send buffer are taken */
 } pl_sctp_event_kind;
 
 typedef struct pl_sctp_event {

@@ -48,16 +48,26 @@ const pl_sctp_msg *pl_sctp_peek(const pl_sctp *s)
 /* 6.2: a window that was more than half closed and has opened by an eighth is worth telling. */
 static void tell_window(pl_sctp *s)
 {
-    size_t rwnd = pl_sctp_rwnd(s), full = s->conf.recv_buffer;
+    size_t rwnd = pl_sctp_rwnd(s), full = s->window.size;
     if (!s->ended && s->state >= PL_SCTP_ESTABLISHED && s->told_rwnd < full / 2 && rwnd > s->told_rwnd &&
         rwnd - s->told_rwnd >= full / 8)
         pl_sctp_sack_at_once(&s->in, s->now_us);
+}
+
+/* Who only receives knows no round trip until it asks for one; it does once that could matter. */
+static void size_window(pl_sctp *s, size_t taken)
+{
+    pl_sctp_window_taken(&s->window, taken, s->now_us, s->rto.min_rtt_us);
+    if (s->rto.min_rtt_us == 0 && s->window.taken > s->window.size / 16 && !s->heartbeat_out &&
+        s->state == PL_SCTP_ESTABLISHED && s->window.size < s->window.max)
+        s->wants |= PL_SCTP_WANT_HEARTBEAT;
 }
 
 bool pl_sctp_recv(pl_sctp *s, pl_sctp_msg *out)
 {
     if (!pl_sctp_reassembly_take(&s->re, out))
         return false;
+    size_window(s, out->len);
     tell_window(s);
     return true;
 }

@@ -40,12 +40,12 @@ static bool make_room(pl_sctp *s, const pl_sctp_data *d)
 {
     size_t need = pl_sctp_fragment_cost(d->len);
     bool next = d->tsn == s->in.cumulative_tsn + 1;
-    if (s->re.held + need <= s->conf.recv_buffer)
+    if (s->re.held + need <= s->window.size)
         return true;
     if (!next || s->re.ready)
         return false;
     uint32_t tsn;
-    while (s->re.held + need > s->conf.recv_buffer + s->conf.recv_buffer / 10 &&
+    while (s->re.held + need > s->window.size + s->window.size / 10 &&
            pl_sctp_reassembly_renege(&s->re, s->in.cumulative_tsn, s->in.highest_tsn, &tsn))
         pl_sctp_sack_renege(&s->in, tsn);
     return s->re.held + pl_sctp_reassembly_growth(&s->re, d) <= pl_sctp_hard_limit(s);

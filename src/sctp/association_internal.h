@@ -26,6 +26,7 @@
 #include "sctp/rto.h"
 #include "sctp/sack.h"
 #include "sctp/streams.h"
+#include "sctp/window.h"
 
 /* Chunks that the next packets must carry. */
 enum {
@@ -112,6 +113,7 @@ struct pl_sctp {
 
     pl_sctp_sack in;
     pl_sctp_reassembly re;
+    pl_sctp_window window;
     size_t told_rwnd;
     pl_sctp_reset reset;
 
