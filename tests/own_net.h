@@ -51,13 +51,16 @@ static inline void own_net_enter(bool mounts)
     own_net_ip("link set lo up");
 }
 
-/* An interface that is up, with an IPv4 address and its prefix length; a veth, because every kernel has those. */
+/* An interface that is up, with an IPv4 address and its prefix length; a veth, because every kernel has those. It makes
+ * itself no IPv6 address, which would come a second later than all else. */
 static inline void own_net_add(const char *name, const char *address)
 {
     char args[200];
     snprintf(args, sizeof args, "link add %s type veth peer name %s_", name, name);
     own_net_ip(args);
-    snprintf(args, sizeof args, "link set %s_ up", name);
+    snprintf(args, sizeof args, "link set %s addrgenmode none", name);
+    own_net_ip(args);
+    snprintf(args, sizeof args, "link set %s_ addrgenmode none up", name);
     own_net_ip(args);
     snprintf(args, sizeof args, "addr add %s dev %s", address, name);
     own_net_ip(args);
