@@ -171,6 +171,7 @@ static pl_err do_close(peer_call *c, pl_pc *core, int64_t now_us)
 {
     peer_send_queued(c->p);
     pl_pc_close(core, now_us);
+    c->p->closing = true;
     return PL_OK;
 }
 

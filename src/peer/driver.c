@@ -68,6 +68,8 @@ void peer_pump(pl_peer_connection *p)
         peer_take_events(p);
     } while (p->again);
     p->pumping = false;
+    if (p->core && p->closing)
+        pl_ice_io_close(p->io); /* the last words have gone */
     if (p->core)
         pl_timer_set(p->factory->net, &p->timer, pl_pc_next_us(p->core));
     peer_unref(p);

@@ -58,7 +58,7 @@ struct pl_peer_connection {
     /* net */
     pl_pc *core;   /* NULL once freed */
     pl_ice_io *io; /* as long as the core */
-    bool gathered, pumping, again;
+    bool gathered, pumping, again, closing;
     pl_timer timer;
     pl_wake kick; /* outboxes or the send queue have something */
     pl_list busy; /* channels with bytes in the core */
