@@ -27,6 +27,8 @@ struct sim_ice_net {
     sim_ice_service services[SERVERS_MAX];
     sim_link *core; /* what services have said */
     size_t n_hosts, n_servers, n_services;
+    const host *speaker; /* whose packet is routed; NULL: a server's */
+    bool parted;
     uint16_t next_port, next_outer_port;
 };
 
@@ -120,6 +122,11 @@ void sim_ice_outer_nat(sim_ice_net *net, int n, sim_nat_dependence map, sim_nat_
     };
 }
 
+void sim_ice_part(sim_ice_net *net, bool parted)
+{
+    net->parted = parted;
+}
+
 void sim_ice_block_udp(sim_ice_net *net, int n, bool blocked)
 {
     net->hosts[n].udp_blocked = blocked;
@@ -205,10 +212,10 @@ static bool is_behind_nat(const host *h, const pl_addr *inner)
 
 /* ---- the core of the net: between the uplinks and the downlinks ---- */
 
-static void deliver(host *h, int64_t now_us, uint8_t proto, const pl_addr *from, const pl_addr *to,
-                    const void *data, size_t len)
+static void deliver(sim_ice_net *net, host *h, int64_t now_us, uint8_t proto, const pl_addr *from,
+                    const pl_addr *to, const void *data, size_t len)
 {
-    if (h->udp_blocked && proto == PL_UDP)
+    if ((h->udp_blocked && proto == PL_UDP) || (net->parted && net->speaker && net->speaker != h))
         return;
     for (size_t i = 0; i < h->n_ifaces; i++) {
         if (pl_addr_eq(&h->iface[i], to)) {
@@ -226,6 +233,7 @@ static void route_public(sim_ice_net *net, int64_t now_us, uint8_t proto, const 
     for (size_t i = 0; i < net->n_services; i++) {
         const sim_ice_service *s = &net->services[i];
         if (s->owns(s->ctx, to)) {
+            net->speaker = NULL;
             s->hears(s->ctx, now_us, &(pl_path){ .local = *to, .remote = *from, .proto = proto }, data, len);
             return;
         }
@@ -235,6 +243,7 @@ static void route_public(sim_ice_net *net, int64_t now_us, uint8_t proto, const 
         if (!pl_addr_eq(&net->servers[i], to))
             continue;
         size_t n = pl_stun_respond(NULL, NULL, data, len, from, out, sizeof out);
+        net->speaker = NULL;
         if (n)
             route_public(net, now_us, proto, to, from, out, n);
         return;
@@ -250,9 +259,9 @@ static void route_public(sim_ice_net *net, int64_t now_us, uint8_t proto, const 
                 break;
         }
         if (way == SIM_NAT_PASSED)
-            deliver(h, now_us, proto, from, &inner, data, len);
+            deliver(net, h, now_us, proto, from, &inner, data, len);
         else if (way == SIM_NAT_UNKNOWN && !is_behind_nat(h, to))
-            deliver(h, now_us, proto, from, to, data, len);
+            deliver(net, h, now_us, proto, from, to, data, len);
     }
 }
 
@@ -272,7 +281,7 @@ static void route(sim_ice_net *net, int64_t now_us, host *h, uint8_t proto, cons
         return;
     for (size_t i = 0; i < net->n_hosts; i++)
         if (pl_addr_is_private(to) && same_realm(h, &net->hosts[i]))
-            deliver(&net->hosts[i], now_us, proto, from, to, data, len);
+            deliver(net, &net->hosts[i], now_us, proto, from, to, data, len);
     if (pl_addr_is_private(to))
         return;
     for (size_t i = 0; i < h->n_nats && pl_addr_is_private(&source); i++)
@@ -311,6 +320,7 @@ static int64_t step(sim_ice_net *net, int64_t now_us)
     if (ticking)
         ticking->ticks(ticking->ctx, at_us);
     else if (sim_link_recv(arriving, at_us, &path, data, sizeof data, &len)) {
+        net->speaker = first;
         if (first)
             route(net, at_us, first, path.proto, &path.local, &path.remote, data, len);
         else

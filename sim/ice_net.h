@@ -35,6 +35,8 @@ void sim_ice_isolate(sim_ice_net *net, int host);
 /* A second NAT behind the first, as a carrier has it; the first one's outer address is then a private one. */
 void sim_ice_outer_nat(sim_ice_net *net, int host, sim_nat_dependence mapping, sim_nat_dependence filtering,
                        const char *public_ip);
+/* The hosts do not reach each other any more, or do again; servers they still reach. */
+void sim_ice_part(sim_ice_net *net, bool parted);
 /* No datagram of its gets out, and none in. */
 void sim_ice_block_udp(sim_ice_net *net, int host, bool blocked);
 /* The interface is gone: nothing reaches that address any more. */

@@ -353,6 +353,7 @@ void pl_ice_on_use_candidate(pl_ice *ice, ice_pair *p, uint32_t number);
 void pl_ice_on_invalid(pl_ice *ice, ice_pair *p);
 void pl_ice_consider(pl_ice *ice, ice_session *s); /* nominate now, if it is time */
 ice_pair *pl_ice_nominated(const ice_session *s);
+int pl_ice_rank(const ice_pair *p);                          /* how direct it is */
 bool pl_ice_move(pl_ice *ice, ice_pair *p, const char *why); /* controlling: nominates another pair */
 
 /* ---- consent.c: is the peer still there ---- */

@@ -87,12 +87,17 @@ void pl_ice_keep_peer_moves(pl_ice *ice, const ice_pair *p)
         pl_ice_consent_hurry(ice, s);
 }
 
-/* ---- which is faster ---- */
+/* ---- which is better ---- */
 
-static bool is_faster(const ice_pair *p, const ice_pair *selected)
+/* Faster by much, or more direct and not slower by much: a call that had to leave its direct path comes back to it. */
+static bool is_better(const ice_pair *p, const ice_pair *selected)
 {
     int64_t gain_us = selected->srtt_us - p->srtt_us;
-    if (!p->srtt_us || !selected->srtt_us || gain_us <= FASTER_US)
+    if (!p->srtt_us || !selected->srtt_us)
+        return false;
+    if (pl_ice_rank(p) > pl_ice_rank(selected))
+        return gain_us > -selected->srtt_us;
+    if (gain_us <= FASTER_US)
         return false;
     bool to_relay = pl_ice_pair_is_relayed(p) && !pl_ice_pair_is_relayed(selected);
     return to_relay ? gain_us > selected->srtt_us / 2 : gain_us > selected->srtt_us / 5;
@@ -103,9 +108,9 @@ void pl_ice_keep_measured(pl_ice *ice, ice_pair *p)
     ice_session *s = p->session;
     if (!compares(ice, s) || p == s->selected || ice->conf.switch_us == PL_NEVER)
         return;
-    p->n_faster = is_faster(p, s->selected) ? p->n_faster + (p->n_faster < FASTER_TIMES) : 0;
+    p->n_faster = is_better(p, s->selected) ? p->n_faster + (p->n_faster < FASTER_TIMES) : 0;
     if (p->n_faster == FASTER_TIMES && ice->now_us - s->moved_us >= ice->conf.switch_us &&
-        pl_ice_move(ice, p, "it is faster"))
+        pl_ice_move(ice, p, "it is better"))
         p->n_faster = 0;
 }
 

@@ -82,8 +82,8 @@ static void nominate(pl_ice *ice, ice_pair *p)
     }
 }
 
-/* UDP before TCP before relays: what a call moves to without asking how fast it is. */
-static int rank(const ice_pair *p)
+/* UDP before TCP before relays: what a call moves to without asking how much faster it is. */
+int pl_ice_rank(const ice_pair *p)
 {
     return pl_ice_pair_is_relayed(p) ? 0 : p->base->proto == PL_TCP ? 1 : 2;
 }
@@ -114,7 +114,7 @@ static void join(pl_ice *ice, ice_session *s, ice_pair *p)
     const ice_pair *out = nomination_out(s), *best = out ? out : pl_ice_nominated(s);
     if (pl_ice_nominated(s))
         pl_ice_keep_start(ice, s);
-    if (best && best != p && rank(p) > rank(best) && may_nominate(ice, s))
+    if (best && best != p && pl_ice_rank(p) > pl_ice_rank(best) && may_nominate(ice, s))
         ask_for(ice, s, p);
 }
 
@@ -200,7 +200,7 @@ static int64_t last_call_us(const pl_ice *ice, const ice_session *s, const ice_p
  * nevertheless, the call can still move. */
 static int64_t chance_over_us(const ice_pair *p, const ice_pair *best, int64_t last_us)
 {
-    bool more_direct = rank(p) > rank(best);
+    bool more_direct = pl_ice_rank(p) > pl_ice_rank(best);
     if (p->state != PL_ICE_PAIR_IN_PROGRESS || !p->first_check_us || more_direct)
         return last_us;
     int64_t more_us = pl_ice_pair_is_far(p) ? best->rtt_us / 2 : 0;

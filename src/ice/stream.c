@@ -109,7 +109,7 @@ void pl_ice_stream_down(pl_ice *ice, int64_t now_us, uint32_t stream)
 
 /* ---- connections the peer opened ---- */
 
-static ice_pair *accepted_pair(const pl_ice *ice, const ice_session *s, const pl_path *path)
+static ice_pair *accepted_pair(const ice_session *s, const pl_path *path)
 {
     PL_EACH (n, &s->pairs) {
         ice_pair *p = pl_of(n, ice_pair, in_pairs);
@@ -118,7 +118,6 @@ static ice_pair *accepted_pair(const pl_ice *ice, const ice_session *s, const pl
             pl_addr_eq(&p->remote->addr, &path->remote))
             return p;
     }
-    (void)ice;
     return NULL;
 }
 
@@ -127,7 +126,7 @@ void pl_ice_accepted_down(pl_ice *ice, int64_t now_us, const pl_path *path)
     ice_session *sessions[] = { ice->cur, ice->prev };
     ice->now_us = now_us;
     for (int i = 0; i < 2; i++) {
-        ice_pair *p = sessions[i] ? accepted_pair(ice, sessions[i], path) : NULL;
+        ice_pair *p = sessions[i] ? accepted_pair(sessions[i], path) : NULL;
         if (p)
             pl_ice_pair_give_up(ice, p, "the peer has closed its connection");
     }
@@ -136,9 +135,9 @@ void pl_ice_accepted_down(pl_ice *ice, int64_t now_us, const pl_path *path)
 
 bool pl_ice_wants_accepted(const pl_ice *ice, const pl_path *path)
 {
-    const ice_pair *p = accepted_pair(ice, ice->cur, path);
+    const ice_pair *p = accepted_pair(ice->cur, path);
     if (!p && ice->prev)
-        p = accepted_pair(ice, ice->prev, path);
+        p = accepted_pair(ice->prev, path);
     return p && !ice->closed && p->state != PL_ICE_PAIR_FAILED && (p->valid || !pl_ice_nominated(p->session));
 }
 

@@ -260,6 +260,43 @@ PL_TEST(a_relay_dies_and_another_takes_over)
     }
 }
 
+/* The direct path dies: the relay, kept alive beside it, takes over. It works again: the call comes back to it. */
+PL_TEST(a_relay_helps_out)
+{
+    world w = world_new(55, SIM_NAT_FULL_CONE, SIM_NAT_PORT_RESTRICTED);
+    for (int k = 0; k < 2; k++)
+        sim_ice_peer_turn(w.call, k, &w.server[0], PL_UDP, false);
+    sim_ice_call_start(w.call);
+    connected_and_agreed(w.call, PL_SEC(5), 55);
+    sim_ice_call_run(w.call, PL_SEC(10));
+    PL_OKAY(!relayed(w.call, 0) && !relayed(w.call, 1));
+    sim_ice_part(w.call->net, true);
+    sim_ice_call_run(w.call, PL_SEC(9)); /* a consent interval and a moment's doubt */
+    PL_OKAY(relayed(w.call, 0) && relayed(w.call, 1));
+    PL_OKAY(sim_ice_call_agrees(w.call));
+    sim_ice_call_run(w.call, PL_SEC(60));
+    PL_OKAY(relayed(w.call, 0));
+    sim_ice_part(w.call->net, false);
+    sim_ice_call_run(w.call, PL_SEC(60));
+    for (int k = 0; k < 2; k++) {
+        PL_OKAY(sim_ice_peer_connected(w.call, k));
+        PL_EQ(w.call->peer[k].failed_us, PL_NEVER);
+    }
+    world_free(&w);
+    w = world_new(56, SIM_NAT_FULL_CONE, SIM_NAT_PORT_RESTRICTED);
+    for (int k = 0; k < 2; k++)
+        sim_ice_peer_turn(w.call, k, &w.server[0], PL_UDP, false);
+    sim_ice_call_start(w.call);
+    connected_and_agreed(w.call, PL_SEC(5), 56);
+    sim_ice_part(w.call->net, true);
+    sim_ice_call_run(w.call, PL_SEC(10));
+    sim_ice_part(w.call->net, false); /* soon enough: the direct pair is still kept */
+    sim_ice_call_run(w.call, PL_SEC(60));
+    PL_OKAY(!relayed(w.call, 0) && !relayed(w.call, 1));
+    PL_OKAY(sim_ice_call_agrees(w.call));
+    world_free(&w);
+}
+
 /* A server that restarts knows nothing of us: a new allocation, new pairs, no application. */
 PL_TEST(a_relay_that_restarts)
 {
@@ -313,5 +350,5 @@ PL_TEST(closing_returns_the_allocation)
 PL_TESTS(t(udp_is_blocked_on_one_side_or_both), t(connections_are_a_fallback),
          t(only_connections_are_offered), t(a_lost_connection_to_the_server),
          t(ip4_meets_ip6_through_a_relay), t(hairpinning_or_a_relay), t(a_home_behind_a_carrier),
-         t(a_relay_dies_and_another_takes_over), t(a_relay_that_restarts), t(nobody_lets_us_in),
-         t(closing_returns_the_allocation))
+         t(a_relay_dies_and_another_takes_over), t(a_relay_helps_out), t(a_relay_that_restarts),
+         t(nobody_lets_us_in), t(closing_returns_the_allocation))
