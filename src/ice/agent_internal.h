@@ -26,7 +26,7 @@ enum {
 };
 
 #define ICE_FOUNDATION_US    PL_MS(500)
-#define ICE_AGAIN_US         PL_MS(15)
+#define ICE_AGAIN_US         PL_MS(13)
 #define ICE_AGAIN_RELAYED_US PL_MS(60)
 #define ICE_SILENCE_US                                                                                       \
     PL_SEC(1) /* UDP is blocked when it is silent so long and a connection has brought a relay */

@@ -38,14 +38,14 @@ PL_TEST(grace_for_better_pairs)
         d = next_out(&m);
         memcpy(worse_wire, d.data, d.len);
         PL_EQ(pl_stun_parse(&worse, worse_wire, d.len), PL_OK);
-        now_us += PL_MS(13);
+        now_us += PL_MS(12);
         answer_it(&worse, "192.0.2.8:8", 0, their_pwd);
         pl_path path;
         PL_OKAY(pl_ice_selected(ice, &path)); /* early data may go there */
         PL_EQ(path.remote.port, 8);
         PL_OKAY(!anything_out());
         PL_EQ(pl_ice_next_us(ice),
-              now_us + PL_MS(2)); /* the better one is asked again, as the first may be lost */
+              now_us + PL_MS(1)); /* the better one is asked again, as the first may be lost */
         PL_OKAY(!anything_out());
         if (better_answers) {
             now_us += PL_MS(1);
@@ -54,8 +54,8 @@ PL_TEST(grace_for_better_pairs)
             now_us += PL_MS(4);
             next_out(&m);
             PL_EQ(pl_ice_next_us(ice),
-                  now_us + 2500); /* the worse one's 13 ms and half of that have passed */
-            now_us += 2500;
+                  now_us + 2000); /* the worse one's 12 ms and half of that have passed */
+            now_us += 2000;
             pl_ice_tick(ice, now_us);
         }
         d = next_out(&m);
