@@ -6,6 +6,7 @@
 enum { KEPT_MAX = 3, KEPT_PER_BASE = 2, FASTER_TIMES = 3 };
 #define FASTER_US  PL_MS(10) /* a move is not worth less */
 #define STALE_US   PL_SEC(30)
+#define MISSED_US  PL_SEC(20) /* between two tries of a better pair that was lost */
 #define UNHEARD_US PL_MS(100) /* while the peer is busy elsewhere the selected pair is doubtful */
 
 static bool compares(const pl_ice *ice, const ice_session *s)
@@ -116,9 +117,31 @@ void pl_ice_keep_measured(pl_ice *ice, ice_pair *p)
 
 /* ---- time ---- */
 
+/* A way that has worked once and is more direct than the selected one. */
+static bool is_missed(const ice_pair *p)
+{
+    const ice_pair *selected = p->session->selected;
+    return !p->valid && p->srtt_us && p->state == PL_ICE_PAIR_FAILED &&
+           pl_ice_rank(p) > pl_ice_rank(selected);
+}
+
+static void try_again(pl_ice *ice, ice_pair *p)
+{
+    bool due = p->keep_at_us && ice->now_us >= p->keep_at_us;
+    if (due || !p->keep_at_us)
+        p->keep_at_us = ice->now_us + MISSED_US;
+    if (!due)
+        return;
+    p->n_checks = 0;
+    pl_ice_pair_enter(ice, p, PL_ICE_PAIR_WAITING, "it was better");
+    pl_ice_trigger(ice, p);
+}
+
 static void keep_alive(pl_ice *ice, ice_pair *p)
 {
-    if (!p->keep_at_us || ice->now_us < p->keep_at_us)
+    if (is_missed(p))
+        try_again(ice, p);
+    if (!p->valid || !p->keep_at_us || ice->now_us < p->keep_at_us)
         return;
     p->keep_at_us = pl_ice_consent_interval_us(ice);
     if (ice->now_us - p->answered_us > STALE_US)
@@ -145,7 +168,8 @@ int64_t pl_ice_keep_next_us(const pl_ice *ice, const ice_session *s)
     if (compares(ice, s))
         PL_EACH (n, &s->pairs) {
             const ice_pair *p = pl_of(n, ice_pair, in_pairs);
-            next_us = pl_min_us(next_us, p->keep_at_us ? p->keep_at_us : PL_NEVER);
+            bool waits = p->keep_at_us && (p->valid || is_missed(p));
+            next_us = pl_min_us(next_us, waits ? p->keep_at_us : PL_NEVER);
         }
     if (!s->looked && s == ice->cur)
         next_us = pl_min_us(next_us, pl_ice_consent_weak_at_us(s));
