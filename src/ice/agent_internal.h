@@ -291,6 +291,7 @@ void pl_ice_relay_conclude(pl_ice *ice, ice_turn *t); /* after anything was done
 /* ---- relay_data.c: peers and data of those allocations ---- */
 void pl_ice_relay_permit(pl_ice *ice, const ice_base *b, const pl_addr *peer);
 bool pl_ice_relay_may_check(pl_ice *ice, const ice_pair *p);
+bool pl_ice_relay_denies(const ice_pair *p);
 void pl_ice_relay_bind(pl_ice *ice, const ice_pair *p);
 void pl_ice_relay_unbind(pl_ice *ice, const ice_pair *p);
 void pl_ice_relay_probe(pl_ice *ice, const ice_pair *p);

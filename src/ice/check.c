@@ -249,7 +249,9 @@ static bool is_ready(pl_ice *ice, ice_pair *p)
     pl_list_remove(&p->in_triggered);
     if (!p->valid && p->state != PL_ICE_PAIR_IN_PROGRESS)
         pl_ice_pair_enter(ice, p, PL_ICE_PAIR_WAITING, "its turn");
-    if (!may)
+    if (!may && pl_ice_relay_denies(p))
+        pl_ice_pair_give_up(ice, p, "the relay does not permit this peer");
+    else if (!may)
         p->hold_us = p->hold_us ? ice->now_us + PERMISSION_MORE_US : ice->now_us + PERMISSION_US;
     else if (!p->stream)
         dial(ice, p);

@@ -34,6 +34,12 @@ bool pl_ice_relay_may_check(pl_ice *ice, const ice_pair *p)
            (is == PL_TURN_PERMIT_ASKED && !is_doubtful(p->base, &p->remote->addr));
 }
 
+bool pl_ice_relay_denies(const ice_pair *p)
+{
+    const pl_turn *core = p->base->turn ? p->base->turn->core : NULL;
+    return core && pl_turn_permission_of(core, &p->remote->addr) == PL_TURN_PERMIT_DENIED;
+}
+
 /* The selected pair of a relay gets a channel: 4 bytes a packet instead of 36. */
 void pl_ice_relay_bind(pl_ice *ice, const ice_pair *p)
 {
