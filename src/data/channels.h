@@ -35,9 +35,9 @@ typedef enum pl_data_event_kind {
     PL_DATA_EVENT_MESSAGE,      /* message has arrived */
     PL_DATA_EVENT_BUFFERED_LOW, /* its buffered amount fell to the threshold */
     PL_DATA_EVENT_WRITABLE, /* after PL_EAGAIN: a quarter of the connection's buffer is free again; channel NULL */
-    PL_DATA_EVENT_CLOSING,  /* the peer began closing it */
-    PL_DATA_EVENT_CLOSED,   /* `channel` is closed: error PL_OK, or why. Last event of a channel */
-    PL_DATA_EVENT_FAILED    /* the association is over with error and reason (PL_OK: the peer shut it down),
+    PL_DATA_EVENT_CLOSING, /* the peer began closing it */
+    PL_DATA_EVENT_CLOSED,  /* `channel` is closed: error PL_OK, or why. Last event of a channel */
+    PL_DATA_EVENT_FAILED   /* the association is over with error and reason (PL_OK: the peer shut it down),
                                    and not by pl_data_close; the channels' CLOSED came before */
 } pl_data_event_kind;
 

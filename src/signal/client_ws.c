@@ -5,9 +5,9 @@
 #include "crypto/base64.h"
 #include "net/resolve.h"
 #include "net/tcp.h"
+#include "net/tls.h"
 #include "signal/client_internal.h"
 #include "signal/http_request.h"
-#include "net/tls.h"
 #include "signal/websocket.h"
 #include "signal/ws_protocol.h"
 

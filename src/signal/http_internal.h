@@ -8,10 +8,10 @@
 #include "base/log.h"
 #include "net/loop.h"
 #include "net/tcp.h"
+#include "net/tls.h"
 #include "signal/classic.h"
 #include "signal/http_server.h"
 #include "signal/limits.h"
-#include "net/tls.h"
 #include "signal/websocket.h"
 #include "signal/ws_protocol.h"
 

@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "crypto/cert.h"
-#include "peerline/log.h"
 #include "net/tls.h"
+#include "peerline/log.h"
 
 typedef struct world {
     char cert_file[32];
