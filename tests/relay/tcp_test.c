@@ -225,8 +225,8 @@ PL_TEST(peers_connect)
     rig_link *l = peer_connects(&peer);
     PL_OKAY(l != NULL);
     rig_packet p;
-    pl_stun_msg m;
-    pl_addr from;
+    pl_stun_msg m = { 0 };
+    pl_addr from = { 0 };
     PL_OKAY(rig_take(g, &p) && !pl_stun_parse(&m, p.data, p.len) && p.conn == c.conn);
     PL_EQ(m.method, PL_STUN_CONNECTION_ATTEMPT);
     PL_EQ(m.cls, PL_STUN_INDICATION);

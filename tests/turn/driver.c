@@ -53,15 +53,17 @@ static pl_addr from_sockaddr(const struct sockaddr_storage *in)
 {
     pl_addr a = { 0 };
     if (in->ss_family == AF_INET6) {
-        const struct sockaddr_in6 *six = (const struct sockaddr_in6 *)in;
+        struct sockaddr_in6 six;
+        memcpy(&six, in, sizeof six);
         a.family = PL_AF_IP6;
-        a.port = ntohs(six->sin6_port);
-        memcpy(a.ip, &six->sin6_addr, 16);
+        a.port = ntohs(six.sin6_port);
+        memcpy(a.ip, &six.sin6_addr, 16);
     } else {
-        const struct sockaddr_in *four = (const struct sockaddr_in *)in;
+        struct sockaddr_in four;
+        memcpy(&four, in, sizeof four);
         a.family = PL_AF_IP4;
-        a.port = ntohs(four->sin_port);
-        memcpy(a.ip, &four->sin_addr, 4);
+        a.port = ntohs(four.sin_port);
+        memcpy(a.ip, &four.sin_addr, 4);
     }
     return a;
 }
@@ -77,7 +79,7 @@ static pl_addr own_address(int fd)
 /* A socket bound to a; -1 when that cannot be. */
 static int bound(const pl_addr *a, int type)
 {
-    struct sockaddr_storage ss;
+    struct sockaddr_storage ss = { 0 };
     socklen_t len = to_sockaddr(a, &ss);
     int fd = socket(ss.ss_family, type | SOCK_CLOEXEC, 0);
     if (fd >= 0 && bind(fd, (struct sockaddr *)&ss, len) == 0)
@@ -98,7 +100,7 @@ int driver_udp(const char *ip, pl_addr *at)
 
 static int connected(const pl_addr *to, uint8_t proto)
 {
-    struct sockaddr_storage ss;
+    struct sockaddr_storage ss = { 0 };
     socklen_t len = to_sockaddr(to, &ss);
     int on = 1, fd = socket(ss.ss_family, (proto == PL_TCP ? SOCK_STREAM : SOCK_DGRAM) | SOCK_CLOEXEC, 0);
     PL_GE(fd, 0);
@@ -127,7 +129,7 @@ size_t peer_recv(int fd, pl_addr *from, void *data, size_t cap)
 
 void peer_send(int fd, const pl_addr *to, const void *data, size_t len)
 {
-    struct sockaddr_storage ss;
+    struct sockaddr_storage ss = { 0 };
     socklen_t ss_len = to_sockaddr(to, &ss);
     PL_EQ(sendto(fd, data, len, 0, (struct sockaddr *)&ss, ss_len), len);
 }
@@ -190,7 +192,7 @@ static void take(driver *d, const uint8_t *pkt, size_t len)
 static void follow(driver *d)
 {
     const pl_path *path = pl_turn_get_path(d->t);
-    struct sockaddr_storage ss;
+    struct sockaddr_storage ss = { 0 };
     socklen_t len = to_sockaddr(&path->remote, &ss);
     if (d->proto == PL_UDP)
         PL_EQ(connect(d->fd, (struct sockaddr *)&ss, len), 0);
