@@ -260,6 +260,11 @@ function newCall(peer, name) {
 
 async function startCall(peer) {
   if (call) return;
+  if (ringing?.peer === peer) { // they were faster: to call back is to accept
+    await accept();
+    return;
+  }
+  decline(); // whoever else is calling need not wait
   const name = rooms.peers.get(peer);
   const c = newCall(peer, name);
   cover(`Calling ${name}`, 'Waiting for an answer…', name);

@@ -130,6 +130,19 @@ test('a call can be declined, given up, and made again', { timeout: 60000 }, asy
   assert.deepEqual(ann.errors, []);
 });
 
+test('who calls back the one who rings has accepted', { timeout: 60000 }, async () => {
+  const ann = await open('Ann');
+  const bob = await open('Bob');
+  await callButton(ann, 'Bob').click();
+  await bob.getByText('Ann is calling you').waitFor();
+  await callButton(bob, 'Ann').click();
+  for (const page of [ann, bob]) {
+    await page.waitForFunction(() => document.querySelector('#state').textContent === 'Connected');
+    assert.ok(await page.locator('#banner').isHidden());
+  }
+  assert.deepEqual([...ann.errors, ...bob.errors], []);
+});
+
 test('both call at the same moment', { timeout: 60000 }, async () => {
   const ann = await open('Ann');
   const bob = await open('Bob');
