@@ -359,7 +359,10 @@ static bool attach_by_ip(int fd, bool v6, unsigned n)
     code[len++] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_RSH | BPF_K, 16);
     code[len++] = (struct sock_filter)BPF_STMT(BPF_ALU | BPF_MOD | BPF_K, n);
     code[len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_A, 0);
-    struct sock_fprog prog = { .len = len, .filter = code };
+    struct sock_fprog prog;
+    memset(&prog, 0, sizeof prog); /* the kernel is shown its padding, too */
+    prog.len = len;
+    prog.filter = code;
     return setsockopt(fd, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &prog, sizeof prog) == 0;
 }
 

@@ -246,8 +246,8 @@ static void name_server_start(name_server *s)
         PL_GE(fd, 0);
         PL_OKAY(write(fd, "nameserver 127.0.0.53\n", 22) == 22);
         close(fd);
-        PL_EQ(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL), 0);
-        PL_EQ(mount(file, "/etc/resolv.conf", NULL, MS_BIND, NULL), 0);
+        PL_EQ(mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL), 0);
+        PL_EQ(mount(file, "/etc/resolv.conf", "none", MS_BIND, NULL), 0);
         unlink(file);
     }
     PL_EQ(pthread_create(&s->thread, NULL, serve, s), 0);

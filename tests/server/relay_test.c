@@ -415,7 +415,8 @@ PL_TEST(no_port_left_is_508_and_a_port_given_back_is_used_again)
         PL_EQ(help_turn_allocate(t[i], &relayed), i < 4 ? 0 : 508);
     }
     PL_EQ(help_turn_refresh(t[0], 0), 0);
-    int code = 508; /* the port is free again a moment after its owner has been told, perhaps on another thread */
+    int code =
+        508; /* the port is free again a moment after its owner has been told, perhaps on another thread */
     for (int i = 0; i < 100 && code == 508; i++)
         code = help_turn_allocate(t[4], &relayed);
     PL_EQ(code, 0);
