@@ -66,7 +66,7 @@ static void sctp_chunks(int to, bool data)
     pl_sctp_packet_begin(&w, &(pl_sctp_header){ 5000, 5000, s->my_tag });
     pl_sctp_data chunk = { .tsn = s->in.cumulative_tsn + 1 + (tsn & 15),
                            .sid = sid & 7,
-                           .ssn = tsn >> 4,
+                           .mid = tsn >> 4,
                            .ppid = 50 + (uint32_t)(sid >> 4),
                            .flags = flags & 15,
                            .payload = bytes,

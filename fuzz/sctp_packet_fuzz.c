@@ -122,7 +122,7 @@ static void put_data(fz *in, pl_wr *w)
     static const uint8_t zeros[1200];
     pl_sctp_data d = { .tsn = end[0]->in.cumulative_tsn + u8(in) % 32u - 3u,
                        .sid = u8(in) % 4u,
-                       .ssn = u8(in) % 8u,
+                       .mid = u8(in) % 8u,
                        .ppid = 51,
                        .flags = u8(in) & 15,
                        .payload = zeros,
@@ -153,9 +153,9 @@ static void put_forward(fz *in, pl_wr *w)
     pl_sctp_skip skip[3];
     size_t n = u8(in) % 4;
     for (size_t i = 0; i < n; i++)
-        skip[i] = (pl_sctp_skip){ u8(in) % 4u, u8(in) % 8u };
-    pl_sctp_forward_write(w, end[0]->in.cumulative_tsn + u8(in) % 32u - 2u + (u8(in) == 0 ? 100000u : 0u),
-                          skip, n);
+        skip[i] = (pl_sctp_skip){ .sid = u8(in) % 4u, .mid = u8(in) % 8u };
+    pl_sctp_forward_write(
+        w, false, end[0]->in.cumulative_tsn + u8(in) % 32u - 2u + (u8(in) == 0 ? 100000u : 0u), skip, n);
 }
 
 static void put_reconfig(fz *in, pl_wr *w)

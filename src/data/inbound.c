@@ -255,6 +255,7 @@ static void on_event(pl_data *d, int64_t now_us, const pl_sctp_event *e)
             pl_data_tell(c, PL_TELL_LOW);
         break;
     case PL_SCTP_EVENT_WRITABLE: on_writable(d, now_us); break;
+    case PL_SCTP_EVENT_STREAMS: break; /* channels ask for all they may have at once */
     }
 }
 

@@ -36,7 +36,18 @@ typedef enum pl_sctp_congestion {
     PL_SCTP_CONGESTION_RENO,    /* RFC 9260's own */
     PL_SCTP_CONGESTION_CUBIC,   /* RFC 9438 with HyStart++ (RFC 9406) */
     PL_SCTP_CONGESTION_CUBIC_BDP, /* CUBIC that losses without a queue do not push below what the path carries */
+    PL_SCTP_CONGESTION_BBR, /* by a model of the path: its rate and its round trip, in the manner of BBRv3 */
+    PL_SCTP_CONGESTION_LEDBAT, /* yields to whatever else makes a queue, in the manner of LEDBAT++ */
 } pl_sctp_congestion;
+
+/* Whose turn it is among streams with messages (RFC 8260 3). With I-DATA turns are packets, without it whole
+ * messages, since plain DATA cannot interleave. */
+typedef enum pl_sctp_scheduler {
+    PL_SCTP_SCHEDULER_DEFAULT,     /* PL_SCTP_SCHEDULER_FAIR */
+    PL_SCTP_SCHEDULER_ROUND_ROBIN, /* one after the other */
+    PL_SCTP_SCHEDULER_PRIORITY,    /* the highest priority first, round robin within one */
+    PL_SCTP_SCHEDULER_FAIR         /* weighted fair queueing: bytes in proportion to priorities */
+} pl_sctp_scheduler;
 
 /* A zero means the default, which is said behind each. */
 typedef struct pl_sctp_conf {
@@ -50,6 +61,10 @@ typedef struct pl_sctp_conf {
         recv_buffer_max; /* what it may grow to as the path needs it: 16 MiB, or recv_buffer when that is given */
     size_t max_message_size; /* largest message accepted from the peer: 256 KiB, at most recv_buffer_max */
     pl_sctp_congestion congestion; /* PL_SCTP_CONGESTION_CUBIC_BDP */
+    pl_sctp_scheduler scheduler;   /* PL_SCTP_SCHEDULER_FAIR */
+    bool no_interleaving;          /* I-DATA is not offered to the peer */
+    bool zero_checksum;            /* below us is DTLS, which finds errors: RFC 9653 is offered */
+    size_t mtu_max;                /* what probing may raise the MTU to (RFC 8899); 0: no probing */
     int64_t rto_initial_us;        /* 1 s */
     int64_t rto_min_us;            /* 300 ms (RFC 9260 says 1 s; see docs/rfc/sctp.md) */
     int64_t rto_max_us;            /* 4 s */
@@ -80,14 +95,29 @@ typedef struct pl_sctp_send_opts {
     uint32_t max_retransmits; /* 0 with the flag: sent once */
     int64_t lifetime_us;      /* RFC 3758: give up when so much time has passed since the send; 0: never */
     bool uncounted;           /* bytes of a protocol above us: pl_sctp_buffered leaves them out */
+    bool limit_priority;      /* RFC 7496 3.4: given up when the buffer is full and … */
+    uint32_t buffer_priority; /* … a message of a lower number wants in (0 is the most important) */
 } pl_sctp_send_opts;
 
-/* A message that has arrived whole. The bytes belong to whoever took it, until pl_sctp_msg_free. */
+/* Bytes of the caller's that are sent from where they stand, without a copy: they must stay unchanged until
+ * release(user), which runs once, within a verb of the association, when nothing refers to them any more. */
+typedef struct pl_sctp_lent {
+    const void *data;
+    size_t len;
+    void (*release)(void *user);
+    void *user;
+} pl_sctp_lent;
+
+/* A message that has arrived whole, or a piece of one (pl_sctp_set_pieces). The bytes belong to whoever took
+ * it, until pl_sctp_msg_free. */
 typedef struct pl_sctp_msg {
     uint16_t sid;
     uint32_t ppid;
     bool unordered;
-    uint8_t *data; /* never NULL, also for 0 bytes */
+    bool continues; /* a piece, and not its message's first */
+    bool more;      /* a piece, and not its message's last */
+    bool broken;    /* the last piece (of 0 bytes) of a message whose rest will never come */
+    uint8_t *data;  /* never NULL, also for 0 bytes */
     size_t len;
     void *memory; /* the block that holds data */
 } pl_sctp_msg;
@@ -99,7 +129,8 @@ typedef enum pl_sctp_event_kind {
     PL_SCTP_EVENT_RESET_IN,  /* the peer has closed its stream sid; its messages were all taken before */
     PL_SCTP_EVENT_RESET_OUT, /* our stream sid is reset: error PL_OK, or PL_ENOTSUP when the peer refused */
     PL_SCTP_EVENT_BUFFERED_LOW, /* pl_sctp_buffered(sid) has fallen to its threshold */
-    PL_SCTP_EVENT_WRITABLE /* after PL_EAGAIN from a send: at most three quarters of the send buffer are taken */
+    PL_SCTP_EVENT_WRITABLE, /* after PL_EAGAIN from a send: at most three quarters of the send buffer are taken */
+    PL_SCTP_EVENT_STREAMS /* pl_sctp_add_streams has ended: error PL_OK, or PL_ENOTSUP when the peer refused */
 } pl_sctp_event_kind;
 
 typedef struct pl_sctp_event {
@@ -150,6 +181,26 @@ void pl_sctp_check(const pl_sctp *s);
  * (closed, shutting down, or the stream is being reset), PL_ENOMEM. */
 PL_NODISCARD pl_err pl_sctp_send(pl_sctp *s, int64_t now_us, uint16_t sid, uint32_t ppid, const void *data,
                                  size_t len, const pl_sctp_send_opts *opts);
+/* The same without a copy. On an error release is not called: the bytes are the caller's still. */
+PL_NODISCARD pl_err pl_sctp_send_lent(pl_sctp *s, int64_t now_us, uint16_t sid, uint32_t ppid,
+                                      const pl_sctp_lent *bytes, const pl_sctp_send_opts *opts);
+/* One message given in parts, as many as it takes: the first begins it, the one with `last` ends it (that one
+ * may be of 0 bytes if it is not the first). Between them nothing else may be sent on the stream (PL_ESTATE);
+ * without I-DATA no other stream gets a turn either, so parts should follow each other soon. ppid and opts are
+ * those of the first part. Errors as pl_sctp_send; PL_EAGAIN takes nothing of this part. */
+PL_NODISCARD pl_err pl_sctp_send_part(pl_sctp *s, int64_t now_us, uint16_t sid, uint32_t ppid,
+                                      const void *data, size_t len, bool last, const pl_sctp_send_opts *opts);
+/* Weight or rank of a stream for the scheduler, as RFC 8831 6.4 counts: 128 below normal, 256 normal (every
+ * stream's at first), 512 high, 1024 extra high. Errors: PL_ENOMEM, PL_EINVAL (0). */
+PL_NODISCARD pl_err pl_sctp_set_priority(pl_sctp *s, uint16_t sid, uint16_t priority);
+/* From now on messages of the peer's stream come in pieces as they arrive in order, of any total length:
+ * max_message_size does not bind them. Errors: PL_ENOMEM. */
+PL_NODISCARD pl_err pl_sctp_set_pieces(pl_sctp *s, uint16_t sid, bool on);
+/* Asks for more streams (RFC 6525 5.1.5, 5.1.6): n_out of ours, n_in of the peer's. STREAMS tells the end.
+ * Errors: PL_ESTATE (not up, or a request is under way), PL_ENOTSUP, PL_EINVAL (above PL_SCTP_STREAM_MAX). */
+PL_NODISCARD pl_err pl_sctp_add_streams(pl_sctp *s, int64_t now_us, uint16_t n_out, uint16_t n_in);
+/* The packets take another path now: round trips, window and MTU are learnt anew. */
+void pl_sctp_path_changed(pl_sctp *s, int64_t now_us);
 /* The next whole message, in order of completion; taking it opens the window again. */
 bool pl_sctp_recv(pl_sctp *s, pl_sctp_msg *out);
 /* Looks at it without taking it; NULL when there is none. Valid until the next verb. */

@@ -123,7 +123,7 @@ static void on_forward(pl_sctp *s, packet *p, pl_rd body)
     pl_sctp_forward f;
     if (!pl_sctp_may_receive(s) || !(s->extensions & PL_SCTP_EXT_FORWARD_TSN))
         return;
-    if (pl_sctp_forward_parse(&f, body) != PL_OK) {
+    if (pl_sctp_forward_parse(&f, body, false) != PL_OK) {
         s->stats.bad_packets++;
         return;
     }

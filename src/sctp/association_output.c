@@ -148,7 +148,7 @@ static void write_chunk(pl_sctp *s, pl_wr *w, const pl_sctp_sent *e, uint32_t ts
     pl_sctp_data d = { .tsn = tsn,
                        .ppid = e->msg->ppid,
                        .sid = e->msg->sid,
-                       .ssn = e->msg->ssn,
+                       .mid = e->msg->ssn,
                        .flags = e->flags,
                        .payload = e->msg->data + e->offset,
                        .len = e->len };
@@ -307,7 +307,7 @@ static void write_forward(pl_sctp *s, pl_wr *w)
     pl_sctp_skip skip[PL_SCTP_SKIP_MAX];
     size_t max = room - 2 < PL_SCTP_SKIP_MAX ? room - 2 : PL_SCTP_SKIP_MAX;
     size_t n = pl_sctp_outstanding_skips(&s->sent, &tsn, skip, max);
-    pl_sctp_forward_write(w, tsn, skip, n);
+    pl_sctp_forward_write(w, false, tsn, skip, n);
 }
 
 /* The time and a nonce: an answer that has not both is none of ours (8.3). */

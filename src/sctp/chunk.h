@@ -10,9 +10,10 @@
 #include "peerline/error.h"
 
 enum {
-    PL_SCTP_HEADER = 12,      /* common header */
-    PL_SCTP_CHUNK_HEADER = 4, /* type, flags, length */
-    PL_SCTP_DATA_HEADER = 16, /* chunk header, TSN, stream, SSN, PPID */
+    PL_SCTP_HEADER = 12,       /* common header */
+    PL_SCTP_CHUNK_HEADER = 4,  /* type, flags, length */
+    PL_SCTP_DATA_HEADER = 16,  /* chunk header, TSN, stream, SSN, PPID */
+    PL_SCTP_IDATA_HEADER = 20, /* chunk header, TSN, stream, reserved, MID, PPID or FSN */
     PL_SCTP_SACK_HEADER = 16
 };
 
@@ -30,8 +31,11 @@ typedef enum pl_sctp_chunk_type {
     PL_SCTP_COOKIE_ECHO = 10,
     PL_SCTP_COOKIE_ACK = 11,
     PL_SCTP_SHUTDOWN_COMPLETE = 14,
-    PL_SCTP_RECONFIG = 130,   /* RFC 6525 */
-    PL_SCTP_FORWARD_TSN = 192 /* RFC 3758 */
+    PL_SCTP_I_DATA = 64,         /* RFC 8260 */
+    PL_SCTP_RECONFIG = 130,      /* RFC 6525 */
+    PL_SCTP_PAD = 132,           /* RFC 4820 */
+    PL_SCTP_FORWARD_TSN = 192,   /* RFC 3758 */
+    PL_SCTP_I_FORWARD_TSN = 194, /* RFC 8260 */
 } pl_sctp_chunk_type;
 
 /* ABORT and SHUTDOWN COMPLETE: the verification tag is the sender's own (RFC 9260 8.5.1). */

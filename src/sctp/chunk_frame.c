@@ -139,8 +139,11 @@ const char *pl_sctp_chunk_str(uint8_t type)
     case PL_SCTP_COOKIE_ECHO: return "COOKIE ECHO";
     case PL_SCTP_COOKIE_ACK: return "COOKIE ACK";
     case PL_SCTP_SHUTDOWN_COMPLETE: return "SHUTDOWN COMPLETE";
+    case PL_SCTP_I_DATA: return "I-DATA";
     case PL_SCTP_RECONFIG: return "RE-CONFIG";
+    case PL_SCTP_PAD: return "PAD";
     case PL_SCTP_FORWARD_TSN: return "FORWARD TSN";
+    case PL_SCTP_I_FORWARD_TSN: return "I-FORWARD-TSN";
     default: return "unknown chunk";
     }
 }

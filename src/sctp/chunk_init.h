@@ -17,6 +17,7 @@ enum {
     PL_SCTP_PARAM_HOST_NAME = 11,
     PL_SCTP_PARAM_ADDRESS_TYPES = 12,
     PL_SCTP_PARAM_ECN = 0x8000,
+    PL_SCTP_PARAM_ZERO_CHECKSUM = 0x8001, /* RFC 9653 */
     PL_SCTP_PARAM_EXTENSIONS = 0x8008,
     PL_SCTP_PARAM_FORWARD_TSN = 0xc000,
     PL_SCTP_UNKNOWN_MAX = 8, /* unknown parameters reported back; more are passed over */
@@ -24,7 +25,12 @@ enum {
 };
 
 /* What both sides must have said to use it. */
-enum { PL_SCTP_EXT_FORWARD_TSN = 1, PL_SCTP_EXT_RECONFIG = 2 };
+enum {
+    PL_SCTP_EXT_FORWARD_TSN = 1,
+    PL_SCTP_EXT_RECONFIG = 2,
+    PL_SCTP_EXT_INTERLEAVE = 4,   /* I-DATA, and I-FORWARD-TSN with it (RFC 8260) */
+    PL_SCTP_EXT_ZERO_CHECKSUM = 8 /* with DTLS as the method that detects errors (RFC 9653) */
+};
 
 typedef struct pl_sctp_init {
     uint32_t tag, a_rwnd, tsn;

@@ -408,14 +408,14 @@ static bool add_skip(pl_sctp_skip *out, size_t *n, size_t max, const pl_sctp_out
 {
     for (size_t i = *n; i-- > 0;) {
         if (out[i].sid == m->sid) {
-            if (pl_seq16_newer(m->ssn, out[i].ssn))
-                out[i].ssn = m->ssn;
+            if (pl_seq16_newer(m->ssn, (uint16_t)out[i].mid))
+                out[i].mid = m->ssn;
             return true;
         }
     }
     if (*n == max)
         return false;
-    out[(*n)++] = (pl_sctp_skip){ m->sid, m->ssn };
+    out[(*n)++] = (pl_sctp_skip){ .sid = m->sid, .mid = m->ssn };
     return true;
 }
 

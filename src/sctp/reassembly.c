@@ -69,7 +69,7 @@ static pl_sctp_in_msg *new_msg(pl_sctp_reassembly *r, const pl_sctp_data *d, siz
     pl_sctp_in_msg *m = malloc(sizeof *m + cap);
     if (!m)
         return NULL;
-    *m = (pl_sctp_in_msg){ .cap = cap, .ssn = d->ssn };
+    *m = (pl_sctp_in_msg){ .cap = cap, .ssn = (uint16_t)d->mid };
     m->msg = (pl_sctp_msg){ .sid = d->sid, .ppid = d->ppid, .unordered = d->flags & PL_SCTP_DATA_U };
     r->held += cost(m);
     return m;
@@ -127,7 +127,7 @@ static void deliver(pl_sctp_reassembly *r, pl_sctp_in_stream *s, pl_sctp_in_msg 
 static bool belongs(const pl_sctp_in_msg *m, const pl_sctp_data *d)
 {
     bool unordered = d->flags & PL_SCTP_DATA_U;
-    return m->msg.sid == d->sid && m->msg.unordered == unordered && (unordered || m->ssn == d->ssn);
+    return m->msg.sid == d->sid && m->msg.unordered == unordered && (unordered || m->ssn == d->mid);
 }
 
 /* Messages of a stream tend to have one size: the last one's length makes the buffer right at once. */
@@ -312,7 +312,7 @@ static pl_err deliver_run(pl_sctp_reassembly *r, pl_sctp_fragment *head)
 {
     uint32_t last = head->run_other, bytes = head->run_bytes;
     pl_sctp_in_stream *s = get_stream(r, head->sid);
-    pl_sctp_data like = { .sid = head->sid, .ssn = head->ssn, .ppid = head->ppid, .flags = head->flags };
+    pl_sctp_data like = { .sid = head->sid, .mid = head->ssn, .ppid = head->ppid, .flags = head->flags };
     pl_sctp_in_msg *m = s ? new_msg(r, &like, bytes) : NULL;
     if (!m)
         return PL_ENOMEM;
@@ -335,7 +335,7 @@ static pl_sctp_fragment *keep(pl_sctp_reassembly *r, const pl_sctp_data *d)
     *f = (pl_sctp_fragment){ .tsn = d->tsn,
                              .ppid = d->ppid,
                              .sid = d->sid,
-                             .ssn = d->ssn,
+                             .ssn = (uint16_t)d->mid,
                              .len = (uint16_t)d->len,
                              .flags = d->flags };
     memcpy(f->data, d->payload, d->len);
@@ -372,7 +372,7 @@ pl_err pl_sctp_reassembly_reached(pl_sctp_reassembly *r, uint32_t tsn)
     pl_sctp_data d = { .tsn = tsn,
                        .ppid = f->ppid,
                        .sid = f->sid,
-                       .ssn = f->ssn,
+                       .mid = f->ssn,
                        .flags = f->flags,
                        .payload = f->data,
                        .len = f->len };
@@ -397,7 +397,7 @@ pl_err pl_sctp_reassembly_skip(pl_sctp_reassembly *r, pl_sctp_skip skip)
     pl_sctp_in_stream *s = get_stream(r, skip.sid);
     if (!s)
         return PL_ENOMEM;
-    int64_t until = pl_seq16_unwrap(s->next_ssn, skip.ssn);
+    int64_t until = pl_seq16_unwrap(s->next_ssn, (uint16_t)skip.mid);
     while (s->next_ssn <= until) { /* whole messages before the skipped one still come out, in order */
         pl_heap_node *n = pl_heap_first(&s->waiting);
         s->next_ssn = n && n->at_us <= until ? n->at_us : until + 1;

@@ -322,7 +322,7 @@ static void feed_data(pair *p, uint32_t ahead, uint16_t sid, uint16_t ssn, uint8
     pl_wr w = begin_raw(p->end[1]->my_tag);
     pl_sctp_data d = { .tsn = p->end[1]->in.cumulative_tsn + ahead,
                        .sid = sid,
-                       .ssn = ssn,
+                       .mid = ssn,
                        .ppid = 51,
                        .flags = flags,
                        .payload = data,

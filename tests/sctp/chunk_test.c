@@ -87,7 +87,7 @@ PL_TEST(data_by_bytes)
     PL_EQ(pl_sctp_data_parse(&d, &c), PL_OK);
     PL_EQ(d.tsn, 0x01020304);
     PL_EQ(d.sid, 5);
-    PL_EQ(d.ssn, 6);
+    PL_EQ(d.mid, 6);
     PL_EQ(d.ppid, 51);
     PL_EQ(d.flags, PL_SCTP_DATA_B | PL_SCTP_DATA_E | PL_SCTP_DATA_I);
     PL_EQ(d.len, 3);
@@ -127,7 +127,7 @@ PL_TEST(init_by_bytes)
     PL_EQ(pl_rd_left(&in.unknown[0]), 6);
     size_t whole = 0; /* truncations that end between parameters are well formed; all others are not */
     for (size_t cut = 0; cut < 46; cut++)
-        whole += pl_sctp_init_parse(&in, pl_rd_init(wire + 4, cut)) == PL_OK;
+        whole += pl_sctp_init_parse(&in, pl_rd_init(wire + 4, cut), false) == PL_OK;
     PL_EQ(whole, 7); /* 16 | 20 | 27 28 | 34 35 36 */
 }
 
@@ -192,7 +192,7 @@ PL_TEST(sack_by_bytes)
     PL_EQ(start, 5);
     PL_EQ(end, 5);
     for (size_t cut = 0; cut < 24; cut++)
-        PL_EQ(pl_sctp_sack_parse(&s, pl_rd_init(wire + 4, cut)), PL_EPROTO);
+        PL_EQ(pl_sctp_sack_parse(&s, pl_rd_init(wire + 4, cut), false), PL_EPROTO);
 }
 
 PL_TEST(forward_tsn_by_bytes)
@@ -200,18 +200,19 @@ PL_TEST(forward_tsn_by_bytes)
     static const uint8_t wire[] = { 192, 0, 0, 16, 0, 0, 1, 0, 0, 3, 0, 9, 0, 4, 0xff, 0xff };
     pl_sctp_chunk c = only_chunk(wire, sizeof wire);
     pl_sctp_forward f;
-    PL_EQ(pl_sctp_forward_parse(&f, c.body), PL_OK);
+    PL_EQ(pl_sctp_forward_parse(&f, c.body, false), PL_OK);
     PL_EQ(f.cumulative_tsn, 256);
     PL_EQ(f.n_skips, 2);
     pl_sctp_skip skip[2] = { pl_sctp_forward_skip(&f, 0), pl_sctp_forward_skip(&f, 1) };
     PL_EQ(skip[1].sid, 4);
-    PL_EQ(skip[1].ssn, 65535);
+    PL_EQ(skip[1].mid, 65535);
     uint8_t out[16];
     pl_wr w = pl_wr_init(out, sizeof out);
-    pl_sctp_forward_write(&w, 256, skip, 2);
+    pl_sctp_forward_write(&w, false, 256, skip, 2);
     PL_MEMEQ(out, wire, sizeof wire);
     for (size_t cut = 0; cut < 12; cut++)
-        PL_EQ(pl_sctp_forward_parse(&f, pl_rd_init(wire + 4, cut)), cut == 4 || cut == 8 ? PL_OK : PL_EPROTO);
+        PL_EQ(pl_sctp_forward_parse(&f, pl_rd_init(wire + 4, cut), false),
+              cut == 4 || cut == 8 ? PL_OK : PL_EPROTO);
 }
 
 PL_TEST(reconfig_by_bytes)

@@ -353,7 +353,7 @@ PL_TEST(abandoned_messages_move_the_forward_point)
     uint32_t tsn = 3;
     PL_EQ(pl_sctp_outstanding_skips(&o, &tsn, skip, 4), 1);
     PL_EQ(skip[0].sid, 7);
-    PL_EQ(skip[0].ssn, 4);
+    PL_EQ(skip[0].mid, 4);
     PL_EQ(pl_sctp_outstanding_skips(&o, &tsn, skip, 0), 0);
     PL_EQ(tsn, 0); /* no room to name it: no further than before it */
     pl_sctp_outstanding_clear(&o, &st);
@@ -367,7 +367,7 @@ PL_TEST(abandoned_messages_move_the_forward_point)
 static pl_sctp_data piece(uint32_t tsn, uint16_t sid, uint16_t ssn, const char *flags, const char *text)
 {
     pl_sctp_data d = {
-        .tsn = tsn, .sid = sid, .ssn = ssn, .ppid = 51, .payload = (const uint8_t *)text, .len = strlen(text)
+        .tsn = tsn, .sid = sid, .mid = ssn, .ppid = 51, .payload = (const uint8_t *)text, .len = strlen(text)
     };
     for (; *flags; flags++)
         d.flags |= *flags == 'B' ? PL_SCTP_DATA_B : *flags == 'E' ? PL_SCTP_DATA_E : PL_SCTP_DATA_U;
@@ -426,13 +426,14 @@ PL_TEST(skipping_releases_what_waits)
         PL_EQ(pl_sctp_reassembly_early(&r, &d[i], 1), PL_OK);
     expect_nothing(&r);
     pl_sctp_reassembly_forward(&r, 1, 5); /* gives up messages 0 and 2 */
-    PL_EQ(pl_sctp_reassembly_skip(&r, (pl_sctp_skip){ 3, 2 }), PL_OK);
+    PL_EQ(pl_sctp_reassembly_skip(&r, (pl_sctp_skip){ .sid = 3, .mid = 2 }), PL_OK);
     expect(&r, 3, "one");
     expect(&r, 3, "three");
     PL_EQ(pl_sctp_reassembly_reached(&r, 6), PL_OK);
     expect_nothing(&r);
     PL_EQ(r.held, 0);
-    PL_EQ(pl_sctp_reassembly_skip(&r, (pl_sctp_skip){ 3, 1 }), PL_OK); /* an old one changes nothing */
+    PL_EQ(pl_sctp_reassembly_skip(&r, (pl_sctp_skip){ .sid = 3, .mid = 1 }),
+          PL_OK); /* an old one changes nothing */
     pl_sctp_data next = piece(7, 3, 4, "BE", "four");
     PL_EQ(pl_sctp_reassembly_next(&r, &next), PL_OK);
     expect(&r, 3, "four");
