@@ -127,7 +127,7 @@ PL_TEST(init_by_bytes)
     PL_EQ(pl_rd_left(&in.unknown[0]), 6);
     size_t whole = 0; /* truncations that end between parameters are well formed; all others are not */
     for (size_t cut = 0; cut < 46; cut++)
-        whole += pl_sctp_init_parse(&in, pl_rd_init(wire + 4, cut), false) == PL_OK;
+        whole += pl_sctp_init_parse(&in, pl_rd_init(wire + 4, cut)) == PL_OK;
     PL_EQ(whole, 7); /* 16 | 20 | 27 28 | 34 35 36 */
 }
 
@@ -192,7 +192,7 @@ PL_TEST(sack_by_bytes)
     PL_EQ(start, 5);
     PL_EQ(end, 5);
     for (size_t cut = 0; cut < 24; cut++)
-        PL_EQ(pl_sctp_sack_parse(&s, pl_rd_init(wire + 4, cut), false), PL_EPROTO);
+        PL_EQ(pl_sctp_sack_parse(&s, pl_rd_init(wire + 4, cut)), PL_EPROTO);
 }
 
 PL_TEST(forward_tsn_by_bytes)
