@@ -21,7 +21,7 @@ struct sim_link {
     pl_heap flight;
     int64_t free_at_us; /* when the transmitter has sent all it holds */
     int64_t last_at_us; /* latest arrival so far: jitter must not reorder */
-    int64_t dark_until_us;
+    int64_t dark_until_us, stalled_until_us, burst_until_us;
     sim_link_stats stats;
 };
 
@@ -78,14 +78,31 @@ static void launch(sim_link *l, int64_t at_us, const pl_path *path, const void *
     pl_heap_set(&l->flight, &p->in_flight, at_us);
 }
 
+static int64_t spell(sim_link *l, int64_t now_us, int64_t most_us)
+{
+    return now_us + pl_rand_below(&l->rand, (uint32_t)most_us + 1);
+}
+
+static bool lost(sim_link *l, int64_t now_us, size_t len)
+{
+    const sim_net *net = &l->net;
+    if (now_us < l->dark_until_us || chance(l, net->loss) || (net->mtu && len > net->mtu))
+        return true;
+    if (now_us >= l->burst_until_us && chance(l, net->burst))
+        l->burst_until_us = spell(l, now_us, net->burst_us);
+    return now_us < l->burst_until_us && chance(l, 0.75);
+}
+
 void sim_link_send(sim_link *l, int64_t now_us, const pl_path *path, const void *data, size_t len)
 {
     const sim_net *net = &l->net;
     l->stats.n_sent++;
-    if (now_us < l->dark_until_us || chance(l, net->loss)) {
+    if (lost(l, now_us, len)) {
         l->stats.n_lost++;
         return;
     }
+    if (now_us >= l->stalled_until_us && chance(l, net->stall))
+        l->stalled_until_us = spell(l, now_us, net->stall_us);
     int64_t at_us = now_us;
     if (net->rate_bps > 0) {
         int64_t start_us = pl_max_us(now_us, l->free_at_us);
@@ -101,6 +118,7 @@ void sim_link_send(sim_link *l, int64_t now_us, const pl_path *path, const void 
     at_us += net->delay_us;
     if (net->jitter_us > 0)
         at_us += pl_rand_below(&l->rand, (uint32_t)net->jitter_us + 1);
+    at_us = pl_max_us(at_us, l->stalled_until_us);
     if (at_us <= l->last_at_us)
         at_us = l->last_at_us + 1; /* the heap keeps no order among equals */
     l->last_at_us = at_us;

@@ -1,5 +1,5 @@
 /* link.h - one direction of a network link in virtual time: rate, queue, delay, jitter, loss, duplication,
- * reordering, corruption and blackouts, all from a seed.
+ * reordering, corruption, stalls, bursts of loss, a largest packet and blackouts, all from a seed.
  * Shape    sim_link_send puts a datagram in; sim_link_recv takes what has arrived by `now_us`, in order of
  *          arrival; sim_link_next_us tells the next arrival. The bytes are copied in and out.
  * Units    microseconds, bits per second, probabilities 0..1. */
@@ -20,6 +20,11 @@ typedef struct sim_net {
     size_t queue_bytes; /* drop-tail limit behind a rate; 0: 256 KiB */
     double loss, duplicate, reorder, corrupt;
     int64_t reorder_us; /* how much later a reordered packet comes; 0: 10 ms */
+    double stall;       /* chance, at each packet, that the link holds everything back … */
+    int64_t stall_us;   /* … for up to so long; then all of it arrives at once */
+    double burst;       /* chance, at each packet, that three of four are lost … */
+    int64_t burst_us;   /* … for up to so long */
+    size_t mtu;         /* larger ones are lost; 0: none are */
 } sim_net;
 
 typedef struct sim_link sim_link;
