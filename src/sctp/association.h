@@ -146,7 +146,8 @@ typedef struct pl_sctp_stats {
     uint64_t packets_sent, packets_received, bytes_sent, bytes_received; /* whole SCTP packets */
     uint64_t messages_sent, messages_received;                           /* user messages completed */
     uint64_t message_bytes_sent, message_bytes_received;
-    uint64_t messages_abandoned; /* partial reliability gave them up */
+    uint64_t messages_abandoned; /* partial reliability gave them up, or the end of their stream */
+    uint64_t abandoned_sent, abandoned_unsent; /* of these: with bytes on the wire, and without (RFC 7496 4.5) */
     uint64_t chunks_sent;        /* DATA for the first time */
     uint64_t chunks_retransmitted, fast_retransmits, timeouts;
     uint64_t probes, undone; /* of the tail (RFC 8985 7); losses that turned out to be none */
