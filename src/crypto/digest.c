@@ -4,6 +4,8 @@
 #define OPENSSL_SUPPRESS_DEPRECATED
 #include "crypto/digest.h"
 
+#include <string.h>
+
 #include <openssl/md5.h>
 #include <openssl/sha.h>
 
@@ -28,5 +30,30 @@ void pl_sha256(const void *data, size_t len, uint8_t out[PL_SHA256_LEN])
     SHA256_CTX c;
     SHA256_Init(&c);
     SHA256_Update(&c, data, len);
+    SHA256_Final(out, &c);
+}
+
+_Static_assert(sizeof(pl_sha256_run) == sizeof(SHA256_CTX), "a running SHA-256 is OpenSSL's, word by word");
+
+void pl_sha256_begin(pl_sha256_run *r)
+{
+    SHA256_CTX c;
+    memset(&c, 0, sizeof c);
+    SHA256_Init(&c);
+    memcpy(r, &c, sizeof c);
+}
+
+void pl_sha256_more(pl_sha256_run *r, const void *data, size_t len)
+{
+    SHA256_CTX c;
+    memcpy(&c, r, sizeof c);
+    SHA256_Update(&c, data, len);
+    memcpy(r, &c, sizeof c);
+}
+
+void pl_sha256_so_far(const pl_sha256_run *r, uint8_t out[PL_SHA256_LEN])
+{
+    SHA256_CTX c;
+    memcpy(&c, r, sizeof c);
     SHA256_Final(out, &c);
 }
