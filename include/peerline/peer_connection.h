@@ -93,6 +93,8 @@ typedef struct pl_ice_server {
 typedef enum pl_ice_transport_policy { PL_ICE_TRANSPORT_ALL, PL_ICE_TRANSPORT_RELAY } pl_ice_transport_policy;
 typedef enum pl_dtls_setup { PL_SETUP_ACTPASS, PL_SETUP_ACTIVE, PL_SETUP_PASSIVE } pl_dtls_setup;
 
+#define PL_MESSAGE_SIZE_ANY UINT64_MAX
+
 typedef struct pl_configuration {
     const pl_ice_server *ice_servers; /* copied */
     size_t n_ice_servers;             /* at most 8 */
@@ -101,6 +103,11 @@ typedef struct pl_configuration {
         dtls_setup; /* what our offers say (RFC 8842). ACTIVE and PASSIVE also choose our role in answers */
     size_t data_send_buffer; /* bytes all channels may hold unsent before a send is refused; 0: 16 MiB */
     int64_t max_bitrate_bps; /* upper limit of what all media senders produce; 0: 5 Mbit/s */
+    /* Bytes of the longest message that the peer may send us, as our descriptions announce it: 0: 256 KiB, as
+     * browsers do, for whoever takes whole messages must be able to hold them; at most 16 MiB, or
+     * PL_MESSAGE_SIZE_ANY. That is for channels with on_piece: a channel without it is closed
+     * by a message above 16 MiB. */
+    uint64_t max_message_size;
 } pl_configuration;
 
 typedef enum pl_signaling_state {
