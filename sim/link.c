@@ -90,7 +90,7 @@ static bool lost(sim_link *l, int64_t now_us, size_t len)
         return true;
     if (now_us >= l->burst_until_us && chance(l, net->burst))
         l->burst_until_us = spell(l, now_us, net->burst_us);
-    return now_us < l->burst_until_us && chance(l, 0.75);
+    return net->burst > 0 && now_us < l->burst_until_us && chance(l, 0.75);
 }
 
 void sim_link_send(sim_link *l, int64_t now_us, const pl_path *path, const void *data, size_t len)
@@ -118,7 +118,8 @@ void sim_link_send(sim_link *l, int64_t now_us, const pl_path *path, const void 
     at_us += net->delay_us;
     if (net->jitter_us > 0)
         at_us += pl_rand_below(&l->rand, (uint32_t)net->jitter_us + 1);
-    at_us = pl_max_us(at_us, l->stalled_until_us);
+    if (net->stall > 0)
+        at_us = pl_max_us(at_us, l->stalled_until_us);
     if (at_us <= l->last_at_us)
         at_us = l->last_at_us + 1; /* the heap keeps no order among equals */
     l->last_at_us = at_us;

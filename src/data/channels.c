@@ -192,6 +192,16 @@ static bool tell(pl_data *d, unsigned what, pl_data_event_kind kind, pl_data_eve
     return true;
 }
 
+/* Messages or news; a reset of a stream may stand between its messages. */
+static bool has_more(pl_data *d)
+{
+    if (!d->sctp)
+        return false;
+    if (!pl_sctp_peek(d->sctp))
+        pl_data_pump(d, d->now_us);
+    return pl_sctp_peek(d->sctp) || !pl_list_empty(&d->noisy);
+}
+
 bool pl_data_poll_event(pl_data *d, pl_data_event *out)
 {
     *out = (pl_data_event){ 0 };
@@ -201,9 +211,8 @@ bool pl_data_poll_event(pl_data *d, pl_data_event *out)
             return true;
         if (d->sctp && pl_data_take_message(d, d->now_us, out))
             return true;
-    } while (d->sctp && (pl_sctp_peek(d->sctp) || !pl_list_empty(&d->noisy)));
-    pl_data_pump(d, d->now_us); /* what waited for the last message */
-    return tell_channel(d, out) || tell(d, PL_TELL_WRITABLE, PL_DATA_EVENT_WRITABLE, out) ||
+    } while (has_more(d));
+    return tell(d, PL_TELL_WRITABLE, PL_DATA_EVENT_WRITABLE, out) ||
            tell(d, PL_TELL_FAILED, PL_DATA_EVENT_FAILED, out);
 }
 

@@ -147,8 +147,9 @@ typedef struct pl_sctp_stats {
     uint64_t messages_sent, messages_received;                           /* user messages completed */
     uint64_t message_bytes_sent, message_bytes_received;
     uint64_t messages_abandoned; /* partial reliability gave them up, or the end of their stream */
-    uint64_t abandoned_sent, abandoned_unsent; /* of these: with bytes on the wire, and without (RFC 7496 4.5) */
-    uint64_t chunks_sent;        /* DATA for the first time */
+    uint64_t abandoned_sent,
+        abandoned_unsent; /* of these: with bytes on the wire, and without (RFC 7496 4.5) */
+    uint64_t chunks_sent; /* DATA for the first time */
     uint64_t chunks_retransmitted, fast_retransmits, timeouts;
     uint64_t probes, undone; /* of the tail (RFC 8985 7); losses that turned out to be none */
     uint64_t chunks_received, chunks_duplicate, chunks_dropped; /* dropped: no window, or out of range */
@@ -202,7 +203,8 @@ PL_NODISCARD pl_err pl_sctp_set_pieces(pl_sctp *s, uint16_t sid, bool on);
 PL_NODISCARD pl_err pl_sctp_add_streams(pl_sctp *s, int64_t now_us, uint16_t n_out, uint16_t n_in);
 /* The packets take another path now: round trips, window and MTU are learnt anew. */
 void pl_sctp_path_changed(pl_sctp *s, int64_t now_us);
-/* The next whole message, in order of completion; taking it opens the window again. */
+/* The next whole message, in order of completion; taking it opens the window again. False also when RESET_IN has
+ * to be polled first: it stands between the messages of before and of after. */
 bool pl_sctp_recv(pl_sctp *s, pl_sctp_msg *out);
 /* Looks at it without taking it; NULL when there is none. Valid until the next verb. */
 const pl_sctp_msg *pl_sctp_peek(const pl_sctp *s);

@@ -42,7 +42,7 @@ pl_err pl_sctp_send(pl_sctp *s, int64_t now_us, uint16_t sid, uint32_t ppid, con
 
 const pl_sctp_msg *pl_sctp_peek(const pl_sctp *s)
 {
-    return s->re.ready ? &s->re.ready->msg : NULL;
+    return pl_sctp_reassembly_peek(&s->re);
 }
 
 /* 6.2: a window that was more than half closed and has opened by an eighth is worth telling. */

@@ -445,6 +445,7 @@ static void reset_stream(pl_sctp_reassembly *r, pl_sctp_in_stream *s)
     drop_waiting(r, s);
     s->next_ssn = 0;
     s->reset = true;
+    s->n_before = s->n_ready;
     if (!pl_node_linked(&s->in_noisy))
         pl_list_push_back(&r->noisy, &s->in_noisy);
 }
@@ -470,7 +471,7 @@ bool pl_sctp_reassembly_poll_reset(pl_sctp_reassembly *r, uint16_t *sid)
 {
     PL_EACH (n, &r->noisy) {
         pl_sctp_in_stream *s = pl_of(n, pl_sctp_in_stream, in_noisy);
-        if (s->n_ready > 0)
+        if (s->n_before > 0)
             continue;
         pl_list_remove(&s->in_noisy);
         s->reset = false;
@@ -515,16 +516,32 @@ void pl_sctp_reassembly_clear(pl_sctp_reassembly *r)
     pl_sctp_reassembly_init(r, r->max_message);
 }
 
+bool pl_sctp_reassembly_reset_is_untold(const pl_sctp_reassembly *r, uint16_t sid)
+{
+    const pl_sctp_in_stream *s = find_stream(r, sid);
+    return s && s->reset;
+}
+
+const pl_sctp_msg *pl_sctp_reassembly_peek(const pl_sctp_reassembly *r)
+{
+    if (!r->ready)
+        return NULL;
+    const pl_sctp_in_stream *s = find_stream(r, r->ready->msg.sid);
+    return s->reset && s->n_before == 0 ? NULL : &r->ready->msg;
+}
+
 bool pl_sctp_reassembly_take(pl_sctp_reassembly *r, pl_sctp_msg *out)
 {
     pl_sctp_in_msg *m = r->ready;
-    if (!m)
+    if (!pl_sctp_reassembly_peek(r))
         return false;
     r->ready = m->next;
     if (!r->ready)
         r->ready_last = NULL;
     r->held -= cost(m);
-    find_stream(r, m->msg.sid)->n_ready--;
+    pl_sctp_in_stream *s = find_stream(r, m->msg.sid);
+    s->n_ready--;
+    s->n_before -= s->n_before > 0;
     *out = m->msg;
     return true;
 }

@@ -40,11 +40,12 @@ typedef struct pl_sctp_fragment {
 } pl_sctp_fragment;
 
 typedef struct pl_sctp_in_stream {
-    pl_heap waiting;  /* pl_sctp_in_msg by unwrapped SSN */
-    int64_t next_ssn; /* unwrapped; its low 16 bits travel */
-    uint32_t n_ready; /* messages not yet taken */
+    pl_heap waiting;   /* pl_sctp_in_msg by unwrapped SSN */
+    int64_t next_ssn;  /* unwrapped; its low 16 bits travel */
+    uint32_t n_ready;  /* messages not yet taken … */
+    uint32_t n_before; /* … of them, when the stream was reset: those of before */
     uint16_t sid;
-    bool reset; /* to be told once n_ready is 0 */
+    bool reset; /* to be told once n_before is 0, and before any message of after is taken */
     pl_node in_noisy;
 } pl_sctp_in_stream;
 
@@ -88,9 +89,13 @@ PL_NODISCARD pl_err pl_sctp_reassembly_reset(pl_sctp_reassembly *r, uint16_t sid
 void pl_sctp_reassembly_reset_all(pl_sctp_reassembly *r);
 /* A reset whose messages are all taken. */
 bool pl_sctp_reassembly_poll_reset(pl_sctp_reassembly *r, uint16_t *sid);
+/* True while a reset of the stream waits to be told; the next one has to wait for it. */
+bool pl_sctp_reassembly_reset_is_untold(const pl_sctp_reassembly *r, uint16_t sid);
 /* Restart of the association: what is unfinished is lost, what is whole stays. */
 void pl_sctp_reassembly_restart(pl_sctp_reassembly *r);
 
+/* The next message, or NULL: none, or a reset has to be told before it. */
+const pl_sctp_msg *pl_sctp_reassembly_peek(const pl_sctp_reassembly *r);
 bool pl_sctp_reassembly_take(pl_sctp_reassembly *r, pl_sctp_msg *out);
 /* What one chunk kept aside costs. */
 size_t pl_sctp_fragment_cost(size_t len);

@@ -158,6 +158,15 @@ static pl_sctp_reset_result defer(pl_sctp *s, uint16_t *sids, size_t n, uint32_t
     return PL_SCTP_RESET_IN_PROGRESS;
 }
 
+/* The application must be told of one reset before the next: else it could not tell the messages between apart. */
+static bool untold(const pl_sctp *s, const uint16_t *sids, size_t n)
+{
+    bool any = n == 0 && !pl_list_empty(&s->re.noisy);
+    for (size_t i = 0; i < n; i++)
+        any = any || pl_sctp_reassembly_reset_is_untold(&s->re, sids[i]);
+    return any;
+}
+
 /* 5.2.2: at once when everything the peer has sent before is here, later when not. */
 static pl_sctp_reset_result on_reset_out(pl_sctp *s, const pl_sctp_reconfig *r)
 {
@@ -170,7 +179,7 @@ static pl_sctp_reset_result on_reset_out(pl_sctp *s, const pl_sctp_reconfig *r)
         return PL_SCTP_RESET_DENIED;
     for (size_t i = 0; i < r->n_sids; i++)
         sids[i] = pl_get16(r->sids + 2 * i);
-    if (pl_seq32_newer(r->last_tsn, s->in.cumulative_tsn))
+    if (pl_seq32_newer(r->last_tsn, s->in.cumulative_tsn) || untold(s, sids, r->n_sids))
         return defer(s, sids, r->n_sids, r->last_tsn);
     bool ok = perform(s, sids, r->n_sids);
     free(sids);
@@ -260,7 +269,8 @@ static void refuse_all(pl_sctp *s)
 void pl_sctp_reset_settle(pl_sctp *s)
 {
     pl_sctp_reset *r = &s->reset;
-    if (r->deferred && pl_seq32_at_least(s->in.cumulative_tsn, r->deferred_tsn)) {
+    if (r->deferred && pl_seq32_at_least(s->in.cumulative_tsn, r->deferred_tsn) &&
+        !untold(s, r->deferred_sids, r->n_deferred)) {
         r->last_result =
             perform(s, r->deferred_sids, r->n_deferred) ? PL_SCTP_RESET_PERFORMED : PL_SCTP_RESET_DENIED;
         forget_deferred(s);
