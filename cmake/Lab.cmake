@@ -23,3 +23,12 @@ if(TARGET peerline_program)
   set_tests_properties(natlab.matrix PROPERTIES LABELS "natlab;program" RUN_SERIAL ON TIMEOUT 900
     ENVIRONMENT "${PL_LAB_ENVIRONMENT};PEERLINE=$<TARGET_FILE:peerline_program>;LIBNICE_PEER=$<TARGET_FILE:libnice_peer>")
 endif()
+
+# Data channels over slow, long and lossy links.
+add_executable(natlab_bulk ${CMAKE_SOURCE_DIR}/tests/natlab/bulk.c)
+target_link_libraries(natlab_bulk PRIVATE pl_flags peerline)
+set_target_properties(natlab_bulk PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_test(NAME natlab.links COMMAND Python3::Interpreter ${CMAKE_SOURCE_DIR}/tests/natlab/links --rates 10,50
+         --rtts 20,100 --losses 0.1 --seconds 8 --check)
+set_tests_properties(natlab.links PROPERTIES LABELS natlab RUN_SERIAL ON TIMEOUT 300
+  ENVIRONMENT "${PL_LAB_ENVIRONMENT};NATLAB_BULK=$<TARGET_FILE:natlab_bulk>")
