@@ -5,7 +5,19 @@
 
 #include "sctp/association_internal.h"
 
-enum { OUR_EXTENSIONS = PL_SCTP_EXT_FORWARD_TSN | PL_SCTP_EXT_RECONFIG };
+/* I-DATA is offered when both directions speak it. */
+enum { INTERLEAVING_IS_SPOKEN = 0 };
+
+/* What we offer, and may use when the peer offers it too. */
+static uint8_t our_extensions(const pl_sctp *s)
+{
+    unsigned ours = PL_SCTP_EXT_FORWARD_TSN | PL_SCTP_EXT_RECONFIG;
+    if (INTERLEAVING_IS_SPOKEN && !s->conf.no_interleaving)
+        ours |= PL_SCTP_EXT_INTERLEAVE;
+    if (s->conf.zero_checksum)
+        ours |= PL_SCTP_EXT_ZERO_CHECKSUM;
+    return (uint8_t)ours;
+}
 
 static uint16_t fewer(uint16_t a, uint16_t b)
 {
@@ -28,7 +40,7 @@ static pl_sctp_init about_us(const pl_sctp *s, uint32_t tag, uint32_t tsn)
                            .streams_out = s->conf.max_streams_out,
                            .streams_in = s->conf.max_streams_in,
                            .tsn = tsn,
-                           .extensions = OUR_EXTENSIONS };
+                           .extensions = our_extensions(s) };
 }
 
 void pl_sctp_write_init(pl_sctp *s, pl_wr *w)
@@ -134,7 +146,7 @@ static void adopt_peer(pl_sctp *s, uint32_t tag, uint32_t tsn, uint32_t rwnd, ui
     s->peer_rwnd = rwnd;
     s->streams_out = fewer(s->conf.max_streams_out, streams_in);
     s->streams_in = fewer(s->conf.max_streams_in, streams_out);
-    s->extensions = extensions & OUR_EXTENSIONS;
+    s->extensions = extensions & our_extensions(s);
     pl_sctp_sack_clear(&s->in);
     pl_sctp_sack_init(&s->in, tsn, s->conf.sack_delay_us);
     pl_sctp_reset_init(s, s->my_tsn, tsn);

@@ -370,7 +370,7 @@ void pl_sctp_input(pl_sctp *s, int64_t now_us, const uint8_t *pkt, size_t len)
     s->now_us = now_us;
     s->stats.packets_received++;
     s->stats.bytes_received += len;
-    if (pl_sctp_packet_open(&h, &chunks, pkt, len) != PL_OK || h.dst_port != s->conf.local_port ||
+    if (pl_sctp_packet_open_zero(&h, &chunks, pkt, len, s->conf.zero_checksum) != PL_OK || h.dst_port != s->conf.local_port ||
         h.src_port != s->conf.remote_port) {
         s->stats.bad_packets++;
         return;

@@ -416,7 +416,9 @@ static bool build_packet(pl_sctp *s, uint8_t *out, size_t *len)
     *len = pl_wr_len(&w);
     if (*len == PL_SCTP_HEADER)
         return false;
-    pl_sctp_packet_end(&w);
+    /* RFC 9653 5.2: who gets an INIT or a cookie may know nothing of us, so these carry one always. */
+    if (init || cookie || !(s->extensions & PL_SCTP_EXT_ZERO_CHECKSUM))
+        pl_sctp_packet_end(&w);
     return true;
 }
 

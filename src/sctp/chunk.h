@@ -66,11 +66,15 @@ typedef struct pl_sctp_chunk {
 
 /* Checks length and checksum; *chunks then walks what is behind the header. */
 PL_NODISCARD pl_err pl_sctp_packet_open(pl_sctp_header *out, pl_rd *chunks, const uint8_t *pkt, size_t len);
+/* The same. zero_allowed: we have told the peer that its packets need no checksum (RFC 9653), so 0 stands for one
+ * except with an INIT. */
+PL_NODISCARD pl_err pl_sctp_packet_open_zero(pl_sctp_header *out, pl_rd *chunks, const uint8_t *pkt,
+                                             size_t len, bool zero_allowed);
 /* False at the end and, with chunks->bad set, at a chunk that does not fit. */
 bool pl_sctp_chunk_next(pl_rd *chunks, pl_sctp_chunk *out);
 
 void pl_sctp_packet_begin(pl_wr *w, const pl_sctp_header *h);
-/* Puts the checksum into a packet that starts where the writer started. */
+/* Puts the checksum into a packet that starts where the writer started. Without this call it is 0. */
 void pl_sctp_packet_end(pl_wr *w);
 /* Between the two stands the body; end pads to four bytes. */
 size_t pl_sctp_chunk_begin(pl_wr *w, uint8_t type, uint8_t flags);

@@ -2,11 +2,13 @@
 
 #include "crypto/crc.h"
 
+enum { CHECKSUM_AT = 8 };
+
 /* The checksum counts its own field as zero and travels least significant byte first. */
 static uint32_t checksum(const uint8_t *pkt, size_t len)
 {
     static const uint8_t zero[4];
-    uint32_t crc = pl_crc32c_more(0, pkt, 8);
+    uint32_t crc = pl_crc32c_more(0, pkt, CHECKSUM_AT);
     crc = pl_crc32c_more(crc, zero, sizeof zero);
     return pl_crc32c_more(crc, pkt + PL_SCTP_HEADER, len - PL_SCTP_HEADER);
 }
@@ -24,14 +26,30 @@ static void put32_le(uint8_t *at, uint32_t v)
     at[3] = (uint8_t)(v >> 24);
 }
 
+/* A zero where the peer may leave the checksum out spares the look at every byte; the packet with an INIT
+ * carries one always, for who sends it knows nothing of us (RFC 9653 5.2). */
+static bool intact(const uint8_t *pkt, size_t len, bool zero_allowed)
+{
+    uint32_t told = get32_le(pkt + CHECKSUM_AT);
+    if (told == 0 && zero_allowed && pkt[PL_SCTP_HEADER] != PL_SCTP_INIT)
+        return true;
+    return told == checksum(pkt, len);
+}
+
 pl_err pl_sctp_packet_open(pl_sctp_header *out, pl_rd *chunks, const uint8_t *pkt, size_t len)
+{
+    return pl_sctp_packet_open_zero(out, chunks, pkt, len, false);
+}
+
+pl_err pl_sctp_packet_open_zero(pl_sctp_header *out, pl_rd *chunks, const uint8_t *pkt, size_t len,
+                                bool zero_allowed)
 {
     *out = (pl_sctp_header){ 0 };
     *chunks = (pl_rd){ 0 };
     /* A packet holds at least one chunk, and all chunks are padded. */
     if (len < PL_SCTP_HEADER + PL_SCTP_CHUNK_HEADER || len % 4)
         return PL_EPROTO;
-    if (get32_le(pkt + 8) != checksum(pkt, len))
+    if (!intact(pkt, len, zero_allowed))
         return PL_EPROTO;
     *out = (pl_sctp_header){ pl_get16(pkt), pl_get16(pkt + 2), pl_get32(pkt + 4) };
     *chunks = pl_rd_init(pkt + PL_SCTP_HEADER, len - PL_SCTP_HEADER);
@@ -49,7 +67,7 @@ void pl_sctp_packet_begin(pl_wr *w, const pl_sctp_header *h)
 void pl_sctp_packet_end(pl_wr *w)
 {
     if (pl_wr_ok(w))
-        put32_le(w->start + 8, checksum(w->start, pl_wr_len(w)));
+        put32_le(w->start + CHECKSUM_AT, checksum(w->start, pl_wr_len(w)));
 }
 
 /* Reads the length that counts its own four-byte header, and passes over the padding, which the last element

@@ -1,14 +1,28 @@
 #include "sctp/chunk_init.h"
 
+/* Interleaving takes both chunks (RFC 8260 2.2.1): a message begun as I-DATA could not be given up otherwise. */
 static void read_extensions(pl_sctp_init *out, pl_rd list)
 {
+    bool i_data = false, i_forward = false;
     while (pl_rd_left(&list) > 0) {
         switch (pl_rd_u8(&list)) {
         case PL_SCTP_FORWARD_TSN: out->extensions |= PL_SCTP_EXT_FORWARD_TSN; break;
         case PL_SCTP_RECONFIG: out->extensions |= PL_SCTP_EXT_RECONFIG; break;
+        case PL_SCTP_I_DATA: i_data = true; break;
+        case PL_SCTP_I_FORWARD_TSN: i_forward = true; break;
         default: break;
         }
     }
+    if (i_data && i_forward)
+        out->extensions |= PL_SCTP_EXT_INTERLEAVE;
+}
+
+/* A peer below which something else than DTLS finds the errors offers nothing to us. */
+static void read_zero_checksum(pl_sctp_init *out, pl_rd value)
+{
+    uint32_t method = pl_rd_u32(&value);
+    if (pl_rd_ok(&value) && method == PL_SCTP_EDMID_DTLS)
+        out->extensions |= PL_SCTP_EXT_ZERO_CHECKSUM;
 }
 
 /* False when the type says that nothing behind it may be read. */
@@ -27,6 +41,7 @@ static bool read_param(pl_sctp_init *out, const pl_sctp_param *p)
         out->cookie_len = pl_rd_left(&p->value);
         return true;
     case PL_SCTP_PARAM_EXTENSIONS: read_extensions(out, p->value); return true;
+    case PL_SCTP_PARAM_ZERO_CHECKSUM: read_zero_checksum(out, p->value); return true;
     case PL_SCTP_PARAM_FORWARD_TSN: out->extensions |= PL_SCTP_EXT_FORWARD_TSN; return true;
     case PL_SCTP_PARAM_HOST_NAME: out->host_name = true; return false;
     case PL_SCTP_PARAM_IP4: /* one path: RFC 8261 has no addresses */
@@ -59,13 +74,22 @@ static void write_extensions(pl_wr *w, uint8_t extensions)
 {
     if (extensions & PL_SCTP_EXT_FORWARD_TSN)
         pl_sctp_param_end(w, pl_sctp_param_begin(w, PL_SCTP_PARAM_FORWARD_TSN));
-    if (!extensions)
+    if (extensions & PL_SCTP_EXT_ZERO_CHECKSUM) {
+        size_t zero = pl_sctp_param_begin(w, PL_SCTP_PARAM_ZERO_CHECKSUM);
+        pl_wr_u32(w, PL_SCTP_EDMID_DTLS);
+        pl_sctp_param_end(w, zero);
+    }
+    if (!(extensions & (PL_SCTP_EXT_FORWARD_TSN | PL_SCTP_EXT_RECONFIG | PL_SCTP_EXT_INTERLEAVE)))
         return;
     size_t param = pl_sctp_param_begin(w, PL_SCTP_PARAM_EXTENSIONS);
     if (extensions & PL_SCTP_EXT_RECONFIG)
         pl_wr_u8(w, PL_SCTP_RECONFIG);
     if (extensions & PL_SCTP_EXT_FORWARD_TSN)
         pl_wr_u8(w, PL_SCTP_FORWARD_TSN);
+    if (extensions & PL_SCTP_EXT_INTERLEAVE) {
+        pl_wr_u8(w, PL_SCTP_I_DATA);
+        pl_wr_u8(w, PL_SCTP_I_FORWARD_TSN);
+    }
     pl_sctp_param_end(w, param);
 }
 

@@ -1,5 +1,6 @@
 /* chunk_init.h - INIT and INIT ACK, and the parameters they carry.
- * Source   RFC 9260 3.3.2, 3.3.3; supported extensions RFC 5061 4.2.7; forward TSN RFC 3758 3.1.
+ * Source   RFC 9260 3.3.2, 3.3.3; supported extensions RFC 5061 4.2.7; forward TSN RFC 3758 3.1; interleaving
+ *          RFC 8260 2.2.1; zero checksum RFC 9653 4.
  *   | type 1, 2 | 0 | length | tag 32 | a_rwnd 32 | streams out 16 | streams in 16 | TSN 32 | parameters |
  * Shape    plain data; the cookie and unknown parameters are lent. */
 #ifndef PL_SCTP_CHUNK_INIT_H
@@ -17,9 +18,10 @@ enum {
     PL_SCTP_PARAM_HOST_NAME = 11,
     PL_SCTP_PARAM_ADDRESS_TYPES = 12,
     PL_SCTP_PARAM_ECN = 0x8000,
-    PL_SCTP_PARAM_ZERO_CHECKSUM = 0x8001, /* RFC 9653 */
+    PL_SCTP_PARAM_ZERO_CHECKSUM = 0x8001, /* RFC 9653 4 */
     PL_SCTP_PARAM_EXTENSIONS = 0x8008,
     PL_SCTP_PARAM_FORWARD_TSN = 0xc000,
+    PL_SCTP_EDMID_DTLS = 1,  /* RFC 9653 7: DTLS is what detects errors */
     PL_SCTP_UNKNOWN_MAX = 8, /* unknown parameters reported back; more are passed over */
     PL_SCTP_COOKIE_MAX = 4096
 };
