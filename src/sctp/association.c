@@ -104,7 +104,7 @@ pl_err pl_sctp_new(pl_sctp **out, const pl_sctp_conf *conf, int64_t now_us)
     pl_rand_bytes(&c.rand, s->key, sizeof s->key);
     s->streams_out = c.max_streams_out;
     s->streams_in = c.max_streams_in;
-    pl_sctp_streams_init(&s->out);
+    pl_sctp_streams_init(&s->out, c.scheduler);
     pl_sctp_outstanding_init(&s->sent, s->my_tsn);
     pl_sctp_rto_init(&s->rto, c.rto_initial_us, c.rto_min_us, c.rto_max_us);
     pl_sctp_cc_init(&s->cc, controller(c.congestion), c.mtu - PL_SCTP_HEADER);
@@ -335,6 +335,8 @@ void pl_sctp_tick(pl_sctp *s, int64_t now_us)
         heartbeat_expired(s);
     if (now_us >= s->reset.due_us)
         pl_sctp_reset_timeout(s);
+    if (now_us >= pl_sctp_partial_next_us(s))
+        pl_sctp_partial_tick(s);
     pl_sctp_settle(s);
 }
 
@@ -342,6 +344,7 @@ int64_t pl_sctp_next_us(const pl_sctp *s)
 {
     int64_t at_us = pl_min_us(pl_min_us(s->t1_us, s->t2_us), pl_min_us(s->t3_us, s->t5_us));
     at_us = pl_min_us(at_us, pl_min_us(s->recovery.reorder_us, s->recovery.probe_us));
+    at_us = pl_min_us(at_us, pl_sctp_partial_next_us(s));
     if (pl_sctp_waits_for_pace(s))
         at_us = pl_min_us(at_us, s->pacer.open_us);
     return pl_min_us(pl_min_us(at_us, s->heartbeat_us), pl_min_us(s->reset.due_us, s->in.due_us));

@@ -6,39 +6,164 @@ static bool closing(const pl_sctp *s)
     return s->ended || s->state >= PL_SCTP_SHUTDOWN_PENDING;
 }
 
-pl_err pl_sctp_send(pl_sctp *s, int64_t now_us, uint16_t sid, uint32_t ppid, const void *data, size_t len,
-                    const pl_sctp_send_opts *opts)
+/* --- sending --- */
+
+static const pl_sctp_send_opts plain;
+
+/* The stream, when a new message may be queued on it. */
+static pl_err open_stream(pl_sctp *s, uint16_t sid, pl_sctp_out_stream **out)
 {
-    static const pl_sctp_send_opts plain;
-    const pl_sctp_send_opts *o = opts ? opts : &plain;
-    s->now_us = now_us;
     if (closing(s))
         return PL_ESTATE;
-    if (len == 0 || sid >= s->streams_out)
+    if (sid >= s->streams_out)
         return PL_EINVAL;
-    if (len > s->conf.send_buffer_max)
-        return PL_ENOSPC;
-    if (s->out.total > 0 && s->out.total + pl_sctp_out_msg_cost(len) > s->conf.send_buffer_max) {
-        s->writable_owed = true;
-        return PL_EAGAIN;
-    }
-    pl_sctp_out_stream *st = pl_sctp_streams_get(&s->out, sid);
-    if (!st)
+    *out = pl_sctp_streams_get(&s->out, sid);
+    if (!*out)
         return PL_ENOMEM;
-    if (st->reset != PL_SCTP_OUT_OPEN)
-        return PL_ESTATE;
-    pl_sctp_out_msg *m = pl_sctp_out_msg_new(&s->out, data, len);
-    if (!m)
-        return PL_ENOMEM;
+    return (*out)->reset == PL_SCTP_OUT_OPEN ? PL_OK : PL_ESTATE;
+}
+
+static bool in_parts(const pl_sctp_out_stream *st)
+{
+    return st->dropping || (st->tail && st->tail->unended);
+}
+
+/* Room for so many bytes more of memory. What waits for the next part of its message alone makes room for nobody, so
+ * it must not keep that part out. */
+static bool has_room(pl_sctp *s, size_t cost, const pl_sctp_send_opts *o)
+{
+    if (s->out.total == 0 || s->out.total + cost <= s->conf.send_buffer_max)
+        return true;
+    if (pl_sctp_outstanding_n(&s->sent) == 0 && !pl_sctp_streams_ready(&s->out))
+        return true;
+    if (o->limit_priority && pl_sctp_make_room(s, cost, o->buffer_priority))
+        return true;
+    s->writable_owed = true;
+    return false;
+}
+
+static pl_err set_opts(pl_sctp *s, pl_sctp_out_msg *m, uint16_t sid, uint32_t ppid,
+                       const pl_sctp_send_opts *o)
+{
     m->sid = sid;
     m->ppid = ppid;
     m->unordered = o->unordered;
     m->uncounted = o->uncounted;
     m->max_retransmits = o->limit_retransmits ? o->max_retransmits : UINT32_MAX;
-    m->expires_us = o->lifetime_us > 0 ? now_us + o->lifetime_us : PL_NEVER;
+    m->expires_us = o->lifetime_us > 0 ? s->now_us + o->lifetime_us : PL_NEVER;
+    return o->limit_priority ? pl_sctp_out_msg_limit(&s->out, m, o->buffer_priority) : PL_OK;
+}
+
+/* A whole message of len bytes may come in. */
+static pl_err admit(pl_sctp *s, uint16_t sid, size_t len, size_t cost, const pl_sctp_send_opts *o,
+                    pl_sctp_out_stream **st)
+{
+    if (len == 0)
+        return closing(s) ? PL_ESTATE : PL_EINVAL;
+    pl_err err = open_stream(s, sid, st);
+    if (err != PL_OK)
+        return err;
+    if (in_parts(*st))
+        return PL_ESTATE;
+    if (len > s->conf.send_buffer_max)
+        return PL_ENOSPC;
+    return has_room(s, cost, o) ? PL_OK : PL_EAGAIN;
+}
+
+pl_err pl_sctp_send(pl_sctp *s, int64_t now_us, uint16_t sid, uint32_t ppid, const void *data, size_t len,
+                    const pl_sctp_send_opts *opts)
+{
+    const pl_sctp_send_opts *o = opts ? opts : &plain;
+    pl_sctp_out_stream *st;
+    s->now_us = now_us;
+    pl_err err = admit(s, sid, len, pl_sctp_out_msg_cost(len), o, &st);
+    if (err != PL_OK)
+        return err;
+    pl_sctp_out_msg *m = pl_sctp_out_msg_new(&s->out, data, len);
+    if (!m)
+        return PL_ENOMEM;
+    err = set_opts(s, m, sid, ppid, o);
+    if (err == PL_OK)
+        pl_sctp_streams_push(&s->out, st, m);
+    else
+        pl_sctp_out_msg_unref(&s->out, m);
+    return err;
+}
+
+pl_err pl_sctp_send_lent(pl_sctp *s, int64_t now_us, uint16_t sid, uint32_t ppid, const pl_sctp_lent *bytes,
+                         const pl_sctp_send_opts *opts)
+{
+    const pl_sctp_send_opts *o = opts ? opts : &plain;
+    pl_sctp_out_stream *st;
+    s->now_us = now_us;
+    pl_err err =
+        admit(s, sid, bytes->len, pl_sctp_out_msg_cost(bytes->len) + sizeof(pl_sctp_out_extra), o, &st);
+    if (err != PL_OK)
+        return err;
+    pl_sctp_out_msg *m = pl_sctp_out_msg_lent(&s->out, bytes);
+    if (!m)
+        return PL_ENOMEM;
+    (void)set_opts(s, m, sid, ppid, o); /* a lent message has all that its limits need */
     pl_sctp_streams_push(&s->out, st, m);
     return PL_OK;
 }
+
+static pl_err begin_parts(pl_sctp *s, pl_sctp_out_stream *st, uint32_t ppid, const void *data, size_t len,
+                          bool last, const pl_sctp_send_opts *o)
+{
+    pl_sctp_out_msg *m = pl_sctp_out_msg_streamed(&s->out);
+    if (!m)
+        return PL_ENOMEM;
+    if (pl_sctp_out_msg_append(&s->out, m, data, len) != PL_OK) {
+        pl_sctp_out_msg_unref(&s->out, m);
+        return PL_ENOMEM;
+    }
+    m->unended = !last;
+    (void)set_opts(s, m, st->sid, ppid, o); /* as above */
+    pl_sctp_streams_push(&s->out, st, m);
+    return PL_OK;
+}
+
+pl_err pl_sctp_send_part(pl_sctp *s, int64_t now_us, uint16_t sid, uint32_t ppid, const void *data,
+                         size_t len, bool last, const pl_sctp_send_opts *opts)
+{
+    const pl_sctp_send_opts *o = opts ? opts : &plain;
+    pl_sctp_out_stream *st;
+    s->now_us = now_us;
+    pl_err err = open_stream(s, sid, &st);
+    if (err != PL_OK)
+        return err;
+    if (st->dropping) {
+        st->dropping = !last;
+        return PL_OK;
+    }
+    pl_sctp_out_msg *m = in_parts(st) ? st->tail : NULL;
+    if (len == 0 && !(m && last))
+        return PL_EINVAL;
+    if (len > s->conf.send_buffer_max)
+        return PL_ENOSPC;
+    if (!has_room(s, pl_sctp_out_part_cost(m, len), o))
+        return PL_EAGAIN;
+    if (st->dropping) { /* to make room, the message itself was given up */
+        st->dropping = !last;
+        return PL_OK;
+    }
+    return m ? pl_sctp_streams_append(&s->out, st, data, len, last)
+             : begin_parts(s, st, ppid, data, len, last, o);
+}
+
+pl_err pl_sctp_set_priority(pl_sctp *s, uint16_t sid, uint16_t priority)
+{
+    if (priority == 0)
+        return PL_EINVAL;
+    pl_sctp_out_stream *st = pl_sctp_streams_get(&s->out, sid);
+    if (!st)
+        return PL_ENOMEM;
+    pl_sctp_turns_set_priority(&s->out.turns, &st->turn, priority);
+    return PL_OK;
+}
+
+/* --- receiving --- */
 
 const pl_sctp_msg *pl_sctp_peek(const pl_sctp *s)
 {
@@ -71,6 +196,8 @@ bool pl_sctp_recv(pl_sctp *s, pl_sctp_msg *out)
     tell_window(s);
     return true;
 }
+
+/* --- the rest --- */
 
 size_t pl_sctp_buffered(const pl_sctp *s, uint16_t sid)
 {
@@ -107,6 +234,7 @@ pl_err pl_sctp_reset_streams(pl_sctp *s, int64_t now_us, const uint16_t *sids, s
         pl_sctp_out_stream *st = pl_sctp_streams_find(&s->out, sids[i]);
         if (st->reset != PL_SCTP_OUT_OPEN)
             continue;
+        pl_sctp_break_off(s, st);
         st->reset = PL_SCTP_OUT_RESET_WAITING;
         pl_list_push_back(&s->out.resets, &st->in_resets);
     }
@@ -119,6 +247,7 @@ void pl_sctp_shutdown(pl_sctp *s, int64_t now_us)
     s->now_us = now_us;
     if (closing(s))
         return;
+    pl_sctp_break_off_all(s);
     if (s->state == PL_SCTP_ESTABLISHED)
         pl_sctp_enter(s, PL_SCTP_SHUTDOWN_PENDING, "shutdown asked for");
     else

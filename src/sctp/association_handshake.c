@@ -147,6 +147,7 @@ static void adopt_peer(pl_sctp *s, uint32_t tag, uint32_t tsn, uint32_t rwnd, ui
     s->streams_out = fewer(s->conf.max_streams_out, streams_in);
     s->streams_in = fewer(s->conf.max_streams_in, streams_out);
     s->extensions = extensions & our_extensions(s);
+    s->out.interleaved = s->sent.interleaved = s->extensions & PL_SCTP_EXT_INTERLEAVE;
     pl_sctp_sack_clear(&s->in);
     pl_sctp_sack_init(&s->in, tsn, s->conf.sack_delay_us);
     pl_sctp_reset_init(s, s->my_tsn, tsn);
@@ -204,16 +205,6 @@ void pl_sctp_on_init_ack(pl_sctp *s, pl_rd body)
         report_unknown(s, &in);
 }
 
-/* Messages queued for streams that the peer does not have can never go. */
-static void drop_beyond(pl_sctp *s)
-{
-    for (size_t sid = s->streams_out; sid < s->out.n_pages * PL_SCTP_OUT_PAGE; sid++) {
-        pl_sctp_out_stream *st = pl_sctp_streams_find(&s->out, (uint16_t)sid);
-        if (st)
-            s->stats.messages_abandoned += pl_sctp_streams_purge(&s->out, st);
-    }
-}
-
 static void establish(pl_sctp *s, const char *why)
 {
     pl_sctp_enter(s, PL_SCTP_ESTABLISHED, why);
@@ -222,7 +213,7 @@ static void establish(pl_sctp *s, const char *why)
     s->n_errors = s->n_init_tries = 0;
     if (s->rto.srtt_us == 0) /* the handshake's doubling is not the path's fault */
         pl_sctp_rto_init(&s->rto, s->conf.rto_initial_us, s->conf.rto_min_us, s->conf.rto_max_us);
-    drop_beyond(s);
+    pl_sctp_purge_from(s, s->streams_out); /* for streams that the peer does not have */
     pl_sctp_restart_heartbeat(s);
     s->tells |= PL_SCTP_TELL_CONNECTED;
 }
@@ -243,9 +234,8 @@ static void adopt_cookie(pl_sctp *s, const pl_sctp_cookie *c)
  * because nobody can say how much of it arrived. */
 static void restart(pl_sctp *s, const pl_sctp_cookie *c)
 {
-    pl_sctp_outstanding_clear(&s->sent, &s->out);
-    for (pl_sctp_out_stream *st; (st = pl_sctp_streams_next(&s->out));)
-        s->stats.messages_abandoned += pl_sctp_streams_purge(&s->out, st);
+    pl_sctp_forget_sent(s);
+    pl_sctp_purge_from(s, 0);
     pl_sctp_streams_renumber(&s->out);
     pl_sctp_reassembly_restart(&s->re);
     pl_sctp_reset_clear(s);

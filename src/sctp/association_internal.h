@@ -3,6 +3,7 @@
  *   association_handshake.c  INIT to COOKIE ACK, collisions, restart
  *   association_input.c      the packet spine: what each chunk means
  *   association_output.c     the packet spine the other way
+ *   association_partial.c    messages given up (RFC 3758, 7496)
  *   association_recovery.c   what SACKs and silence mean: losses, probes, timeouts, and taking them back
  *   association_api.c        what applications ask for
  *   reset.c                  RFC 6525
@@ -179,7 +180,25 @@ void pl_sctp_reply_chunk(pl_sctp *s, const pl_wr *w);
 /* The same as a packet of its own. w holds the chunks, behind room for the common header. */
 void pl_sctp_reply_packet(pl_sctp *s, uint32_t tag, pl_wr *w);
 void pl_sctp_drop_replies(pl_sctp *s);
-/* Partial reliability: gives a message up, wherever its bytes are. stream: whose head it is, or NULL. */
-void pl_sctp_give_up(pl_sctp *s, pl_sctp_out_msg *m, pl_sctp_out_stream *stream);
+
+/* association_partial.c */
+/* Gives a message up, wherever its bytes are. False when memory for telling the peer is missing: it stays wanted. */
+bool pl_sctp_give_up(pl_sctp *s, pl_sctp_out_msg *m);
+/* The next TSN to be sent again whose message is still wanted, or NULL. */
+pl_sctp_sent *pl_sctp_next_lost(pl_sctp *s, uint32_t *tsn);
+/* The stream whose turn it is, with messages that have expired taken away, or NULL. */
+pl_sctp_out_stream *pl_sctp_next_stream(pl_sctp *s);
+/* Gives up what is less important until a message of this cost and priority has room; false: it has none. */
+bool pl_sctp_make_room(pl_sctp *s, size_t cost, uint32_t priority);
+/* The streamed message that the stream, or any, has under way will never be ended. */
+void pl_sctp_break_off(pl_sctp *s, pl_sctp_out_stream *st);
+void pl_sctp_break_off_all(pl_sctp *s);
+/* What is queued on streams from sid on, what has been sent: gone, and counted so. */
+void pl_sctp_purge_from(pl_sctp *s, size_t sid);
+void pl_sctp_forget_sent(pl_sctp *s);
+void pl_sctp_write_forward(pl_sctp *s, pl_wr *w);
+/* When a message that keeps others waiting expires, or PL_NEVER; and that it has. */
+int64_t pl_sctp_partial_next_us(const pl_sctp *s);
+void pl_sctp_partial_tick(pl_sctp *s);
 
 #endif

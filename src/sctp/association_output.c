@@ -7,7 +7,8 @@
 
 enum {
     LEAST_FRAGMENT = 256, /* a message is not cut just to fill less than this */
-    CONTROL_ROOM = 64
+    CONTROL_ROOM = 64,
+    DATA_FLAGS = PL_SCTP_DATA_B | PL_SCTP_DATA_E | PL_SCTP_DATA_U
 };
 
 /* --- replies --- */
@@ -62,63 +63,6 @@ void pl_sctp_drop_replies(pl_sctp *s)
         pop_reply(s);
 }
 
-/* --- partial reliability (RFC 3758 3.5, RFC 7496) --- */
-
-void pl_sctp_give_up(pl_sctp *s, pl_sctp_out_msg *m, pl_sctp_out_stream *stream)
-{
-    m->n_refs++;
-    if (stream && m->taken > 0) {
-        /* The peer holds the beginning. One TSN that is never sent stands for the rest, so that the
-         * cumulative point it is told passes beyond all it has. */
-        if (pl_sctp_outstanding_reserve(&s->sent) == PL_OK)
-            pl_sctp_outstanding_add(&s->sent, m, m->taken, 0, PL_SCTP_DATA_E, s->now_us);
-    }
-    if (stream)
-        pl_sctp_streams_drop(&s->out, stream);
-    if (m->taken > 0) {
-        pl_sctp_outstanding_abandon(&s->sent, m);
-        s->wants |= PL_SCTP_WANT_FORWARD;
-    }
-    s->stats.messages_abandoned++;
-    pl_sctp_out_msg_unref(&s->out, m);
-}
-
-static bool expired(const pl_sctp *s, const pl_sctp_out_msg *m)
-{
-    return s->now_us >= m->expires_us && (m->taken == 0 || s->extensions & PL_SCTP_EXT_FORWARD_TSN);
-}
-
-static bool exhausted(const pl_sctp *s, const pl_sctp_sent *e)
-{
-    return s->extensions & PL_SCTP_EXT_FORWARD_TSN &&
-           (e->n_sends > e->msg->max_retransmits || s->now_us >= e->msg->expires_us);
-}
-
-/* A message given up while it is still half in its queue must leave it too. */
-static pl_sctp_out_stream *stream_if_head(const pl_sctp *s, const pl_sctp_out_msg *m)
-{
-    return s->out.current && s->out.current->head == m ? s->out.current : NULL;
-}
-
-/* The next TSN to be sent again whose message is still wanted. */
-static pl_sctp_sent *next_lost(pl_sctp *s, uint32_t *tsn)
-{
-    pl_sctp_sent *e;
-    while ((e = pl_sctp_outstanding_lost(&s->sent, tsn)) && exhausted(s, e))
-        pl_sctp_give_up(s, e->msg, stream_if_head(s, e->msg));
-    return e;
-}
-
-/* The stream whose turn it is, with messages that have expired taken away. A turn half taken must be reserved
- * for, because giving up takes a TSN. */
-static pl_sctp_out_stream *next_stream(pl_sctp *s)
-{
-    pl_sctp_out_stream *st;
-    while ((st = pl_sctp_streams_next(&s->out)) && expired(s, st->head))
-        pl_sctp_give_up(s, st->head, st);
-    return st;
-}
-
 /* --- DATA --- */
 
 static bool window_full(const pl_sctp *s)
@@ -133,8 +77,8 @@ static bool window_open(const pl_sctp *s)
 
 bool pl_sctp_waits_for_pace(const pl_sctp *s)
 {
-    return !pl_sctp_pacer_open(&s->pacer, s->now_us) && (s->out.n_queued > 0 || s->sent.n_lost > 0) &&
-           pl_sctp_may_send(s) && !window_full(s);
+    return !pl_sctp_pacer_open(&s->pacer, s->now_us) &&
+           (pl_sctp_streams_ready(&s->out) || s->sent.n_lost > 0) && pl_sctp_may_send(s) && !window_full(s);
 }
 
 /* 6.1 A: the peer's window, or one chunk to see whether it is still closed. */
@@ -148,9 +92,11 @@ static void write_chunk(pl_sctp *s, pl_wr *w, const pl_sctp_sent *e, uint32_t ts
     pl_sctp_data d = { .tsn = tsn,
                        .ppid = e->msg->ppid,
                        .sid = e->msg->sid,
-                       .mid = e->msg->ssn,
-                       .flags = e->flags,
-                       .payload = e->msg->data + e->offset,
+                       .mid = e->msg->mid,
+                       .fsn = e->fsn,
+                       .flags = e->flags & DATA_FLAGS,
+                       .interleaved = s->sent.interleaved,
+                       .payload = e->data,
                        .len = e->len };
     pl_sctp_data_write(w, &d);
     if (s->t3_us == PL_NEVER || tsn == s->sent.first_tsn) /* 6.3.2 R1 */
@@ -164,7 +110,7 @@ static size_t write_lost(pl_sctp *s, pl_wr *w)
     size_t last = 0;
     uint32_t tsn;
     bool free_packet = s->free_packet;
-    for (pl_sctp_sent *e; (e = next_lost(s, &tsn)) && e->size <= pl_wr_left(w);) {
+    for (pl_sctp_sent *e; (e = pl_sctp_next_lost(s, &tsn)) && e->size <= pl_wr_left(w);) {
         if (last == 0 && !free_packet && !window_open(s))
             break;
         pl_sctp_outstanding_resent(&s->sent, e, tsn, s->now_us);
@@ -176,53 +122,63 @@ static size_t write_lost(pl_sctp *s, pl_wr *w)
     return last;
 }
 
-/* How much of the message the packet takes: 0 when it had better wait for the next packet. */
-static uint32_t fragment_len(const pl_sctp_out_msg *m, size_t room, bool packet_has_data)
+/* How much of the message the packet takes: 0 when it had better wait for the next packet. A fragment ends with its
+ * part, and a message that is not ended keeps a byte for the end. */
+static uint32_t fragment_len(const pl_sctp *s, const pl_sctp_out_msg *m, size_t room, bool packet_has_data)
 {
-    uint32_t left = m->len - m->taken;
-    if (room <= PL_SCTP_DATA_HEADER)
+    size_t header = pl_sctp_data_header(s->sent.interleaved);
+    uint32_t most = m->left - m->unended;
+    if (most > m->n_at)
+        most = m->n_at;
+    if (room <= header)
         return 0;
-    room -= PL_SCTP_DATA_HEADER;
-    if (left <= room)
-        return left;
+    room -= header;
+    if (most <= room)
+        return most;
     return room < LEAST_FRAGMENT && packet_has_data ? 0 : (uint32_t)room;
 }
 
 static uint8_t fragment_flags(const pl_sctp_out_msg *m, uint32_t n)
 {
-    return (uint8_t)((m->taken == 0 ? PL_SCTP_DATA_B : 0) | (m->taken + n == m->len ? PL_SCTP_DATA_E : 0) |
+    return (uint8_t)((m->begun ? 0 : PL_SCTP_DATA_B) | (n == m->left ? PL_SCTP_DATA_E : 0) |
                      (m->unordered ? PL_SCTP_DATA_U : 0));
+}
+
+/* One TSN more; for every message that is half sent one is kept in reserve, in case it is given up. */
+static bool reserve_tsn(pl_sctp *s)
+{
+    return pl_sctp_outstanding_n(&s->sent) + s->out.n_begun + 1 < PL_SCTP_OUTSTANDING_MAX &&
+           pl_sctp_outstanding_reserve(&s->sent) == PL_OK;
 }
 
 /* A packet that has been begun is filled: 6.1 B lets it overshoot the window by less than one packet. */
 static size_t write_new(pl_sctp *s, pl_wr *w, size_t last)
 {
-    for (pl_sctp_out_stream *st; (last > 0 || s->free_packet || window_open(s)) && (st = next_stream(s));) {
+    size_t header = pl_sctp_data_header(s->sent.interleaved);
+    for (pl_sctp_out_stream *st;
+         (last > 0 || s->free_packet || window_open(s)) && (st = pl_sctp_next_stream(s));) {
         pl_sctp_out_msg *m = st->head;
-        uint32_t n = fragment_len(m, pl_wr_left(w), last > 0);
-        if (n == 0 || !peer_has_room(s, PL_SCTP_DATA_HEADER + pl_sctp_pad4(n)))
+        uint32_t n = fragment_len(s, m, pl_wr_left(w), last > 0);
+        if (n == 0 || !peer_has_room(s, header + pl_sctp_pad4(n)) || !reserve_tsn(s))
             break;
-        /* One TSN is kept in reserve for a message that is given up half way. */
-        if (pl_sctp_outstanding_n(&s->sent) + 1 >= PL_SCTP_OUTSTANDING_MAX ||
-            pl_sctp_outstanding_reserve(&s->sent) != PL_OK)
-            break;
-        if (m->taken == 0 && !m->unordered)
-            m->ssn = st->next_ssn++;
+        uint8_t flags = fragment_flags(m, n);
+        if (!m->begun)
+            pl_sctp_streams_begin(&s->out, st);
         uint32_t tsn = s->sent.next_tsn;
-        pl_sctp_sent *e =
-            pl_sctp_outstanding_add(&s->sent, m, m->taken, (uint16_t)n, fragment_flags(m, n), s->now_us);
+        pl_sctp_sent *e = pl_sctp_outstanding_add(&s->sent, m, (uint16_t)n, flags, s->now_us);
         last = pl_wr_mark(w);
         write_chunk(s, w, e, tsn);
         pl_sctp_streams_take(&s->out, st, n);
         s->stats.chunks_sent++;
     }
+    pl_sctp_streams_packet_end(&s->out);
     return last;
 }
 
 /* RFC 7053: ask for a SACK at once when we are going to wait for it. */
 static bool wants_sack(const pl_sctp *s)
 {
-    bool more = s->out.n_queued > 0 || s->sent.n_lost > 0;
+    bool more = pl_sctp_streams_ready(&s->out) || s->sent.n_lost > 0;
     if (s->recovery.probing)
         return true;
     return more ? window_full(s) : !pl_list_empty(&s->out.resets) || s->state == PL_SCTP_SHUTDOWN_PENDING;
@@ -242,14 +198,14 @@ static void wake_window(pl_sctp *s)
 static bool has_data(pl_sctp *s)
 {
     uint32_t tsn;
-    if (s->sent.n_lost > 0 && next_lost(s, &tsn))
+    if (s->sent.n_lost > 0 && pl_sctp_next_lost(s, &tsn))
         return s->free_packet || window_open(s);
-    return s->out.n_queued > 0 && (s->free_packet || window_open(s));
+    return s->out.n_queued > 0 && (s->free_packet || window_open(s)) && pl_sctp_next_stream(s);
 }
 
 bool pl_sctp_has_new_data(pl_sctp *s)
 {
-    return s->out.n_queued > 0 && next_stream(s) && peer_has_room(s, s->cc.mtu);
+    return s->out.n_queued > 0 && pl_sctp_next_stream(s) && peer_has_room(s, s->cc.mtu);
 }
 
 static void write_data(pl_sctp *s, pl_wr *w)
@@ -293,21 +249,6 @@ static void write_replies(pl_sctp *s, pl_wr *w)
         pl_wr_bytes(w, s->replies->data, s->replies->len);
         pop_reply(s);
     }
-}
-
-static void write_forward(pl_sctp *s, pl_wr *w)
-{
-    uint32_t tsn = pl_sctp_outstanding_advanced(&s->sent);
-    size_t room = pl_wr_left(w) / 4;
-    if (room < 4 || !(s->extensions & PL_SCTP_EXT_FORWARD_TSN)) /* chunk header, TSN, and a skip or two */
-        return;
-    s->wants &= ~(unsigned)PL_SCTP_WANT_FORWARD;
-    if (tsn == s->sent.first_tsn - 1)
-        return; /* nothing to be passed over */
-    pl_sctp_skip skip[PL_SCTP_SKIP_MAX];
-    size_t max = room - 2 < PL_SCTP_SKIP_MAX ? room - 2 : PL_SCTP_SKIP_MAX;
-    size_t n = pl_sctp_outstanding_skips(&s->sent, &tsn, skip, max);
-    pl_sctp_forward_write(w, false, tsn, skip, n);
 }
 
 /* The time and a nonce: an answer that has not both is none of ours (8.3). */
@@ -379,7 +320,7 @@ static void write_chunks(pl_sctp *s, pl_wr *w, bool cookie)
     bool data = may_send && has_data(s);
     write_sack_if_due(s, w, data);
     if (may_send && !cookie && s->wants & PL_SCTP_WANT_FORWARD)
-        write_forward(s, w);
+        pl_sctp_write_forward(s, w);
     if (data)
         write_data(s, w);
     if (pl_wr_left(w) >= 8 && take_want(s, PL_SCTP_WANT_SHUTDOWN))

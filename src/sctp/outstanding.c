@@ -21,12 +21,27 @@ void pl_sctp_outstanding_init(pl_sctp_outstanding *o, uint32_t first_tsn)
     pl_sctp_rack_init(&o->rack);
 }
 
-void pl_sctp_outstanding_clear(pl_sctp_outstanding *o, pl_sctp_streams *st)
+/* A TSN is forgotten: its message may go, or the part that ends with it. */
+static void release(pl_sctp_streams *st, const pl_sctp_sent *s)
 {
-    for (uint32_t tsn = o->first_tsn; tsn != o->next_tsn; tsn++)
-        pl_sctp_out_msg_unref(st, pl_sctp_outstanding_at(o, tsn)->msg);
+    if (s->flags & PL_SCTP_SENT_ENDS_PART)
+        pl_sctp_out_msg_pop_part(st, s->msg);
+    pl_sctp_out_msg_unref(st, s->msg);
+}
+
+size_t pl_sctp_outstanding_clear(pl_sctp_outstanding *o, pl_sctp_streams *st)
+{
+    size_t n = 0;
+    for (uint32_t tsn = o->first_tsn; tsn != o->next_tsn; tsn++) {
+        const pl_sctp_sent *s = pl_sctp_outstanding_at(o, tsn);
+        n += s->flags & PL_SCTP_DATA_E && s->state != PL_SCTP_SENT_ABANDONED;
+        release(st, s);
+    }
+    bool interleaved = o->interleaved;
     free(o->ring);
     pl_sctp_outstanding_init(o, o->next_tsn);
+    o->interleaved = interleaved;
+    return n;
 }
 
 pl_err pl_sctp_outstanding_reserve(pl_sctp_outstanding *o)
@@ -102,21 +117,30 @@ static void land(pl_sctp_outstanding *o, const pl_sctp_sent *s, uint32_t tsn)
 
 /* --- sending --- */
 
-pl_sctp_sent *pl_sctp_outstanding_add(pl_sctp_outstanding *o, pl_sctp_out_msg *m, uint32_t offset,
-                                      uint16_t len, uint8_t flags, int64_t now_us)
+/* True when the next n bytes of a streamed message are the last of their part: so far, and so for good. */
+static bool ends_part(const pl_sctp_out_msg *m, uint16_t len)
+{
+    return len > 0 && len == m->n_at && m->extra && m->extra->from;
+}
+
+pl_sctp_sent *pl_sctp_outstanding_add(pl_sctp_outstanding *o, pl_sctp_out_msg *m, uint16_t len, uint8_t flags,
+                                      int64_t now_us)
 {
     assert(pl_sctp_outstanding_n(o) < o->cap);
     uint32_t tsn = o->next_tsn++;
     pl_sctp_sent *s = pl_sctp_outstanding_at(o, tsn);
     *s = (pl_sctp_sent){ .msg = m,
+                         .data = m->at,
                          .sent_us = now_us,
-                         .offset = offset,
+                         .fsn = m->next_fsn++,
                          .len = len,
-                         .size = (uint16_t)(PL_SCTP_DATA_HEADER + pl_sctp_pad4(len)),
+                         .size = (uint16_t)(pl_sctp_data_header(o->interleaved) + pl_sctp_pad4(len)),
                          .n_sends = 1,
-                         .flags = flags };
-    if (offset == 0)
+                         .flags = flags | (ends_part(m, len) ? PL_SCTP_SENT_ENDS_PART : 0) };
+    if (flags & PL_SCTP_DATA_B)
         m->first_tsn = tsn;
+    else if (pl_seq32_newer(o->first_tsn, m->first_tsn))
+        m->first_tsn = o->first_tsn; /* of an endless message, too, it stays comparable */
     m->last_tsn = tsn;
     m->n_refs++;
     fly(o, s, tsn);
@@ -255,7 +279,7 @@ static void take_cumulative(pl_sctp_outstanding *o, pl_sctp_streams *st, uint32_
             w->out->n_messages++;
             w->out->message_bytes += s->msg->len;
         }
-        pl_sctp_out_msg_unref(st, s->msg);
+        release(st, s);
     }
     if (pl_seq32_newer(o->first_tsn - 1, o->highest_gap))
         o->highest_gap = o->first_tsn - 1;
@@ -382,17 +406,30 @@ pl_err pl_sctp_outstanding_ack(pl_sctp_outstanding *o, pl_sctp_streams *st, cons
     return PL_OK;
 }
 
-void pl_sctp_outstanding_abandon(pl_sctp_outstanding *o, pl_sctp_out_msg *m)
+void pl_sctp_outstanding_abandon(pl_sctp_outstanding *o, pl_sctp_streams *st, pl_sctp_out_msg *m)
 {
+    uint32_t first = pl_seq32_newer(o->first_tsn, m->first_tsn) ? o->first_tsn : m->first_tsn,
+             last = m->last_tsn;
+    pl_sctp_out_msg *t = pl_sctp_out_msg_tombstone(st, m);
     m->abandoned = true;
-    uint32_t tsn = pl_seq32_newer(o->first_tsn, m->first_tsn) ? o->first_tsn : m->first_tsn;
-    for (; pl_seq32_at_least(m->last_tsn, tsn); tsn++) {
+    m->n_refs++;
+    for (uint32_t tsn = first; pl_seq32_at_least(last, tsn); tsn++) {
         pl_sctp_sent *s = pl_sctp_outstanding_at(o, tsn);
         if (s->msg != m)
             continue;
         leave_flight(o, s, tsn);
         s->state = PL_SCTP_SENT_ABANDONED;
+        if (!t)
+            continue;
+        s->msg = t;
+        s->data = t->data;
+        s->flags &= (uint8_t)~PL_SCTP_SENT_ENDS_PART;
+        t->n_refs++;
+        pl_sctp_out_msg_unref(st, m);
     }
+    pl_sctp_out_msg_unref(st, m);
+    if (t)
+        pl_sctp_out_msg_unref(st, t);
 }
 
 uint32_t pl_sctp_outstanding_advanced(const pl_sctp_outstanding *o)
@@ -403,19 +440,25 @@ uint32_t pl_sctp_outstanding_advanced(const pl_sctp_outstanding *o)
     return tsn - 1;
 }
 
-/* Keeps the latest SSN of each stream. False when there is no room for another stream. */
-static bool add_skip(pl_sctp_skip *out, size_t *n, size_t max, const pl_sctp_out_msg *m)
+static bool later(const pl_sctp_outstanding *o, uint32_t a, uint32_t b)
+{
+    return o->interleaved ? pl_seq32_newer(a, b) : pl_seq16_newer((uint16_t)a, (uint16_t)b);
+}
+
+/* Keeps the latest number of each stream and kind. False when there is no room for another. */
+static bool add_skip(const pl_sctp_outstanding *o, pl_sctp_skip *out, size_t *n, size_t max,
+                     const pl_sctp_out_msg *m)
 {
     for (size_t i = *n; i-- > 0;) {
-        if (out[i].sid == m->sid) {
-            if (pl_seq16_newer(m->ssn, (uint16_t)out[i].mid))
-                out[i].mid = m->ssn;
+        if (out[i].sid == m->sid && out[i].unordered == m->unordered) {
+            if (later(o, m->mid, out[i].mid))
+                out[i].mid = m->mid;
             return true;
         }
     }
     if (*n == max)
         return false;
-    out[(*n)++] = (pl_sctp_skip){ .sid = m->sid, .mid = m->ssn };
+    out[(*n)++] = (pl_sctp_skip){ .sid = m->sid, .mid = m->mid, .unordered = m->unordered };
     return true;
 }
 
@@ -426,10 +469,10 @@ size_t pl_sctp_outstanding_skips(const pl_sctp_outstanding *o, uint32_t *cumulat
     const pl_sctp_out_msg *last = NULL;
     for (uint32_t tsn = o->first_tsn; pl_seq32_at_least(*cumulative_tsn, tsn); tsn++) {
         const pl_sctp_out_msg *m = pl_sctp_outstanding_at(o, tsn)->msg;
-        if (m == last || m->unordered)
+        if (m == last || (m->unordered && !o->interleaved))
             continue;
         last = m;
-        if (!add_skip(out, &n, max, m)) {
+        if (!add_skip(o, out, &n, max, m)) {
             *cumulative_tsn = tsn - 1;
             break;
         }

@@ -2,7 +2,7 @@
  * Source   RFC 9260 6.2.1 (SACK), 6.3.3 (T3); RFC 8985 (losses found by time, in place of 7.2.4's three reports);
  *          RFC 3758 3.5 (abandoning).
  * Shape    a ring indexed by TSN: finding one is an addition and a mask. init/clear inside an association.
- *          A TSN points into its message, so sending it again copies nothing but the packet. What is in flight
+ *          A TSN points into its message's bytes, so sending it again copies nothing but the packet. What is in flight
  *          stands in a list by time of sending, so finding losses touches only the lost; what gap blocks have
  *          acknowledged stands in runs, so a SACK costs by its blocks, not by their length.
  * Units    bytes: a TSN counts its DATA chunk with header and padding, which is what a packet spends on it.
@@ -24,18 +24,22 @@ typedef enum pl_sctp_sent_state {
     PL_SCTP_SENT_ABANDONED /* partial reliability gave its message up */
 } pl_sctp_sent_state;
 
+/* With PL_SCTP_DATA_* in the flags of a TSN: the last one of its part of a streamed message. */
+enum { PL_SCTP_SENT_ENDS_PART = 16 };
+
 typedef struct pl_sctp_sent {
     pl_sctp_out_msg *msg;
+    const uint8_t *data;
     int64_t sent_us;
-    uint32_t offset; /* in msg->data */
     uint32_t older,
-        newer; /* in flight: neighbours by time. Acked: `newer` ends a run that begins here, `older` begins
-                              one that ends here */
+        newer;    /* in flight: neighbours by time. Acked: `newer` ends a run that begins here, `older`
+                              begins one that ends here */
+    uint32_t fsn; /* of I-DATA */
     uint16_t len, size;
     uint16_t n_sends;
-    uint8_t flags; /* PL_SCTP_DATA_* */
-    uint8_t state;
-    bool taken_back; /* by a later SACK: its time is no longer that of a sending */
+    uint8_t flags;
+    uint8_t state : 3;
+    bool taken_back : 1; /* by a later SACK: its time is no longer that of a sending */
 } pl_sctp_sent;
 
 typedef struct pl_sctp_outstanding {
@@ -49,6 +53,7 @@ typedef struct pl_sctp_outstanding {
     uint32_t oldest, newest, n_flying; /* the list of what is in flight, by time of sending */
     uint32_t n_gap_acked;              /* in state ACKED */
     size_t flight;                     /* bytes in state IN_FLIGHT */
+    bool interleaved;                  /* I-DATA chunks, of a larger header */
     pl_sctp_rack rack;
 } pl_sctp_outstanding;
 
@@ -63,7 +68,8 @@ typedef struct pl_sctp_acked {
 } pl_sctp_acked;
 
 void pl_sctp_outstanding_init(pl_sctp_outstanding *o, uint32_t first_tsn);
-void pl_sctp_outstanding_clear(pl_sctp_outstanding *o, pl_sctp_streams *st);
+/* Returns how many messages it knew as sent whole and not as acknowledged whole. */
+size_t pl_sctp_outstanding_clear(pl_sctp_outstanding *o, pl_sctp_streams *st);
 static inline uint32_t pl_sctp_outstanding_n(const pl_sctp_outstanding *o)
 {
     return o->next_tsn - o->first_tsn;
@@ -75,9 +81,9 @@ static inline pl_sctp_sent *pl_sctp_outstanding_at(const pl_sctp_outstanding *o,
 
 /* Room for one more TSN. */
 PL_NODISCARD pl_err pl_sctp_outstanding_reserve(pl_sctp_outstanding *o);
-/* Assigns the next TSN to bytes of a message, which gains a reference; room must be reserved. */
-pl_sctp_sent *pl_sctp_outstanding_add(pl_sctp_outstanding *o, pl_sctp_out_msg *m, uint32_t offset,
-                                      uint16_t len, uint8_t flags, int64_t now_us);
+/* Assigns the next TSN to the next bytes of a message, which gains a reference; room must be reserved. */
+pl_sctp_sent *pl_sctp_outstanding_add(pl_sctp_outstanding *o, pl_sctp_out_msg *m, uint16_t len, uint8_t flags,
+                                      int64_t now_us);
 /* The first lost TSN, or NULL. */
 pl_sctp_sent *pl_sctp_outstanding_lost(pl_sctp_outstanding *o, uint32_t *tsn);
 /* It goes out again. */
@@ -96,11 +102,13 @@ PL_NODISCARD pl_err pl_sctp_outstanding_ack(pl_sctp_outstanding *o, pl_sctp_stre
  * *again_us: when the next would be lost, or PL_NEVER. */
 size_t pl_sctp_outstanding_detect(pl_sctp_outstanding *o, int64_t now_us, int64_t window_us,
                                   int64_t *again_us);
-/* Every TSN of a message is abandoned; n bytes left of it get no TSN any more. */
-void pl_sctp_outstanding_abandon(pl_sctp_outstanding *o, pl_sctp_out_msg *m);
+/* Every TSN of a message, which is out of its queue, is abandoned. Its bytes go at once where that is worth an
+ * allocation: a header is enough for what the peer must be told. */
+void pl_sctp_outstanding_abandon(pl_sctp_outstanding *o, pl_sctp_streams *st, pl_sctp_out_msg *m);
 /* RFC 3758's Advanced.Peer.Ack.Point: the last TSN before which nothing is worth waiting for. */
 uint32_t pl_sctp_outstanding_advanced(const pl_sctp_outstanding *o);
-/* The ordered messages skipped up to *cumulative_tsn, at most `max`; lowers it when there are more. */
+/* The last message of each stream skipped up to *cumulative_tsn (ordered ones alone, unless interleaved: then of
+ * either kind), at most `max`; lowers it when there are more. */
 size_t pl_sctp_outstanding_skips(const pl_sctp_outstanding *o, uint32_t *cumulative_tsn, pl_sctp_skip *out,
                                  size_t max);
 void pl_sctp_outstanding_check(const pl_sctp_outstanding *o);

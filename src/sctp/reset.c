@@ -105,7 +105,7 @@ static void finish_request(pl_sctp *s, bool done)
         st->reset = PL_SCTP_OUT_OPEN;
         pl_list_remove(&st->in_resets);
         if (done)
-            st->next_ssn = 0;
+            memset(st->next_mid, 0, sizeof st->next_mid);
         pl_sctp_streams_note(&s->out, st, done ? PL_SCTP_OUT_RESET_DONE : PL_SCTP_OUT_RESET_REFUSED);
     }
     forget_request(s);

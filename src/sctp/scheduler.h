@@ -32,9 +32,9 @@ typedef struct pl_sctp_turn {
 typedef struct pl_sctp_turns {
     pl_heap heap;
     pl_sctp_scheduler kind; /* never PL_SCTP_SCHEDULER_DEFAULT */
-    int64_t now;            /* the virtual clock: where the account of the last one served stood */
-    int64_t latest;         /* the highest account: where the clock stands when nobody is left */
-    int64_t n_turns;        /* turns given so far, for the order of round robin */
+    int64_t now; /* the virtual clock: where the account of the last one served stood when its turn began */
+    int64_t latest;  /* the highest account: where the clock stands when nobody is left */
+    int64_t n_turns; /* turns given so far, for the order of round robin */
 } pl_sctp_turns;
 
 void pl_sctp_turns_init(pl_sctp_turns *t, pl_sctp_scheduler kind);
@@ -45,6 +45,8 @@ void pl_sctp_turns_join(pl_sctp_turns *t, pl_sctp_turn *turn);
 void pl_sctp_turns_leave(pl_sctp_turns *t, pl_sctp_turn *turn);
 /* The first in the row, or NULL. */
 pl_sctp_turn *pl_sctp_turns_next(const pl_sctp_turns *t);
+/* Its turn begins. */
+void pl_sctp_turns_begin(pl_sctp_turns *t, const pl_sctp_turn *turn);
 /* It has sent so much; its place in the row stays until the turn passes. */
 void pl_sctp_turns_charge(pl_sctp_turns *t, pl_sctp_turn *turn, size_t bytes);
 /* Its turn is over: it stands where its account says now. */

@@ -4,12 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-void pl_sctp_streams_init(pl_sctp_streams *st)
+void pl_sctp_streams_init(pl_sctp_streams *st, pl_sctp_scheduler scheduler)
 {
     *st = (pl_sctp_streams){ 0 };
-    pl_list_init(&st->active);
     pl_list_init(&st->resets);
     pl_list_init(&st->noisy);
+    pl_sctp_turns_init(&st->turns, scheduler);
 }
 
 void pl_sctp_streams_clear(pl_sctp_streams *st)
@@ -21,7 +21,7 @@ void pl_sctp_streams_clear(pl_sctp_streams *st)
     for (size_t p = 0; p < st->n_pages; p++) /* only now: the lists ran from page to page */
         free(st->page[p]);
     free(st->page);
-    pl_sctp_streams_init(st);
+    pl_sctp_streams_init(st, st->turns.kind);
 }
 
 pl_sctp_out_stream *pl_sctp_streams_find(const pl_sctp_streams *st, uint16_t sid)
@@ -58,100 +58,172 @@ pl_sctp_out_stream *pl_sctp_streams_get(pl_sctp_streams *st, uint16_t sid)
     return &page[sid % PL_SCTP_OUT_PAGE];
 }
 
-size_t pl_sctp_out_msg_cost(size_t len)
+/* --- the bytes that wait --- */
+
+/* Those that count for the threshold: what is held for more to come waits for the caller, not for the network. */
+static size_t waiting(const pl_sctp_out_stream *s)
 {
-    return sizeof(pl_sctp_out_msg) + len;
+    const pl_sctp_out_msg *m = s->tail;
+    bool held = m && m->unended && !m->uncounted && m->left <= PL_SCTP_OUT_HELD;
+    return s->buffered - (held ? m->left : 0);
 }
 
-pl_sctp_out_msg *pl_sctp_out_msg_new(pl_sctp_streams *st, const void *data, size_t len)
+static void note_low(pl_sctp_streams *st, pl_sctp_out_stream *s, size_t before)
 {
-    pl_sctp_out_msg *m = malloc(pl_sctp_out_msg_cost(len));
-    if (!m)
-        return NULL;
-    *m = (pl_sctp_out_msg){ .len = (uint32_t)len, .n_refs = 1 };
-    memcpy(m->data, data, len);
-    st->total += pl_sctp_out_msg_cost(len);
-    return m;
+    if (before > s->low && waiting(s) <= s->low)
+        pl_sctp_streams_note(st, s, PL_SCTP_OUT_LOW);
 }
 
-void pl_sctp_out_msg_unref(pl_sctp_streams *st, pl_sctp_out_msg *m)
+/* --- queues --- */
+
+/* In the row, or not, as the head has bytes to take. */
+static void place(pl_sctp_streams *st, pl_sctp_out_stream *s)
 {
-    assert(m->n_refs > 0);
-    if (--m->n_refs > 0)
-        return;
-    assert(st->total >= pl_sctp_out_msg_cost(m->len));
-    st->total -= pl_sctp_out_msg_cost(m->len);
-    free(m);
+    if (s->head && pl_sctp_out_msg_ready(s->head))
+        pl_sctp_turns_join(&st->turns, &s->turn);
+    else
+        pl_sctp_turns_leave(&st->turns, &s->turn);
 }
 
 void pl_sctp_streams_push(pl_sctp_streams *st, pl_sctp_out_stream *s, pl_sctp_out_msg *m)
 {
+    m->prev = s->tail;
+    m->queued = true;
     if (s->tail)
         s->tail->next = m;
     else
         s->head = m;
     s->tail = m;
-    s->buffered += m->uncounted ? 0 : m->len;
+    s->buffered += m->uncounted ? 0 : m->left;
     st->n_queued++;
-    if (!pl_node_linked(&s->in_active))
-        pl_list_push_back(&st->active, &s->in_active);
+    if (s->head == m)
+        place(st, s);
 }
+
+pl_err pl_sctp_streams_append(pl_sctp_streams *st, pl_sctp_out_stream *s, const void *data, size_t len,
+                              bool last)
+{
+    pl_sctp_out_msg *m = s->tail;
+    assert(m->unended);
+    size_t before = waiting(s) + (m->uncounted ? 0 : len);
+    if (len > 0 && pl_sctp_out_msg_append(st, m, data, len) != PL_OK)
+        return PL_ENOMEM;
+    m->unended = !last;
+    s->buffered += m->uncounted ? 0 : len;
+    note_low(st, s, before);
+    place(st, s);
+    return PL_OK;
+}
+
+static void unlink_msg(pl_sctp_out_stream *s, pl_sctp_out_msg *m)
+{
+    if (m->prev)
+        m->prev->next = m->next;
+    else
+        s->head = m->next;
+    if (m->next)
+        m->next->prev = m->prev;
+    else
+        s->tail = m->prev;
+    m->prev = m->next = NULL;
+}
+
+/* A turn is over: the stream goes to where it stands now, or out of the row. */
+static void end_turn(pl_sctp_streams *st, pl_sctp_out_stream *s)
+{
+    if (st->current == s)
+        st->current = NULL;
+    if (s->head && pl_sctp_out_msg_ready(s->head) && s->turn.in_turns.linked)
+        pl_sctp_turns_pass(&st->turns, &s->turn);
+    else
+        place(st, s);
+}
+
+static void leave_queue(pl_sctp_streams *st, pl_sctp_out_stream *s, pl_sctp_out_msg *m)
+{
+    bool was_head = s->head == m;
+    unlink_msg(s, m);
+    m->queued = false;
+    st->n_queued--;
+    st->n_begun -= m->begun;
+    if (was_head)
+        end_turn(st, s);
+    pl_sctp_out_msg_unref(st, m);
+}
+
+/* --- taking --- */
 
 pl_sctp_out_stream *pl_sctp_streams_next(pl_sctp_streams *st)
 {
     if (st->current)
-        return st->current;
-    pl_node *n = pl_list_first(&st->active);
-    return n ? pl_of(n, pl_sctp_out_stream, in_active) : NULL;
+        return pl_sctp_out_msg_ready(st->current->head) ? st->current : NULL;
+    pl_sctp_turn *turn = pl_sctp_turns_next(&st->turns);
+    return turn ? pl_of(turn, pl_sctp_out_stream, turn) : NULL;
 }
 
-static void less_buffered(pl_sctp_streams *st, pl_sctp_out_stream *s, size_t n)
-{
-    bool was_above = s->buffered > s->low;
-    s->buffered -= n;
-    if (was_above && s->buffered <= s->low)
-        pl_sctp_streams_note(st, s, PL_SCTP_OUT_LOW);
-}
-
-/* The head leaves; the stream goes to the end of the row, or out of it. */
-static void pop(pl_sctp_streams *st, pl_sctp_out_stream *s)
+void pl_sctp_streams_begin(pl_sctp_streams *st, pl_sctp_out_stream *s)
 {
     pl_sctp_out_msg *m = s->head;
-    s->head = m->next;
-    m->next = NULL;
-    if (!s->head)
-        s->tail = NULL;
-    pl_list_remove(&s->in_active);
-    if (s->head)
-        pl_list_push_back(&st->active, &s->in_active);
-    if (st->current == s)
-        st->current = NULL;
-    st->n_queued--;
-    pl_sctp_out_msg_unref(st, m);
+    assert(!m->begun);
+    if (st->interleaved || !m->unordered)
+        m->mid = s->next_mid[m->unordered]++;
+    if (!st->interleaved)
+        m->mid &= UINT16_MAX;
+    m->begun = true;
+    st->n_begun++;
 }
 
 void pl_sctp_streams_take(pl_sctp_streams *st, pl_sctp_out_stream *s, uint32_t n)
 {
     pl_sctp_out_msg *m = s->head;
-    assert(m && n <= m->len - m->taken);
-    m->taken += n;
-    less_buffered(st, s, m->uncounted ? 0 : n);
+    assert(m->begun && (!m->unended || n < m->left));
+    if (st->current != s)
+        pl_sctp_turns_begin(&st->turns, &s->turn);
     st->current = s;
-    if (m->taken == m->len)
-        pop(st, s);
+    pl_sctp_turns_charge(&st->turns, &s->turn, n);
+    size_t before = waiting(s);
+    pl_sctp_out_msg_advance(m, n);
+    s->buffered -= m->uncounted ? 0 : n;
+    note_low(st, s, before);
+    if (m->left == 0)
+        leave_queue(st, s, m);
+    else if (st->interleaved && !pl_sctp_out_msg_ready(m))
+        end_turn(st, s);
+    else if (!pl_sctp_out_msg_ready(m))
+        pl_sctp_turns_leave(&st->turns, &s->turn);
 }
 
-void pl_sctp_streams_drop(pl_sctp_streams *st, pl_sctp_out_stream *s)
+void pl_sctp_streams_packet_end(pl_sctp_streams *st)
 {
-    less_buffered(st, s, s->head->uncounted ? 0 : s->head->len - s->head->taken);
-    pop(st, s);
+    if (st->interleaved && st->current)
+        end_turn(st, st->current);
+}
+
+void pl_sctp_streams_drop(pl_sctp_streams *st, pl_sctp_out_stream *s, pl_sctp_out_msg *m)
+{
+    size_t before = waiting(s);
+    s->buffered -= m->uncounted ? 0 : m->left;
+    s->dropping |= m->unended;
+    m->unended = false;
+    leave_queue(st, s, m);
+    note_low(st, s, before);
 }
 
 size_t pl_sctp_streams_purge(pl_sctp_streams *st, pl_sctp_out_stream *s)
 {
     size_t n = 0;
     for (; s->head; n++)
-        pl_sctp_streams_drop(st, s);
+        pl_sctp_streams_drop(st, s, s->head);
+    return n;
+}
+
+size_t pl_sctp_streams_purge_from(pl_sctp_streams *st, size_t sid)
+{
+    size_t n = 0;
+    for (; sid < st->n_pages * PL_SCTP_OUT_PAGE; sid++) {
+        pl_sctp_out_stream *s = pl_sctp_streams_find(st, (uint16_t)sid);
+        n += s ? pl_sctp_streams_purge(st, s) : 0;
+    }
     return n;
 }
 
@@ -159,7 +231,7 @@ void pl_sctp_streams_renumber(pl_sctp_streams *st)
 {
     for (size_t p = 0; p < st->n_pages; p++) {
         for (size_t i = 0; st->page[p] && i < PL_SCTP_OUT_PAGE; i++)
-            st->page[p][i].next_ssn = 0;
+            memset(st->page[p][i].next_mid, 0, sizeof st->page[p][i].next_mid);
     }
 }
 
@@ -172,7 +244,10 @@ void pl_sctp_streams_note(pl_sctp_streams *st, pl_sctp_out_stream *s, uint8_t fa
 
 void pl_sctp_streams_check(const pl_sctp_streams *st)
 {
-    assert(!st->current || (st->current->head && st->current->head->taken > 0));
-    assert((st->n_queued == 0) == pl_list_empty(&st->active));
+    assert(!st->current || st->current->head->begun);
+    assert(st->n_begun <= st->n_queued);
     assert(st->n_queued * sizeof(pl_sctp_out_msg) <= st->total);
+    const pl_sctp_turn *turn = pl_sctp_turns_next(&st->turns);
+    assert(!turn || st->n_queued > 0);
+    assert(!turn || pl_sctp_out_msg_ready(pl_of(turn, const pl_sctp_out_stream, turn)->head));
 }

@@ -160,12 +160,12 @@ PL_TEST(sacks_come_when_6_2_says)
 static pl_sctp_out_msg *send_some(pl_sctp_streams *st, pl_sctp_outstanding *o, uint32_t first, unsigned n)
 {
     static const uint8_t data[1000];
-    pl_sctp_streams_init(st);
+    pl_sctp_streams_init(st, PL_SCTP_SCHEDULER_DEFAULT);
     pl_sctp_outstanding_init(o, first);
     pl_sctp_out_msg *m = pl_sctp_out_msg_new(st, data, 10 * n);
     for (unsigned i = 0; i < n; i++) {
         PL_EQ(pl_sctp_outstanding_reserve(o), PL_OK);
-        pl_sctp_outstanding_add(o, m, 10 * i, 10, 0, PL_MS(i));
+        pl_sctp_outstanding_add(o, m, 10, i == 0 ? PL_SCTP_DATA_B : 0, PL_MS(i));
     }
     return m;
 }
@@ -341,12 +341,13 @@ PL_TEST(abandoned_messages_move_the_forward_point)
     pl_sctp_outstanding o;
     pl_sctp_out_msg *m = send_some(&st, &o, 1, 3);
     m->sid = 7;
-    m->ssn = 4;
+    m->mid = 4;
+    m->begun = true;
     pl_sctp_out_msg *second = pl_sctp_out_msg_new(&st, "abcd", 4);
     PL_EQ(pl_sctp_outstanding_reserve(&o), PL_OK);
-    pl_sctp_outstanding_add(&o, second, 0, 4, 0, 0);
+    pl_sctp_outstanding_add(&o, second, 4, PL_SCTP_DATA_B, 0);
     PL_EQ(pl_sctp_outstanding_advanced(&o), 0);
-    pl_sctp_outstanding_abandon(&o, m);
+    pl_sctp_outstanding_abandon(&o, &st, m);
     pl_sctp_outstanding_check(&o);
     PL_EQ(pl_sctp_outstanding_advanced(&o), 3);
     pl_sctp_skip skip[4];

@@ -1,0 +1,77 @@
+#include "sctp/scheduler.h"
+
+#include "base/list.h"
+
+enum { PRIORITY_SHIFT = 47 }; /* turns below, priorities above */
+
+void pl_sctp_turns_init(pl_sctp_turns *t, pl_sctp_scheduler kind)
+{
+    *t = (pl_sctp_turns){ .kind = kind == PL_SCTP_SCHEDULER_DEFAULT ? PL_SCTP_SCHEDULER_FAIR : kind };
+}
+
+static int64_t priority(const pl_sctp_turn *turn)
+{
+    return turn->priority ? turn->priority : PL_SCTP_PRIORITY_NORMAL;
+}
+
+static int64_t price(const pl_sctp_turn *turn, size_t bytes)
+{
+    return (int64_t)bytes * PL_SCTP_TURN_SCALE / priority(turn);
+}
+
+/* Where a stream stands that gets in line now: the smaller, the sooner. */
+static int64_t key(pl_sctp_turns *t, const pl_sctp_turn *turn)
+{
+    switch (t->kind) {
+    case PL_SCTP_SCHEDULER_ROUND_ROBIN: return t->n_turns++;
+    case PL_SCTP_SCHEDULER_PRIORITY: return (UINT16_MAX - priority(turn)) << PRIORITY_SHIFT | t->n_turns++;
+    default: return turn->owed + price(turn, PL_SCTP_TURN_LEAST);
+    }
+}
+
+void pl_sctp_turns_join(pl_sctp_turns *t, pl_sctp_turn *turn)
+{
+    if (turn->in_turns.linked)
+        return;
+    if (turn->owed < t->now)
+        turn->owed = t->now;
+    pl_heap_set(&t->heap, &turn->in_turns, key(t, turn));
+}
+
+void pl_sctp_turns_leave(pl_sctp_turns *t, pl_sctp_turn *turn)
+{
+    pl_heap_remove(&t->heap, &turn->in_turns);
+    if (!pl_heap_first(&t->heap))
+        t->now = t->latest; /* everybody has had what there was: nobody owes anything */
+}
+
+pl_sctp_turn *pl_sctp_turns_next(const pl_sctp_turns *t)
+{
+    pl_heap_node *n = pl_heap_first(&t->heap);
+    return n ? pl_of(n, pl_sctp_turn, in_turns) : NULL;
+}
+
+void pl_sctp_turns_begin(pl_sctp_turns *t, const pl_sctp_turn *turn)
+{
+    if (turn->owed > t->now)
+        t->now = turn->owed;
+}
+
+void pl_sctp_turns_charge(pl_sctp_turns *t, pl_sctp_turn *turn, size_t bytes)
+{
+    turn->owed += price(turn, bytes);
+    if (turn->owed > t->latest)
+        t->latest = turn->owed;
+}
+
+void pl_sctp_turns_pass(pl_sctp_turns *t, pl_sctp_turn *turn)
+{
+    if (turn->in_turns.linked)
+        pl_heap_set(&t->heap, &turn->in_turns, key(t, turn));
+}
+
+void pl_sctp_turns_set_priority(pl_sctp_turns *t, pl_sctp_turn *turn, uint16_t to)
+{
+    turn->priority = to;
+    pl_sctp_turns_pass(t, turn);
+}
