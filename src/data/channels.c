@@ -19,6 +19,7 @@ pl_err pl_data_new(pl_data **out, const pl_data_conf *conf, int64_t now_us)
         d->conf.sctp.send_buffer_max = PL_DATA_SEND_MAX;
     if (!d->conf.sctp.max_message_size)
         d->conf.sctp.max_message_size = 256 << 10;
+    d->conf.sctp.zero_checksum = true; /* DTLS is always below */
     d->remote_max = PL_DATA_MESSAGE_DEFAULT;
     pl_log_name(&d->log, "data", conf->sctp.log_id);
     pl_list_init(&d->all);
