@@ -87,6 +87,7 @@ static void place(pl_sctp_streams *st, pl_sctp_out_stream *s)
 
 void pl_sctp_streams_push(pl_sctp_streams *st, pl_sctp_out_stream *s, pl_sctp_out_msg *m)
 {
+    size_t bytes = m->uncounted ? 0 : m->left, before = waiting(s) + bytes;
     m->prev = s->tail;
     m->queued = true;
     if (s->tail)
@@ -94,8 +95,9 @@ void pl_sctp_streams_push(pl_sctp_streams *st, pl_sctp_out_stream *s, pl_sctp_ou
     else
         s->head = m;
     s->tail = m;
-    s->buffered += m->uncounted ? 0 : m->left;
+    s->buffered += bytes;
     st->n_queued++;
+    note_low(st, s, before); /* of a message given in parts, all may be held */
     if (s->head == m)
         place(st, s);
 }
