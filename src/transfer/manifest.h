@@ -1,7 +1,7 @@
 /* manifest.h - what a transfer is made of: a bounded list of files and folders, each name once.
  * Source   ours (docs/transfer.md, "Entries").
  * Shape    init/clear inside its owner; zero state legal. Paths live in one growing piece of memory, so that a
- *          hundred thousand files cost their names and 40 bytes each. Indices never change.
+ *          hundred thousand files cost their names and 56 bytes each. Indices never change.
  * Units    bytes; microseconds since 1970 for the time of last change.
  * Errors   PL_EINVAL: a name that may not travel, a name twice, a file where another entry needs a folder, a kind or
  *          size out of range; PL_ENOSPC: a limit of this header; PL_ENOMEM. Nothing was added then. `why` becomes a
@@ -18,6 +18,7 @@
 
 enum {
     PL_TRANSFER_ENTRIES_MAX = 262144,
+    PL_TRANSFER_CHUNK = 1024,         /* entries that memory is got for at a time */
     PL_TRANSFER_PATHS_MAX = 16 << 20, /* bytes of all paths together */
     PL_TRANSFER_MODE_MASK = 0777      /* what travels of a mode: never set-user-id and the like */
 };
@@ -39,8 +40,8 @@ typedef struct pl_transfer_entry {
 } pl_transfer_entry;
 
 typedef struct pl_transfer_manifest {
-    struct pl_transfer_row *row;
-    uint32_t n, cap, max;
+    struct pl_transfer_row *chunk[PL_TRANSFER_ENTRIES_MAX / PL_TRANSFER_CHUNK];
+    uint32_t n, max;
     pl_buf paths;
     pl_hash names;
     uint64_t total;   /* bytes of all files whose size is known */

@@ -20,5 +20,7 @@ enum {
  * backslash or a colon behind a drive's letter, control characters (those that turn the direction of writing
  * included), a blank or dot at an end that some systems drop, no UTF-8, too long, too deep. */
 const char *pl_transfer_path_check(pl_str path);
+/* UTF-8 that may be shown on a terminal: none of the control characters that a name may not have. */
+bool pl_transfer_text_ok(pl_str text);
 
 #endif

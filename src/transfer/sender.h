@@ -77,7 +77,7 @@ bool pl_transfer_sender_want(pl_transfer_sender *s, pl_transfer_want *out);
 void pl_transfer_sender_read(pl_transfer_sender *s, uint8_t *block, size_t len);
 /* Instead of read: the file cannot be read; the others go on. */
 void pl_transfer_sender_unreadable(pl_transfer_sender *s, uint32_t index, const char *why);
-/* The next message, the same one until sent drops it. */
+/* The next message, the same one until sent drops it, or input makes it needless. */
 bool pl_transfer_sender_poll_output(pl_transfer_sender *s, pl_transfer_output *out);
 void pl_transfer_sender_sent(pl_transfer_sender *s);
 bool pl_transfer_sender_poll_event(pl_transfer_sender *s, pl_transfer_sender_event *out);
