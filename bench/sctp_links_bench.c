@@ -13,7 +13,9 @@ static const struct {
     const char *name;
 } control[] = { { PL_SCTP_CONGESTION_RENO, "RFC 9260" },
                 { PL_SCTP_CONGESTION_CUBIC, "cubic" },
-                { PL_SCTP_CONGESTION_CUBIC_BDP, "cubic-bdp" } };
+                { PL_SCTP_CONGESTION_CUBIC_BDP, "cubic-bdp" },
+                { PL_SCTP_CONGESTION_BBR, "bbr" },
+                { PL_SCTP_CONGESTION_LEDBAT, "ledbat" } };
 enum { N_CONTROLS = sizeof control / sizeof *control };
 
 static const int64_t rates[] = { 10, 100, 1000 }, rtts_ms[] = { 1, 20, 100, 300 };

@@ -64,7 +64,7 @@ static bool legal(const pl_sctp_conf *c)
     return c->mtu >= PL_SCTP_MTU_MIN && c->mtu <= PL_SCTP_MTU_MAX && c->send_buffer_max <= UINT32_MAX &&
            c->recv_buffer >= 4 * c->mtu && c->recv_buffer <= c->recv_buffer_max &&
            c->recv_buffer_max <= UINT32_MAX / 2 && c->max_message_size <= c->recv_buffer_max &&
-           c->rto_min_us > 0 && c->rto_min_us <= c->rto_max_us;
+           (unsigned)c->congestion <= PL_SCTP_CONGESTION_LEDBAT && c->rto_min_us > 0 && c->rto_min_us <= c->rto_max_us;
 }
 
 static uint32_t new_tag(pl_sctp *s)
@@ -74,15 +74,6 @@ static uint32_t new_tag(pl_sctp *s)
         tag = pl_rand_u32(&s->conf.rand);
     while (tag == 0);
     return tag;
-}
-
-static const pl_sctp_cc_ops *controller(pl_sctp_congestion which)
-{
-    switch (which) {
-    case PL_SCTP_CONGESTION_RENO: return &pl_sctp_cc_reno;
-    case PL_SCTP_CONGESTION_CUBIC: return &pl_sctp_cc_cubic;
-    default: return &pl_sctp_cc_cubic_bdp;
-    }
 }
 
 pl_err pl_sctp_new(pl_sctp **out, const pl_sctp_conf *conf, int64_t now_us)
@@ -107,7 +98,8 @@ pl_err pl_sctp_new(pl_sctp **out, const pl_sctp_conf *conf, int64_t now_us)
     pl_sctp_streams_init(&s->out, c.scheduler);
     pl_sctp_outstanding_init(&s->sent, s->my_tsn);
     pl_sctp_rto_init(&s->rto, c.rto_initial_us, c.rto_min_us, c.rto_max_us);
-    pl_sctp_cc_init(&s->cc, controller(c.congestion), c.mtu - PL_SCTP_HEADER);
+    pl_sctp_cc_init(&s->cc, pl_sctp_controller(c.congestion), c.mtu - PL_SCTP_HEADER);
+    s->cc.seed = s->my_tag;
     s->burst_limit = s->cc.cwnd;
     pl_sctp_sack_init(&s->in, 0, c.sack_delay_us);
     pl_sctp_reassembly_init(&s->re, c.max_message_size);
@@ -220,7 +212,8 @@ bool pl_sctp_may_receive(const pl_sctp *s)
 
 size_t pl_sctp_rwnd(const pl_sctp *s)
 {
-    return s->re.held < s->window.size ? s->window.size - s->re.held : 0;
+    size_t held = s->re.held + s->held_above;
+    return held < s->window.size ? s->window.size - held : 0;
 }
 
 size_t pl_sctp_hard_limit(const pl_sctp *s)

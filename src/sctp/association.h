@@ -157,6 +157,9 @@ typedef struct pl_sctp_stats {
     uint64_t bad_packets;                           /* wrong checksum, tag, port or form */
     int64_t srtt_us, rttvar_us, rto_us, min_rtt_us; /* 0 before the first sample */
     size_t cwnd, ssthresh, in_flight, peer_rwnd, mtu;
+    uint64_t bytes_acked; /* of DATA chunks, in all */
+    uint64_t pace_bps, delivery_bps;  /* what the pacer lets out (0: all); the path's rate as last measured */
+    pl_sctp_congestion congestion;    /* the controller at work */
     size_t send_buffered;             /* queued and unacknowledged bytes */
     size_t receive_buffered;          /* bytes held for reassembly or not yet taken */
     uint16_t streams_out, streams_in; /* negotiated; 0 before */
@@ -203,9 +206,18 @@ PL_NODISCARD pl_err pl_sctp_set_pieces(pl_sctp *s, uint16_t sid, bool on);
 PL_NODISCARD pl_err pl_sctp_add_streams(pl_sctp *s, int64_t now_us, uint16_t n_out, uint16_t n_in);
 /* The packets take another path now: round trips, window and MTU are learnt anew. */
 void pl_sctp_path_changed(pl_sctp *s, int64_t now_us);
+/* The least round trip measured since the last call; 0: none was. */
+int64_t pl_sctp_least_rtt(pl_sctp *s);
+/* Another controller from now on. It begins with the window that the last one had, and learns the rest itself. */
+void pl_sctp_set_congestion(pl_sctp *s, int64_t now_us, pl_sctp_congestion which);
+/* Bytes of packets with DATA that may go in a second, whatever the controller finds; 0: no such bound. */
+void pl_sctp_set_rate(pl_sctp *s, int64_t now_us, uint64_t bytes_per_s);
 /* The next whole message, in order of completion; taking it opens the window again. False also when RESET_IN has
  * to be polled first: it stands between the messages of before and of after. */
 bool pl_sctp_recv(pl_sctp *s, pl_sctp_msg *out);
+/* Of what was taken, so much still waits above for the application: it counts in the window that the peer sees, as if
+ * it had not been taken. */
+void pl_sctp_set_held(pl_sctp *s, int64_t now_us, size_t bytes);
 /* Looks at it without taking it; NULL when there is none. Valid until the next verb. */
 const pl_sctp_msg *pl_sctp_peek(const pl_sctp *s);
 /* A cleared or zeroed message is fine. */

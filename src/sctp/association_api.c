@@ -199,6 +199,15 @@ bool pl_sctp_recv(pl_sctp *s, pl_sctp_msg *out)
 
 /* --- the rest --- */
 
+void pl_sctp_set_held(pl_sctp *s, int64_t now_us, size_t bytes)
+{
+    bool less = bytes < s->held_above;
+    s->now_us = now_us;
+    s->held_above = bytes;
+    if (less)
+        tell_window(s);
+}
+
 size_t pl_sctp_buffered(const pl_sctp *s, uint16_t sid)
 {
     const pl_sctp_out_stream *st = pl_sctp_streams_find(&s->out, sid);
@@ -242,6 +251,13 @@ pl_err pl_sctp_reset_streams(pl_sctp *s, int64_t now_us, const uint16_t *sids, s
     return PL_OK;
 }
 
+int64_t pl_sctp_least_rtt(pl_sctp *s)
+{
+    int64_t least_us = s->rto.least_us;
+    s->rto.least_us = 0;
+    return least_us;
+}
+
 void pl_sctp_shutdown(pl_sctp *s, int64_t now_us)
 {
     s->now_us = now_us;
@@ -281,6 +297,9 @@ void pl_sctp_get_stats(const pl_sctp *s, pl_sctp_stats *out)
     out->rto_us = s->rto.rto_us;
     out->min_rtt_us = s->rto.min_rtt_us;
     out->cwnd = s->cc.cwnd;
+    out->pace_bps = s->pacer.rate * 8;
+    out->delivery_bps = 8 * (uint64_t)pl_sctp_cc_bdp(&s->cc, PL_SEC(1));
+    out->congestion = s->conf.congestion;
     out->ssthresh = s->cc.ssthresh;
     out->in_flight = s->sent.flight;
     out->peer_rwnd = s->peer_rwnd;

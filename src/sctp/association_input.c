@@ -38,7 +38,7 @@ static void invalid_stream(pl_sctp *s, uint16_t sid)
  * under way, stay below the limit; who makes them wait without a gap stops at it. */
 static bool make_room(pl_sctp *s, const pl_sctp_data *d)
 {
-    size_t need = pl_sctp_fragment_cost(d->len);
+    size_t need = pl_sctp_fragment_cost(d->len) + s->held_above;
     bool next = d->tsn == s->in.cumulative_tsn + 1;
     if (s->re.held + need <= s->window.size)
         return true;
@@ -48,7 +48,7 @@ static bool make_room(pl_sctp *s, const pl_sctp_data *d)
     while (s->re.held + need > s->window.size + s->window.size / 10 &&
            pl_sctp_reassembly_renege(&s->re, s->in.cumulative_tsn, s->in.highest_tsn, &tsn))
         pl_sctp_sack_renege(&s->in, tsn);
-    return s->re.held + pl_sctp_reassembly_growth(&s->re, d) <= pl_sctp_hard_limit(s);
+    return s->re.held + s->held_above + pl_sctp_reassembly_growth(&s->re, d) <= pl_sctp_hard_limit(s);
 }
 
 static pl_err take_in_order(pl_sctp *s, const pl_sctp_data *d)

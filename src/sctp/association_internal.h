@@ -105,6 +105,7 @@ struct pl_sctp {
     pl_sctp_rto rto;
     pl_sctp_cc cc;
     pl_sctp_pacer pacer;
+    uint64_t rate_bound; /* of the pacer, from above; 0: none */
     size_t burst_limit; /* of flight, until the next SACK */
     size_t peer_rwnd;   /* as last advertised */
     pl_sctp_recovery recovery;
@@ -116,6 +117,7 @@ struct pl_sctp {
     pl_sctp_reassembly re;
     pl_sctp_window window;
     size_t told_rwnd;
+    size_t held_above; /* bytes taken, and not yet by the application */
     pl_sctp_reset reset;
 
     int64_t t1_us, t2_us, t3_us, t5_us; /* handshake, shutdown, data, shutdown guard; RFC 9260's names */
@@ -166,6 +168,7 @@ void pl_sctp_take_sack(pl_sctp *s, const pl_sctp_sack_chunk *sack);
 void pl_sctp_reorder_expired(pl_sctp *s);
 void pl_sctp_probe_expired(pl_sctp *s);
 void pl_sctp_t3_expired(pl_sctp *s);
+const pl_sctp_cc_ops *pl_sctp_controller(pl_sctp_congestion which);
 /* DATA has gone out, or been acknowledged: when to probe. */
 void pl_sctp_arm_probe(pl_sctp *s);
 

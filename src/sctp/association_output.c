@@ -363,6 +363,14 @@ static bool build_packet(pl_sctp *s, uint8_t *out, size_t *len)
     return true;
 }
 
+/* Neither the window nor the pace holds anything back: what the path delivers from here on says little of what it could. */
+static void note_limits(pl_sctp *s)
+{
+    if (!window_full(s) && s->sent.n_lost == 0 &&
+        (s->out.n_queued == 0 || s->sent.flight + s->cc.mtu > s->peer_rwnd))
+        pl_sctp_rate_limited(&s->sent.rate, s->sent.flight);
+}
+
 bool pl_sctp_poll_output(pl_sctp *s, int64_t now_us, uint8_t *out, size_t cap, size_t *len)
 {
     s->now_us = now_us;
@@ -371,6 +379,7 @@ bool pl_sctp_poll_output(pl_sctp *s, int64_t now_us, uint8_t *out, size_t cap, s
         return false;
     s->stats.packets_sent++;
     s->stats.bytes_sent += *len;
+    note_limits(s);
     pl_sctp_settle(s);
     return true;
 }

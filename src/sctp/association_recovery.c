@@ -175,6 +175,41 @@ static bool backlog(const pl_sctp *s, size_t flight_before)
     return s->sent.n_lost > 0 || (s->out.n_queued > 0 && flight_before + 2 * s->cc.mtu < s->peer_rwnd);
 }
 
+static void set_pace(pl_sctp *s)
+{
+    uint64_t pace = pl_sctp_cc_pace(&s->cc, s->rto.srtt_us, s->rto.min_rtt_us);
+    if (s->rate_bound > 0 && (pace == 0 || pace > s->rate_bound))
+        pace = s->rate_bound;
+    pl_sctp_pacer_set(&s->pacer, pace, s->cc.mtu);
+}
+
+void pl_sctp_set_rate(pl_sctp *s, int64_t now_us, uint64_t bytes_per_s)
+{
+    s->now_us = now_us;
+    s->rate_bound = bytes_per_s;
+    set_pace(s);
+}
+
+static const pl_sctp_cc_ops *const controllers[] = { [PL_SCTP_CONGESTION_DEFAULT] = &pl_sctp_cc_cubic_bdp,
+                                                     [PL_SCTP_CONGESTION_RENO] = &pl_sctp_cc_reno,
+                                                     [PL_SCTP_CONGESTION_CUBIC] = &pl_sctp_cc_cubic,
+                                                     [PL_SCTP_CONGESTION_CUBIC_BDP] = &pl_sctp_cc_cubic_bdp,
+                                                     [PL_SCTP_CONGESTION_BBR] = &pl_sctp_cc_bbr,
+                                                     [PL_SCTP_CONGESTION_LEDBAT] = &pl_sctp_cc_ledbat };
+
+const pl_sctp_cc_ops *pl_sctp_controller(pl_sctp_congestion which)
+{
+    return controllers[which];
+}
+
+void pl_sctp_set_congestion(pl_sctp *s, int64_t now_us, pl_sctp_congestion which)
+{
+    s->now_us = now_us;
+    s->conf.congestion = which;
+    pl_sctp_cc_switch(&s->cc, pl_sctp_controller(which));
+    set_pace(s);
+}
+
 static void tell_controller(pl_sctp *s, const pl_sctp_acked *acked, size_t flight_before)
 {
     pl_sctp_cc_ack fact = { .now_us = s->now_us,
@@ -189,8 +224,10 @@ static void tell_controller(pl_sctp *s, const pl_sctp_acked *acked, size_t fligh
                             .in_recovery = s->recovery.active,
                             .backlog = backlog(s, flight_before) };
     s->recovery.lost_bytes = 0;
+    pl_sctp_rate_take(&s->sent.rate, s->now_us, s->rto.min_rtt_us, &fact.rate);
     pl_sctp_cc_acked(&s->cc, &fact);
-    pl_sctp_pacer_set(&s->pacer, pl_sctp_cc_pace(&s->cc, s->rto.srtt_us, s->rto.min_rtt_us), s->cc.mtu);
+    set_pace(s);
+    s->stats.bytes_acked += acked->bytes;
     /* 6.1 D in the terms of what has been acknowledged: a SACK that covers much may release much. Where there is a pace,
      * that is the limit. */
     s->burst_limit =

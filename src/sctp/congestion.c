@@ -1,5 +1,7 @@
 #include "sctp/congestion.h"
 
+#include <string.h>
+
 #include "base/time.h"
 
 enum { INITIAL_PACKETS = 10 };
@@ -10,6 +12,24 @@ void pl_sctp_cc_init(pl_sctp_cc *cc, const pl_sctp_cc_ops *ops, size_t mtu)
     cc->cwnd = pl_sctp_cc_initial(cc);
     cc->ssthresh = SIZE_MAX; /* 7.2.1: may be arbitrarily high */
     cc->path.round_min_us = cc->path.last_min_us = PL_NEVER;
+    ops->init(cc);
+}
+
+void pl_sctp_cc_restart(pl_sctp_cc *cc)
+{
+    uint32_t seed = cc->seed;
+    pl_sctp_cc_init(cc, cc->ops, cc->mtu);
+    cc->seed = seed;
+}
+
+void pl_sctp_cc_switch(pl_sctp_cc *cc, const pl_sctp_cc_ops *ops)
+{
+    if (cc->ops == ops)
+        return;
+    if (cc->ssthresh > cc->cwnd && cc->cwnd > pl_sctp_cc_initial(cc))
+        cc->ssthresh = cc->cwnd;
+    memset(&cc->u, 0, sizeof cc->u);
+    cc->ops = ops;
     ops->init(cc);
 }
 
@@ -62,6 +82,7 @@ void pl_sctp_cc_acked(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
 void pl_sctp_cc_idle(pl_sctp_cc *cc, int64_t idle_us, int64_t rto_us)
 {
     size_t initial = pl_sctp_cc_initial(cc);
+    cc->rested |= idle_us >= rto_us;
     if (idle_us >= rto_us && cc->cwnd > initial && cc->ssthresh != SIZE_MAX &&
         cc->ssthresh < cc->cwnd / 4 * 3)
         cc->ssthresh = cc->cwnd / 4 * 3;
@@ -104,6 +125,8 @@ uint64_t pl_sctp_cc_pace(const pl_sctp_cc *cc, int64_t srtt_us, int64_t min_rtt_
 {
     if (min_rtt_us < PL_SCTP_CC_PACED_US)
         return 0;
+    if (cc->ops->pace)
+        return cc->ops->pace(cc, srtt_us);
     uint64_t per_second = (uint64_t)cc->cwnd * 1000000 / (uint64_t)srtt_us;
     return cc->cwnd < cc->ssthresh ? 2 * per_second : per_second + per_second / 4;
 }

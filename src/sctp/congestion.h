@@ -1,6 +1,7 @@
 /* congestion.h - how much may be under way: one controller behind a table of functions.
  * Source   RFC 9260 7.2 (congestion_reno.c); RFC 9438 with RFC 9406 (congestion_cubic.c), plain and holding the path's
- *          bandwidth-delay product against losses that no queue explains.
+ *          bandwidth-delay product against losses that no queue explains; draft-ietf-ccwg-bbr (congestion_bbr.c,
+ *          bbr_probe.c); RFC 6817 and draft-irtf-iccrg-ledbat-plus-plus (congestion_ledbat.c).
  * Shape    plain data inside its association, nothing to free. The association reports facts (acknowledged,
  *          lost, timed out, idle) and asks for the window and the pace; when a packet counts as lost is not the
  *          controller's matter.
@@ -12,10 +13,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sctp/bbr.h"
+#include "sctp/rate.h"
+
 enum {
-    PL_SCTP_CC_ROUNDS = 4,     /* round trips over which the path's rate is the largest */
-    PL_SCTP_CC_LEAST = 4,      /* packets that a loss leaves */
-    PL_SCTP_CC_PACED_US = 1000 /* round trips shorter than this are not paced: no timer is that fine */
+    PL_SCTP_CC_ROUNDS = 4,      /* round trips over which the path's rate is the largest */
+    PL_SCTP_CC_LEAST = 4,       /* packets that a loss leaves */
+    PL_SCTP_CC_PACED_US = 1000, /* round trips shorter than this are not paced: no timer is that fine */
+    PL_SCTP_CC_MINUTES = 10,    /* for which LEDBAT remembers the least round trip */
+    PL_SCTP_CC_FILTER = 4       /* round trips of which it takes the least */
 };
 
 typedef struct pl_sctp_cc pl_sctp_cc;
@@ -33,14 +39,16 @@ typedef struct pl_sctp_cc_ack {
     bool cum_advanced;
     bool in_recovery; /* fast recovery goes on behind this SACK */
     bool backlog;     /* data waits that only the window or the pace holds back */
+    pl_sctp_rate_sample rate;
 } pl_sctp_cc_ack;
 
 typedef struct pl_sctp_cc_ops {
     const char *name;
     void (*init)(pl_sctp_cc *cc);
     void (*acked)(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack);
-    void (*lost)(pl_sctp_cc *cc, int64_t now_us);    /* fast recovery begins */
-    void (*timeout)(pl_sctp_cc *cc, int64_t now_us); /* T3 expired */
+    void (*lost)(pl_sctp_cc *cc, int64_t now_us);            /* fast recovery begins */
+    void (*timeout)(pl_sctp_cc *cc, int64_t now_us);         /* T3 expired */
+    uint64_t (*pace)(const pl_sctp_cc *cc, int64_t srtt_us); /* bytes per second; NULL: by the window */
 } pl_sctp_cc_ops;
 
 /* Slow start by delay; see hystart.h. */
@@ -49,6 +57,25 @@ typedef struct pl_sctp_hystart {
     unsigned n_samples, css_rounds;
     bool in_css;
 } pl_sctp_hystart;
+
+typedef enum pl_sctp_ledbat_phase {
+    PL_SCTP_LEDBAT_FIRST, /* slow start, until a queue shows */
+    PL_SCTP_LEDBAT_STEADY,
+    PL_SCTP_LEDBAT_SLOW, /* two packets, so that the queue empties and the least round trip shows */
+    PL_SCTP_LEDBAT_RAMP  /* slow start back to where it was */
+} pl_sctp_ledbat_phase;
+
+typedef struct pl_sctp_ledbat {
+    pl_sctp_ledbat_phase phase;
+    int64_t target_us;                   /* of the queue */
+    int64_t base_us[PL_SCTP_CC_MINUTES]; /* least round trip of each of the last minutes; 0: none */
+    int64_t minute_us;                   /* the one under way began */
+    int64_t recent_us[PL_SCTP_CC_FILTER];
+    unsigned n_recent;
+    int64_t slow_us;  /* when the next slowdown begins, or the one under way ends; 0: none */
+    int64_t began_us; /* the slowdown did */
+    double rest;      /* of a byte */
+} pl_sctp_ledbat;
 
 /* The path as rounds of acknowledgement show it. */
 typedef struct pl_sctp_cc_path {
@@ -70,6 +97,8 @@ struct pl_sctp_cc {
     size_t mtu;                      /* payload of a full packet */
     size_t cwnd, ssthresh;           /* every controller keeps these two */
     size_t undo_cwnd, undo_ssthresh; /* before the last loss or timeout */
+    uint32_t seed;                   /* so that flows do not march in step */
+    bool rested;                     /* nothing was sent for a while; until the next SACK */
     pl_sctp_cc_path path;
     union {
         struct {
@@ -84,12 +113,19 @@ struct pl_sctp_cc {
             unsigned n_queued;   /* samples in a row that show a queue */
             pl_sctp_hystart hystart;
         } cubic;
+        pl_sctp_bbr bbr;
+        pl_sctp_ledbat ledbat;
     } u;
 };
 
-extern const pl_sctp_cc_ops pl_sctp_cc_reno, pl_sctp_cc_cubic, pl_sctp_cc_cubic_bdp;
+extern const pl_sctp_cc_ops pl_sctp_cc_reno, pl_sctp_cc_cubic, pl_sctp_cc_cubic_bdp, pl_sctp_cc_bbr,
+    pl_sctp_cc_ledbat;
 
 void pl_sctp_cc_init(pl_sctp_cc *cc, const pl_sctp_cc_ops *ops, size_t mtu);
+/* The path is another: everything is learnt anew. */
+void pl_sctp_cc_restart(pl_sctp_cc *cc);
+/* Another controller with the window of this one. */
+void pl_sctp_cc_switch(pl_sctp_cc *cc, const pl_sctp_cc_ops *ops);
 /* One SACK: the path's figures, then the controller. */
 void pl_sctp_cc_acked(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack);
 /* Data goes out after a silence (RFC 9260 7.2.1). */

@@ -193,5 +193,5 @@ static void acked_bdp(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
     }
 }
 
-const pl_sctp_cc_ops pl_sctp_cc_cubic = { "cubic", init, acked, lost, timeout };
-const pl_sctp_cc_ops pl_sctp_cc_cubic_bdp = { "cubic-bdp", init, acked_bdp, repair, timeout };
+const pl_sctp_cc_ops pl_sctp_cc_cubic = { "cubic", init, acked, lost, timeout, NULL };
+const pl_sctp_cc_ops pl_sctp_cc_cubic_bdp = { "cubic-bdp", init, acked_bdp, repair, timeout, NULL };

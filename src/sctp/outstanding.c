@@ -19,6 +19,7 @@ void pl_sctp_outstanding_init(pl_sctp_outstanding *o, uint32_t first_tsn)
         .first_tsn = first_tsn, .next_tsn = first_tsn, .lost_from = first_tsn, .highest_gap = first_tsn - 1
     };
     pl_sctp_rack_init(&o->rack);
+    pl_sctp_rate_init(&o->rate);
 }
 
 /* A TSN is forgotten: its message may go, or the part that ends with it. */
@@ -144,6 +145,7 @@ pl_sctp_sent *pl_sctp_outstanding_add(pl_sctp_outstanding *o, pl_sctp_out_msg *m
     m->last_tsn = tsn;
     m->n_refs++;
     fly(o, s, tsn);
+    pl_sctp_rate_sent(&o->rate, &s->mark, now_us, o->flight, o->n_flying == 1);
     return s;
 }
 
@@ -167,6 +169,7 @@ void pl_sctp_outstanding_resent(pl_sctp_outstanding *o, pl_sctp_sent *s, uint32_
     s->n_sends = (uint16_t)(s->n_sends < UINT16_MAX ? s->n_sends + 1 : UINT16_MAX);
     o->n_lost--;
     fly(o, s, tsn);
+    pl_sctp_rate_sent(&o->rate, &s->mark, now_us, o->flight, o->n_flying == 1);
 }
 
 /* --- losing --- */
@@ -181,8 +184,11 @@ static void lose(pl_sctp_outstanding *o, pl_sctp_sent *s, uint32_t tsn)
 
 void pl_sctp_outstanding_timeout(pl_sctp_outstanding *o)
 {
-    while (o->n_flying > 0)
-        lose(o, pl_sctp_outstanding_at(o, o->oldest), o->oldest);
+    while (o->n_flying > 0) {
+        pl_sctp_sent *s = pl_sctp_outstanding_at(o, o->oldest);
+        pl_sctp_rate_lost(&o->rate, &s->mark, s->size);
+        lose(o, s, o->oldest);
+    }
 }
 
 uint32_t pl_sctp_outstanding_lose_newest(pl_sctp_outstanding *o)
@@ -220,6 +226,7 @@ size_t pl_sctp_outstanding_detect(pl_sctp_outstanding *o, int64_t now_us, int64_
             break;
         }
         bytes += s->size;
+        pl_sctp_rate_lost(&o->rate, &s->mark, s->size);
         lose(o, s, o->oldest);
     }
     return bytes;
@@ -255,6 +262,7 @@ static void acknowledge(pl_sctp_outstanding *o, pl_sctp_sent *s, uint32_t tsn, w
     w->out->bytes += s->size;
     if (s->taken_back)
         return;
+    pl_sctp_rate_arrived(&o->rate, &s->mark, s->sent_us, s->size, w->now_us);
     if (s->n_sends == 1) { /* Karn's rule: RFC 9260 6.3.1 C5 */
         w->out->rtt_us = w->now_us - s->sent_us;
         o->rack.reordering_seen |= pl_seq32_newer(w->highest_before, tsn);

@@ -13,6 +13,7 @@
 #include "sctp/chunk_forward.h"
 #include "sctp/chunk_sack.h"
 #include "sctp/rack.h"
+#include "sctp/rate.h"
 #include "sctp/streams.h"
 
 enum { PL_SCTP_OUTSTANDING_MAX = 32768 };
@@ -40,6 +41,7 @@ typedef struct pl_sctp_sent {
     uint8_t flags;
     uint8_t state : 3;
     bool taken_back : 1; /* by a later SACK: its time is no longer that of a sending */
+    pl_sctp_rate_mark mark;
 } pl_sctp_sent;
 
 typedef struct pl_sctp_outstanding {
@@ -55,6 +57,7 @@ typedef struct pl_sctp_outstanding {
     size_t flight;                     /* bytes in state IN_FLIGHT */
     bool interleaved;                  /* I-DATA chunks, of a larger header */
     pl_sctp_rack rack;
+    pl_sctp_rate rate;
 } pl_sctp_outstanding;
 
 /* What one SACK changed. */

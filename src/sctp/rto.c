@@ -13,6 +13,7 @@ void pl_sctp_rto_sample(pl_sctp_rto *r, int64_t rtt_us)
     if (rtt_us < 0 || rtt_us > r->max_us)
         return;
     rtt_us = pl_max_us(rtt_us, 1);
+    r->least_us = r->least_us ? pl_min_us(r->least_us, rtt_us) : rtt_us;
     if (r->srtt_us == 0) { /* C2 */
         r->srtt_us = rtt_us;
         r->rttvar_us = rtt_us / 2;

@@ -13,6 +13,7 @@ typedef struct pl_sctp_rto {
     int64_t min_us, max_us, granularity_us;
     int64_t srtt_us, rttvar_us, min_rtt_us; /* 0 before the first sample */
     int64_t rto_us;
+    int64_t least_us; /* since somebody took it; 0: no sample */
 } pl_sctp_rto;
 
 void pl_sctp_rto_init(pl_sctp_rto *r, int64_t initial_us, int64_t min_us, int64_t max_us);
