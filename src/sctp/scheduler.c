@@ -2,7 +2,10 @@
 
 #include "base/list.h"
 
-enum { PRIORITY_SHIFT = 47 }; /* turns below, priorities above */
+enum {
+    PRIORITY_SHIFT = 47, /* turns below, priorities above */
+    TIE_SHIFT = 10       /* accounts above; below, the order of those whose accounts are equal */
+};
 
 void pl_sctp_turns_init(pl_sctp_turns *t, pl_sctp_scheduler kind)
 {
@@ -16,7 +19,14 @@ static int64_t priority(const pl_sctp_turn *turn)
 
 static int64_t price(const pl_sctp_turn *turn, size_t bytes)
 {
-    return (int64_t)bytes * PL_SCTP_TURN_SCALE / priority(turn);
+    return ((int64_t)bytes * PL_SCTP_TURN_SCALE + priority(turn) - 1) / priority(turn);
+}
+
+/* Of equals the weightier goes first. */
+static int64_t tie(const pl_sctp_turn *turn)
+{
+    enum { MOST = (1 << TIE_SHIFT) - 1 };
+    return priority(turn) / 2 < MOST ? MOST - priority(turn) / 2 : 0;
 }
 
 /* Where a stream stands that gets in line now: the smaller, the sooner. */
@@ -25,7 +35,7 @@ static int64_t key(pl_sctp_turns *t, const pl_sctp_turn *turn)
     switch (t->kind) {
     case PL_SCTP_SCHEDULER_ROUND_ROBIN: return t->n_turns++;
     case PL_SCTP_SCHEDULER_PRIORITY: return (UINT16_MAX - priority(turn)) << PRIORITY_SHIFT | t->n_turns++;
-    default: return turn->owed + price(turn, PL_SCTP_TURN_LEAST);
+    default: return turn->owed << TIE_SHIFT | tie(turn);
     }
 }
 
@@ -33,16 +43,20 @@ void pl_sctp_turns_join(pl_sctp_turns *t, pl_sctp_turn *turn)
 {
     if (turn->in_turns.linked)
         return;
-    if (turn->owed < t->now)
+    if (turn->owed <= t->even || turn->owed < t->now)
         turn->owed = t->now;
+    t->weight += priority(turn);
     pl_heap_set(&t->heap, &turn->in_turns, key(t, turn));
 }
 
 void pl_sctp_turns_leave(pl_sctp_turns *t, pl_sctp_turn *turn)
 {
+    if (!turn->in_turns.linked)
+        return;
     pl_heap_remove(&t->heap, &turn->in_turns);
+    t->weight -= priority(turn);
     if (!pl_heap_first(&t->heap))
-        t->now = t->latest; /* everybody has had what there was: nobody owes anything */
+        t->now = t->even = t->latest; /* everybody has had what there was: nobody owes anything */
 }
 
 pl_sctp_turn *pl_sctp_turns_next(const pl_sctp_turns *t)
@@ -55,11 +69,14 @@ void pl_sctp_turns_begin(pl_sctp_turns *t, const pl_sctp_turn *turn)
 {
     if (turn->owed > t->now)
         t->now = turn->owed;
+    if (t->now > t->even)
+        t->even = t->now;
 }
 
 void pl_sctp_turns_charge(pl_sctp_turns *t, pl_sctp_turn *turn, size_t bytes)
 {
     turn->owed += price(turn, bytes);
+    t->even += (int64_t)bytes * PL_SCTP_TURN_SCALE / (t->weight ? t->weight : priority(turn));
     if (turn->owed > t->latest)
         t->latest = turn->owed;
 }
@@ -72,6 +89,7 @@ void pl_sctp_turns_pass(pl_sctp_turns *t, pl_sctp_turn *turn)
 
 void pl_sctp_turns_set_priority(pl_sctp_turns *t, pl_sctp_turn *turn, uint16_t to)
 {
+    t->weight += turn->in_turns.linked ? to - priority(turn) : 0;
     turn->priority = to;
     pl_sctp_turns_pass(t, turn);
 }

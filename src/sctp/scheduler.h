@@ -32,14 +32,16 @@ typedef struct pl_sctp_turn {
 typedef struct pl_sctp_turns {
     pl_heap heap;
     pl_sctp_scheduler kind; /* never PL_SCTP_SCHEDULER_DEFAULT */
-    int64_t now; /* the virtual clock: where the account of the last one served stood when its turn began */
-    int64_t latest;  /* the highest account: where the clock stands when nobody is left */
+    int64_t now;  /* the virtual clock: where the account of the last one served stood when its turn began */
+    int64_t even; /* where accounts would stand if all were served at once, a byte at a time */
+    int64_t latest;  /* the highest account: where the clocks stand when nobody is left */
     int64_t n_turns; /* turns given so far, for the order of round robin */
+    int64_t weight;  /* priorities of all in the row */
 } pl_sctp_turns;
 
 void pl_sctp_turns_init(pl_sctp_turns *t, pl_sctp_scheduler kind);
-/* It has something to send. Who comes back has neither credit nor debt of a time when others had nothing either.
- * Joining twice does nothing. */
+/* It has something to send. Who comes back has no credit for its silence, and no debt that its share has paid
+ * meanwhile: then it is next. Joining twice does nothing. */
 void pl_sctp_turns_join(pl_sctp_turns *t, pl_sctp_turn *turn);
 /* It has nothing any more. Leaving twice does nothing. */
 void pl_sctp_turns_leave(pl_sctp_turns *t, pl_sctp_turn *turn);
