@@ -247,17 +247,28 @@ static void on_event(duo *d, duo_end *x, pl_pc_event *e)
     }
 }
 
-static void take_media(duo_end *x)
+/* How old a packet is whose timestamp was the virtual time when it was sent. */
+static void weigh(duo_end *x, int64_t now_us, const pl_media_packet *p)
+{
+    int64_t us = (int64_t)((uint32_t)(now_us * 9 / 100) - p->rtp_ts) * 100 / 9;
+    x->media_bytes += p->len;
+    x->media_delay_us += us;
+    x->media_delay_max_us = pl_max_us(x->media_delay_max_us, us);
+}
+
+static void take_media(duo_end *x, int64_t now_us)
 {
     pl_media_msg msg;
     for (int t = 0; t < PL_TRANSCEIVERS_MAX; t++) {
         while (x->rings[t].recv_in && pl_ring_pop(x->rings[t].recv_in, &msg)) {
             x->n_packets += msg.kind == PL_MEDIA_PACKET;
+            if (msg.kind == PL_MEDIA_PACKET)
+                weigh(x, now_us, &msg.u.packet);
             if (msg.kind == PL_MEDIA_RTT)
                 x->last_rtt_us = msg.u.rtt_us;
         }
         while (x->rings[t].send_in && pl_ring_pop(x->rings[t].send_in, &msg))
-            continue;
+            x->target_bps = msg.kind == PL_MEDIA_BITRATE ? msg.u.rate_bps : x->target_bps;
     }
 }
 
@@ -327,7 +338,7 @@ static bool work(duo *d, int i)
         x->making = false;
         duo_offer(d, i);
     }
-    take_media(x);
+    take_media(x, d->now_us);
     pl_pc_check(x->pc);
     return any;
 }

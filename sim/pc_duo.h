@@ -31,6 +31,10 @@ typedef struct duo_end {
     uint64_t n_messages, message_bytes, n_packets; /* packets: of media */
     int64_t last_message_us, connected_us;         /* 0: never */
     int64_t last_rtt_us;                           /* as told to a receiving engine */
+    int64_t target_bps;                            /* as told to a sending engine, the last */
+    uint64_t media_bytes;                          /* arrived, … */
+    int64_t media_delay_us,
+        media_delay_max_us; /* … and how long it took, if timestamps count 90 kHz of virtual time */
     pl_peer_connection_state state;
     char reason[128];
     bool gathered, ignoring, making; /* making: an offer is due */

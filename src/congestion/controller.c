@@ -199,13 +199,19 @@ void pl_cc_feedback(pl_cc *cc, int64_t now_us)
         cc->rtt_us = pl_max_us(now_us - cc->newest_sent_us, 1); /* a little long: feedback is held back */
     int64_t acked_bps = pl_cc_acked_bps(&cc->acked);
     cc->overuse = cc->delay.usage == PL_CC_OVERUSE; /* the last word of the feedback: a peak may be over */
-    pl_cc_aimd_update(&cc->aimd, now_us, cc->delay.usage, acked_bps, cc->rtt_us);
+    pl_cc_usage usage = cc->overuse && cc->shielded ? PL_CC_UNDERUSE : cc->delay.usage;
+    pl_cc_aimd_update(&cc->aimd, now_us, usage, acked_bps, cc->rtt_us);
     take_probe(cc, now_us);
     pl_cc_loss_update(&cc->loss, now_us, cc->rtt_us, other_bps(cc));
     combine(cc, now_us);
     seek_peak(cc, now_us);
     retry_first(cc, now_us);
     seek_more(cc, now_us, acked_bps);
+}
+
+void pl_cc_shield(pl_cc *cc, bool on)
+{
+    cc->shielded = on;
 }
 
 void pl_cc_rtt(pl_cc *cc, int64_t now_us, int64_t rtt_us)

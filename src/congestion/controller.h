@@ -49,6 +49,7 @@ typedef struct pl_cc {
     bool probe_answered;    /* a burst has come through */
     uint8_t n_first_probes; /* asked until one did */
     bool has_twcc, has_rtt, overuse;
+    bool shielded;
     int64_t rate_bps;
     int64_t rtt_us, rtt_at_us, remb_bps;
     int64_t sent_us;           /* last packet; 0: none yet */
@@ -72,6 +73,8 @@ void pl_cc_rtt(pl_cc *cc, int64_t now_us, int64_t rtt_us);
  * feedback comes, which knows the same sooner. */
 void pl_cc_report(pl_cc *cc, int64_t now_us, uint8_t fraction_lost, uint32_t n_packets);
 void pl_cc_remb(pl_cc *cc, int64_t now_us, int64_t rate_bps);
+/* Others of ours use the path too and give way first: while on, a growing queue holds the rate and does not lower it. */
+void pl_cc_shield(pl_cc *cc, bool on);
 /* The path has changed (ICE restart, other interface): start anew from conf. */
 void pl_cc_reset(pl_cc *cc, int64_t now_us);
 void pl_cc_tick(pl_cc *cc, int64_t now_us);

@@ -4,7 +4,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
-enum { MAX_MESSAGE_SIZE = 256 * 1024 };
+enum {
+    MESSAGE_DEFAULT = 256 * 1024,
+    WINDOW_DEFAULT = 2 << 20, /* SCTP's own first window, and its last */
+    WINDOW_MAX = 16 << 20
+};
 
 static pl_err make_jsep(pl_pc *pc)
 {
@@ -17,7 +21,7 @@ static pl_err make_jsep(pl_pc *pc)
         .fingerprints = &fp,
         .n_fingerprints = 1,
         .setup = pc->conf.setup,
-        .max_message_size = MAX_MESSAGE_SIZE,
+        .max_message_size = pc->conf.max_message_size,
         .ice_lite = pc->conf.ice_lite,
     };
     return pl_jsep_new(&pc->jsep, &conf);
@@ -31,6 +35,8 @@ pl_err pl_pc_new(pl_pc **out, const pl_pc_conf *conf, int64_t now_us)
         return PL_ENOMEM;
     pc->conf = *conf;
     pc->conf.dtls_ctx = pl_dtls_ctx_ref(conf->dtls_ctx);
+    if (!pc->conf.max_message_size)
+        pc->conf.max_message_size = MESSAGE_DEFAULT;
     pc->now_us = pc->start_us = now_us;
     pc->times = (pl_setup_times){ -1, -1, -1, -1, -1, -1 };
     pl_log_name(&pc->log, "pc", conf->log_id);
@@ -159,6 +165,17 @@ pl_err pl_pc_stop_transceiver(pl_pc *pc, int64_t now_us, int index)
 
 /* ---- data ---- */
 
+/* A message that is put together takes up the window until it is whole, and its buffer doubles as it grows. */
+static void make_room_for_messages(pl_data_conf *conf, uint64_t max)
+{
+    conf->pieces = max == UINT64_MAX;
+    conf->sctp.max_message_size = conf->pieces ? PL_PC_MESSAGE_MAX : (size_t)max;
+    if (conf->pieces || 2 * max <= WINDOW_DEFAULT)
+        return;
+    conf->sctp.recv_buffer = 2 * (size_t)max;
+    conf->sctp.recv_buffer_max = conf->sctp.recv_buffer > WINDOW_MAX ? conf->sctp.recv_buffer : WINDOW_MAX;
+}
+
 pl_err pc_data_make(pl_pc *pc)
 {
     if (pc->data)
@@ -166,9 +183,9 @@ pl_err pc_data_make(pl_pc *pc)
     pl_data_conf conf = {
         .sctp = { .rand = pc->conf.rand,
                   .log_id = pc->conf.log_id,
-                  .max_message_size = MAX_MESSAGE_SIZE,
                   .send_buffer_max = pc->conf.data_send_buffer },
     };
+    make_room_for_messages(&conf, pc->conf.max_message_size);
     pl_err err = pl_data_new(&pc->data, &conf, pc->now_us);
     if (!err && pc->has_role)
         pl_data_set_role(pc->data, pc->role == PL_DTLS_CLIENT);

@@ -24,6 +24,7 @@ int64_t pl_pc_next_us(const pl_pc *pc)
         at = pl_min_us(at, if_sendable(pc, has_path, pl_pacer_next_us(&pc->media->pacer)));
         at = pl_min_us(at, if_sendable(pc, has_path, pc_rtcp_next_us(pc)));
         at = pl_min_us(at, pl_cc_next_us(&pc->media->cc));
+        at = pl_min_us(at, pc->media->share.next_us);
     }
     return at;
 }
@@ -45,5 +46,7 @@ void pl_pc_tick(pl_pc *pc, int64_t now_us)
         for (int i = 0; i < pc->n_t; i++)
             pl_rtp_history_tick(&pc->t[i]->history, now_us);
     }
+    if (pc->media && pc->media->share.next_us <= now_us)
+        pc_share_update(pc);
     pc_settle(pc);
 }

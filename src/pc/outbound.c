@@ -82,7 +82,10 @@ static bool poll_data(pl_pc *pc, pl_dgram *out)
     }
     if (n_packets <= 1)
         out->segment = 0;
-    return n_packets > 0 && sent(pc, out, n_packets);
+    if (n_packets == 0)
+        return false;
+    pc_share_wake(pc);
+    return sent(pc, out, n_packets);
 }
 
 /* After close: what is left to say goes out in this order, close_notify last. */

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "congestion/controller.h"
+#include "congestion/share.h"
 #include "congestion/pacer.h"
 #include "crypto/hmac.h"
 #include "desc/jsep.h"
@@ -97,6 +98,7 @@ typedef struct pc_media {
     pl_twcc_rx twcc_rx;
     pl_twcc_tx twcc_tx;
     pl_cc cc;
+    pl_cc_share share; /* of the channels */
     pl_pacer pacer;
     pl_pool packets;
     pl_rtcp_timer timer;
@@ -166,6 +168,9 @@ void pc_apply_jsep(pl_pc *pc);
 /* inbound.c */
 void pc_settle(
     pl_pc *pc); /* lets ICE, DTLS and data draw their conclusions; ends every input, call and tick */
+/* share.c */
+void pc_share_wake(pl_pc *pc);   /* channels have sent: they may have to share now */
+void pc_share_update(pl_pc *pc); /* when share.next_us has come */
 /* state.c */
 pl_peer_connection_state pc_connection_now(const pl_pc *pc);
 pl_ice_gathering_state pc_gathering_now(const pl_pc *pc);

@@ -14,6 +14,7 @@ static pc_media *media_make(pl_pc *pc)
     pl_twcc_rx_init(&m->twcc_rx);
     pl_twcc_tx_init(&m->twcc_tx);
     pl_cc_init(&m->cc, &conf, pc->now_us);
+    pl_cc_share_init(&m->share);
     pl_pacer_init(&m->pacer, 1000000, pc->now_us);
     pl_pool_init(&m->packets, sizeof(pc_packet), PC_PACKETS_MAX);
     pc->media = m;
