@@ -65,4 +65,16 @@ static inline pl_node *pl_list_pop_front(pl_list *l)
     return n;
 }
 
+/* All of `from` goes behind what is in `to`. */
+static inline void pl_list_splice_back(pl_list *to, pl_list *from)
+{
+    if (pl_list_empty(from))
+        return;
+    from->next->prev = to->prev;
+    to->prev->next = from->next;
+    from->prev->next = to;
+    to->prev = from->prev;
+    pl_list_init(from);
+}
+
 #endif

@@ -1,4 +1,4 @@
-/* One channel's life: made, opened, sent on, closed (webrtc-pc 6.2, RFC 8831 6.5 to 6.7, RFC 8832 6). */
+/* One channel's life: made, opened, closed (webrtc-pc 6.2, RFC 8831 6.5 to 6.7, RFC 8832 6). */
 #include <assert.h>
 #include <stdlib.h>
 
@@ -28,6 +28,8 @@ pl_channel *pl_channel_make(pl_data *d, pl_str label, pl_str protocol, const pl_
     c->label_len = label.n;
     c->init.protocol = text + label.n + 1;
     c->init.priority = init->priority ? init->priority : PRIORITY_NORMAL;
+    c->pieces = d->conf.pieces;
+    pl_list_init(&c->held);
     pl_list_push_back(&d->all, &c->in_all);
     d->n_channels++;
     c->stats.number = ++d->n_made;
@@ -37,6 +39,7 @@ pl_channel *pl_channel_make(pl_data *d, pl_str label, pl_str protocol, const pl_
 void pl_channel_destroy(pl_channel *c)
 {
     pl_data_leave(c->d, c);
+    pl_channel_drop_held(c);
     pl_list_remove(&c->in_all);
     pl_list_remove(&c->in_noisy);
     pl_list_remove(&c->in_owing);
@@ -173,10 +176,22 @@ static pl_err greet(pl_channel *c, int64_t now_us)
     return c->from_peer ? send_dcep(c, now_us, ack, sizeof ack) : send_open(c, now_us);
 }
 
+/* Whatever the stream's last channel had asked for is overwritten. A priority of 0, which an OPEN may carry, is none. */
+static pl_err prepare_stream(pl_channel *c)
+{
+    uint16_t id = (uint16_t)c->id, priority = c->init.priority ? c->init.priority : PRIORITY_NORMAL;
+    pl_err err = pl_sctp_set_priority(c->d->sctp, id, priority);
+    if (err == PL_OK)
+        err = pl_sctp_set_pieces(c->d->sctp, id, c->pieces);
+    return err == PL_OK ? pl_sctp_set_buffered_low(c->d->sctp, id, c->low) : err;
+}
+
 /* RFC 8832 6: who opens may send at once, ordered until the ACK is there. */
 void pl_channel_begin(pl_channel *c, int64_t now_us)
 {
-    pl_err err = greet(c, now_us);
+    pl_err err = prepare_stream(c);
+    if (err == PL_OK)
+        err = greet(c, now_us);
     if (err == PL_EAGAIN || err == PL_ENOMEM) { /* tried again when there is room */
         if (!pl_node_linked(&c->in_owing))
             pl_list_push_back(&c->d->owing, &c->in_owing);
@@ -191,58 +206,8 @@ void pl_channel_begin(pl_channel *c, int64_t now_us)
     c->settled |= c->init.negotiated || c->from_peer;
     c->state = PL_CHANNEL_OPEN;
     c->d->stats.channels_opened++;
-    if (c->low > 0)
-        pl_channel_set_buffered_low(c, c->low);
     pl_data_tell(c, PL_TELL_OPEN);
-}
-
-/* --- sending --- */
-
-static pl_sctp_send_opts reliability(const pl_channel *c)
-{
-    const pl_data_channel_init *in = &c->init;
-    pl_sctp_send_opts o = { .unordered = in->unordered && c->settled };
-    if (in->has_max_retransmits) {
-        o.limit_retransmits = true;
-        o.max_retransmits = in->max_retransmits;
-    } else if (in->has_max_packet_life_time) {
-        o.lifetime_us = in->max_packet_life_time ? PL_MS(in->max_packet_life_time) : 1;
-    }
-    return o;
-}
-
-pl_err pl_channel_send(pl_channel *c, int64_t now_us, const void *data, size_t len, bool binary)
-{
-    static const uint8_t nothing[1];
-    if (c->state != PL_CHANNEL_OPEN)
-        return PL_ESTATE;
-    if (len > pl_data_max_message_size(c->d))
-        return PL_EINVAL;
-    pl_sctp_send_opts o = reliability(c);
-    uint32_t ppid = binary ? PL_PPID_BINARY : PL_PPID_STRING;
-    if (len == 0) { /* RFC 8831 6.6: one byte that says there is none */
-        ppid = binary ? PL_PPID_BINARY_EMPTY : PL_PPID_STRING_EMPTY;
-        o.uncounted = true;
-    }
-    pl_err err =
-        pl_sctp_send(c->d->sctp, now_us, (uint16_t)c->id, ppid, len ? data : nothing, len ? len : 1, &o);
-    if (err == PL_OK) {
-        c->stats.messages_sent++;
-        c->stats.bytes_sent += len;
-    }
-    return err;
-}
-
-size_t pl_channel_buffered_amount(const pl_channel *c)
-{
-    return c->d->sctp && c->opened && c->id >= 0 ? pl_sctp_buffered(c->d->sctp, (uint16_t)c->id) : 0;
-}
-
-void pl_channel_set_buffered_low(pl_channel *c, size_t bytes)
-{
-    c->low = bytes;
-    if (c->opened && c->state != PL_CHANNEL_CLOSED) /* its stream exists, so this finds memory */
-        (void)!pl_sctp_set_buffered_low(c->d->sctp, (uint16_t)c->id, bytes);
+    pl_channel_pause(c, c->paused); /* what came before the ACK could go */
 }
 
 /* --- closing --- */
@@ -256,13 +221,18 @@ void pl_channel_finish(pl_channel *c, pl_err error)
     c->state = PL_CHANNEL_CLOSED;
     c->error = error;
     pl_list_remove(&c->in_owing);
-    if (c->opened && c->d->sctp && !c->d->over)
-        (void)!pl_sctp_set_buffered_low(c->d->sctp, (uint16_t)c->id, 0); /* for the stream's next channel */
     pl_data_leave(c->d, c);
-    if (c->released)
+    if (c->released) {
         pl_channel_destroy(c);
-    else
-        pl_data_tell(c, PL_TELL_CLOSED);
+        return;
+    }
+    pl_data_tell(c, PL_TELL_CLOSED);
+    pl_channel_pause(c, c->paused);
+}
+
+bool pl_channel_has_stream(const pl_channel *c)
+{
+    return c->opened || c->from_peer;
 }
 
 void pl_channel_reset(pl_channel *c, int64_t now_us)
@@ -270,6 +240,7 @@ void pl_channel_reset(pl_channel *c, int64_t now_us)
     uint16_t sid = (uint16_t)c->id;
     if (c->reset_asked)
         return;
+    c->in_parts = false; /* the reset breaks it off */
     pl_err err = pl_sctp_reset_streams(c->d->sctp, now_us, &sid, 1);
     c->reset_asked = err == PL_OK;
     if (err != PL_OK) /* without RFC 6525 there is no closing but this */
@@ -281,7 +252,8 @@ void pl_channel_close(pl_channel *c, int64_t now_us)
     if (c->state == PL_CHANNEL_CLOSING || c->state == PL_CHANNEL_CLOSED)
         return;
     c->state = PL_CHANNEL_CLOSING;
-    if (c->opened)
+    pl_list_remove(&c->in_owing); /* who closes need not greet any more */
+    if (pl_channel_has_stream(c))
         pl_channel_reset(c, now_us);
     else
         pl_channel_finish(c, PL_OK);
@@ -294,6 +266,7 @@ void pl_channel_release(pl_channel *c, int64_t now_us)
     c->released = true;
     c->tells = 0;
     pl_list_remove(&c->in_noisy);
+    pl_channel_drop_held(c);
     if (c->state == PL_CHANNEL_CLOSED)
         pl_channel_destroy(c);
     else

@@ -19,12 +19,16 @@ pl_err pl_data_new(pl_data **out, const pl_data_conf *conf, int64_t now_us)
         d->conf.sctp.send_buffer_max = PL_DATA_SEND_MAX;
     if (!d->conf.sctp.max_message_size)
         d->conf.sctp.max_message_size = 256 << 10;
+    size_t window = d->conf.sctp.recv_buffer_max ? d->conf.sctp.recv_buffer_max : d->conf.sctp.recv_buffer;
+    if (d->conf.sctp.max_message_size < PL_DATA_OPEN_MAX && (!window || window >= PL_DATA_OPEN_MAX))
+        d->conf.sctp.max_message_size = PL_DATA_OPEN_MAX;
     d->conf.sctp.zero_checksum = true; /* DTLS is always below */
     d->remote_max = PL_DATA_MESSAGE_DEFAULT;
     pl_log_name(&d->log, "data", conf->sctp.log_id);
     pl_list_init(&d->all);
     pl_list_init(&d->noisy);
     pl_list_init(&d->owing);
+    pl_list_init(&d->draining);
     return PL_OK;
 }
 
@@ -157,8 +161,13 @@ void pl_data_tell(pl_channel *c, unsigned what)
     if (c->released)
         return;
     c->tells |= what;
-    if (!pl_node_linked(&c->in_noisy))
+    if (pl_channel_tellable(c) && !pl_node_linked(&c->in_noisy))
         pl_list_push_back(&c->d->noisy, &c->in_noisy);
+}
+
+unsigned pl_channel_tellable(const pl_channel *c)
+{
+    return pl_list_empty(&c->held) ? c->tells : c->tells & ~(unsigned)PL_TELL_BEHIND;
 }
 
 static bool tell_channel(pl_data *d, pl_data_event *out)
@@ -170,9 +179,9 @@ static bool tell_channel(pl_data *d, pl_data_event *out)
     if (!n)
         return false;
     pl_channel *c = pl_of(n, pl_channel, in_noisy);
-    unsigned i = (unsigned)__builtin_ctz(c->tells);
-    c->tells &= c->tells - 1;
-    if (!c->tells)
+    unsigned i = (unsigned)__builtin_ctz(pl_channel_tellable(c));
+    c->tells &= ~(1u << i);
+    if (!pl_channel_tellable(c))
         pl_list_remove(n);
     *out = (pl_data_event){ .kind = kind[i],
                             .channel = c,
@@ -200,7 +209,7 @@ static bool has_more(pl_data *d)
         return false;
     if (!pl_sctp_peek(d->sctp))
         pl_data_pump(d, d->now_us);
-    return pl_sctp_peek(d->sctp) || !pl_list_empty(&d->noisy);
+    return (pl_sctp_peek(d->sctp) && !d->stuck) || !pl_list_empty(&d->noisy);
 }
 
 bool pl_data_poll_event(pl_data *d, pl_data_event *out)
@@ -208,7 +217,8 @@ bool pl_data_poll_event(pl_data *d, pl_data_event *out)
     *out = (pl_data_event){ 0 };
     do {
         pl_data_pump(d, d->now_us);
-        if (tell(d, PL_TELL_CONNECTED, PL_DATA_EVENT_CONNECTED, out) || tell_channel(d, out))
+        if (tell(d, PL_TELL_CONNECTED, PL_DATA_EVENT_CONNECTED, out) || tell_channel(d, out) ||
+            pl_data_take_held(d, out))
             return true;
         if (d->sctp && pl_data_take_message(d, d->now_us, out))
             return true;
@@ -231,7 +241,8 @@ void pl_data_check(const pl_data *d)
         const pl_channel *c = pl_of(node, pl_channel, in_all);
         n++;
         assert(c->state == PL_CHANNEL_CLOSED || c->id < 0 || pl_data_find(d, (uint16_t)c->id) == c);
-        assert((c->tells != 0) == pl_node_linked(&c->in_noisy));
+        assert((pl_channel_tellable(c) != 0) == pl_node_linked(&c->in_noisy));
+        assert(!pl_node_linked(&c->in_draining) || (!c->paused && !pl_list_empty(&c->held)));
         assert(!c->released || c->tells == 0);
         assert(!d->over || c->state == PL_CHANNEL_CLOSED);
         assert(c->state != PL_CHANNEL_OPEN || c->opened);
@@ -249,6 +260,11 @@ void pl_data_get_stats(const pl_data *d, pl_data_stats *out)
     out->has_sctp = d->sctp != NULL;
     if (d->sctp)
         pl_sctp_get_stats(d->sctp, &out->sctp);
+}
+
+pl_sctp *pl_data_association(const pl_data *d)
+{
+    return d->sctp;
 }
 
 const pl_channel *pl_data_next(const pl_data *d, const pl_channel *c)

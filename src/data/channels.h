@@ -13,10 +13,11 @@
 #include "sctp/association.h"
 
 enum {
-    PL_DATA_CHANNELS_MAX = 65535,   /* ids 0 to 65534 */
-    PL_DATA_LABEL_MAX = 65535,      /* bytes, as of protocol; W3C */
-    PL_DATA_SEND_MAX = 16 << 20,    /* default limit of bytes queued and unacknowledged, whole connection */
-    PL_DATA_MESSAGE_DEFAULT = 65536 /* the peer's maximum when its SDP does not say (RFC 8841) */
+    PL_DATA_CHANNELS_MAX = 65535,    /* ids 0 to 65534 */
+    PL_DATA_LABEL_MAX = 65535,       /* bytes, as of protocol; W3C */
+    PL_DATA_SEND_MAX = 16 << 20,     /* default limit of bytes queued and unacknowledged, whole connection */
+    PL_DATA_MESSAGE_DEFAULT = 65536, /* the peer's maximum when its SDP does not say (RFC 8841) */
+    PL_DATA_OPEN_MAX = 12 + 65535 + 65535 /* bytes of the longest OPEN: taken whatever our maximum is */
 };
 
 typedef struct pl_data pl_data;
@@ -26,13 +27,15 @@ typedef struct pl_data_conf {
     pl_sctp_conf
         sctp; /* sctp.max_message_size is what our SDP announces; send_buffer_max: PL_DATA_SEND_MAX */
     uint16_t max_channels; /* open at once, of both sides; 0: PL_DATA_CHANNELS_MAX */
+    bool pieces;           /* every channel begins as after pl_channel_set_pieces(c, true) */
 } pl_data_conf;
 
 typedef enum pl_data_event_kind {
-    PL_DATA_EVENT_CONNECTED,    /* the association is up */
-    PL_DATA_EVENT_CHANNEL,      /* the peer has opened `channel`; it is ours to release. OPEN follows */
-    PL_DATA_EVENT_OPEN,         /* `channel` is open */
-    PL_DATA_EVENT_MESSAGE,      /* message has arrived */
+    PL_DATA_EVENT_CONNECTED, /* the association is up */
+    PL_DATA_EVENT_CHANNEL,   /* the peer has opened `channel`; it is ours to release. OPEN follows */
+    PL_DATA_EVENT_OPEN,      /* `channel` is open */
+    PL_DATA_EVENT_MESSAGE,   /* a whole message has arrived; text is valid UTF-8 */
+    PL_DATA_EVENT_PIECE,     /* a piece of one, after pl_channel_set_pieces: `first` and `last` say which */
     PL_DATA_EVENT_BUFFERED_LOW, /* its buffered amount fell to the threshold */
     PL_DATA_EVENT_WRITABLE, /* after PL_EAGAIN: a quarter of the connection's buffer is free again; channel NULL */
     PL_DATA_EVENT_CLOSING, /* the peer began closing it */
@@ -41,11 +44,11 @@ typedef enum pl_data_event_kind {
                                    and not by pl_data_close; the channels' CLOSED came before */
 } pl_data_event_kind;
 
-/* With MESSAGE the bytes belong to the taker: pl_data_event_clear frees them. Clearing any event is fine. */
+/* With MESSAGE and PIECE the bytes belong to the taker: pl_data_event_clear frees them. Clearing any event is fine. */
 typedef struct pl_data_event {
     pl_data_event_kind kind;
     pl_channel *channel;
-    bool binary;
+    bool binary, first, last;
     const uint8_t *data; /* len bytes; not NULL for an empty message */
     size_t len;
     pl_err error;
@@ -60,7 +63,7 @@ typedef struct pl_channel_stats {
 
 typedef struct pl_data_stats {
     uint64_t channels_opened, channels_closed;
-    uint64_t bad_messages; /* unknown channel, PPID or DCEP form */
+    uint64_t bad_messages; /* unknown channel, PPID or DCEP form, text that is not UTF-8 */
     bool has_sctp;         /* the association exists */
     pl_sctp_stats sctp;
 } pl_data_stats;
@@ -93,6 +96,8 @@ bool pl_data_poll_event(pl_data *d, pl_data_event *out);
 void pl_data_event_clear(pl_data_event *e);
 void pl_data_check(const pl_data *d);
 void pl_data_get_stats(const pl_data *d, pl_data_stats *out);
+/* The association, for who shares its path; NULL before start. */
+pl_sctp *pl_data_association(const pl_data *d);
 /* The channels that are not freed, in order of their making: the first for NULL, NULL at the end. */
 const pl_channel *pl_data_next(const pl_data *d, const pl_channel *c);
 /* True between CONNECTED and the end. */
@@ -112,15 +117,31 @@ void pl_channel_release(pl_channel *c, int64_t now_us);
 void pl_channel_set_user(pl_channel *c, void *user);
 void *pl_channel_user(const pl_channel *c);
 
-/* Takes one copy; len 0 is a message. Errors: PL_ESTATE (not open), PL_EINVAL (above
- * pl_data_max_message_size), PL_EAGAIN (the connection's buffer is full, nothing was queued: WRITABLE
- * follows, and BUFFERED_LOW when this channel's amount falls), PL_ENOSPC (larger than the whole buffer),
- * PL_ENOMEM. */
+/* Takes one copy; len 0 is a message. Text is UTF-8, which the caller has checked. Errors: PL_ESTATE (not open, or a
+ * message in parts is under way), PL_EINVAL (above pl_data_max_message_size), PL_EAGAIN (the connection's buffer is
+ * full, nothing was queued: WRITABLE follows, and BUFFERED_LOW when this channel's amount falls), PL_ENOSPC (larger
+ * than the whole buffer), PL_ENOMEM. */
 PL_NODISCARD pl_err pl_channel_send(pl_channel *c, int64_t now_us, const void *data, size_t len, bool binary);
+/* The same without a copy; at least one byte. age_us: how long the message has waited above already, for its
+ * lifetime. On an error release is not called. */
+PL_NODISCARD pl_err pl_channel_send_lent(pl_channel *c, int64_t now_us, const pl_sctp_lent *bytes,
+                                         bool binary, int64_t age_us);
+/* One message given in parts, each copied; the last may be of 0 bytes when it is not the first. Errors as
+ * pl_channel_send; what was given before stays. */
+PL_NODISCARD pl_err pl_channel_send_part(pl_channel *c, int64_t now_us, const void *data, size_t len,
+                                         bool last, bool binary);
+/* True between the first part and the last. */
+bool pl_channel_in_parts(const pl_channel *c);
 /* Bytes of user data that no packet has carried yet, exact (an empty message counts 0). */
 size_t pl_channel_buffered_amount(const pl_channel *c);
 void pl_channel_set_buffered_low(pl_channel *c, size_t bytes);
-/* Queued messages are sent first, then both sides reset their stream; CLOSED tells the end. */
+/* Messages come as PIECE events while they arrive, of any length, or whole again from the next one on.
+ * Errors: PL_ENOMEM. */
+PL_NODISCARD pl_err pl_channel_set_pieces(pl_channel *c, bool on);
+/* While paused, messages wait here and count in the window that the peer sees; CLOSING and CLOSED wait behind them. */
+void pl_channel_pause(pl_channel *c, bool paused);
+/* Queued messages are sent first, then both sides reset their stream; CLOSED tells the end. A message of which
+ * the last part is missing is given up. */
 void pl_channel_close(pl_channel *c, int64_t now_us);
 pl_data_channel_state pl_channel_state(const pl_channel *c);
 int pl_channel_id(const pl_channel *c); /* -1 before it is known */

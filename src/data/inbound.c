@@ -1,6 +1,5 @@
-/* What the peer says: messages, DCEP, resets, the association's end. */
+/* What the peer says: DCEP, resets, the association's end. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include "data/channels_internal.h"
 
@@ -50,7 +49,7 @@ static void on_open(pl_data *d, int64_t now_us, uint16_t sid, const pl_sctp_msg 
     pl_channel_begin(c, now_us);
 }
 
-static void on_dcep(pl_data *d, int64_t now_us, const pl_sctp_msg *m)
+void pl_data_on_dcep(pl_data *d, int64_t now_us, const pl_sctp_msg *m)
 {
     pl_channel *c = pl_data_find(d, m->sid);
     switch (pl_dcep_type(m->data, m->len)) {
@@ -63,98 +62,6 @@ static void on_dcep(pl_data *d, int64_t now_us, const pl_sctp_msg *m)
         break;
     default: d->stats.bad_messages++; break;
     }
-}
-
-/* --- messages --- */
-
-/* The deprecated partial types: joined until one of the full types ends them. False when it is too much. */
-static bool join_partial(pl_channel *c, const pl_sctp_msg *m)
-{
-    size_t len = c->partial_len + m->len;
-    uint8_t *joined = len <= c->d->conf.sctp.max_message_size ? realloc(c->partial, len + 1) : NULL;
-    if (!joined)
-        return false;
-    memcpy(joined + c->partial_len, m->data, m->len);
-    c->partial = joined;
-    c->partial_len = len;
-    return true;
-}
-
-static void drop_partial(pl_channel *c)
-{
-    free(c->partial);
-    c->partial = NULL;
-    c->partial_len = 0;
-}
-
-/* A message for the application, if it is one: else counted and left to be freed. */
-static bool to_event(pl_channel *c, pl_sctp_msg *m, pl_data_event *out)
-{
-    bool empty = m->ppid == PL_PPID_STRING_EMPTY || m->ppid == PL_PPID_BINARY_EMPTY;
-    bool binary = m->ppid == PL_PPID_BINARY || m->ppid == PL_PPID_BINARY_EMPTY;
-    if (c->partial) {
-        bool joined = !empty && join_partial(c, m);
-        uint8_t *all = c->partial;
-        size_t len = c->partial_len;
-        if (!joined) {
-            drop_partial(c);
-            return false;
-        }
-        c->partial = NULL;
-        c->partial_len = 0;
-        pl_sctp_msg_free(m);
-        *m = (pl_sctp_msg){ .data = all, .len = len, .memory = all };
-    }
-    *out = (pl_data_event){ .kind = PL_DATA_EVENT_MESSAGE,
-                            .channel = c,
-                            .binary = binary,
-                            .data = m->data,
-                            .len = empty ? 0 : m->len,
-                            .msg = *m };
-    c->stats.messages_received++;
-    c->stats.bytes_received += out->len;
-    return true;
-}
-
-/* Only an open channel has an ear (webrtc-pc 6.4), and only until its handle is given back. */
-static bool on_message(pl_data *d, pl_sctp_msg *m, pl_data_event *out)
-{
-    pl_channel *c = pl_data_find(d, m->sid);
-    if (!c || !c->opened) {
-        d->stats.bad_messages += !d->over;
-        return false;
-    }
-    if (c->state != PL_CHANNEL_OPEN || c->released)
-        return false;
-    bool good = true, event = false;
-    switch (m->ppid) {
-    case PL_PPID_STRING:
-    case PL_PPID_BINARY:
-    case PL_PPID_STRING_EMPTY:
-    case PL_PPID_BINARY_EMPTY: good = event = to_event(c, m, out); break;
-    case PL_PPID_STRING_PARTIAL:
-    case PL_PPID_BINARY_PARTIAL:
-        good = join_partial(c, m);
-        if (!good)
-            drop_partial(c);
-        break;
-    default: good = false; break;
-    }
-    d->stats.bad_messages += !good;
-    return event;
-}
-
-bool pl_data_take_message(pl_data *d, int64_t now_us, pl_data_event *out)
-{
-    pl_sctp_msg m;
-    if (!pl_sctp_recv(d->sctp, &m))
-        return false;
-    if (m.ppid == PL_PPID_DCEP)
-        on_dcep(d, now_us, &m);
-    else if (on_message(d, &m, out))
-        return true;
-    pl_sctp_msg_free(&m);
-    return false;
 }
 
 /* --- resets and the end --- */
@@ -171,14 +78,15 @@ static void on_reset_in(pl_data *d, int64_t now_us, uint16_t sid)
     if (!c || c->reset_in)
         return;
     c->reset_in = true;
-    if (c->state == PL_CHANNEL_OPEN) {
+    if (c->state == PL_CHANNEL_OPEN || c->state == PL_CHANNEL_CONNECTING) {
         c->state = PL_CHANNEL_CLOSING;
         pl_data_tell(c, PL_TELL_CLOSING);
     }
-    if (!c->opened) {
+    if (!pl_channel_has_stream(c)) {
         pl_channel_finish(c, PL_OK);
         return;
     }
+    pl_list_remove(&c->in_owing); /* who closes needs no ACK */
     if (c->reset_asked)
         finish_if_both(c);
     else

@@ -46,7 +46,7 @@ typedef struct pl_jsep_conf {
     size_t n_fingerprints;                   /* 1..PL_DESC_FINGERPRINTS_MAX */
     pl_dtls_setup setup;       /* what our offers say; other than ACTPASS also the role we take in answers */
     uint16_t sctp_port;        /* 0: 5000 */
-    uint64_t max_message_size; /* what we take in one message; 0: 262144 */
+    uint64_t max_message_size; /* what we take in one message; 0: 262144, UINT64_MAX: any */
     bool no_trickle;           /* do not announce trickle (the caller sends complete descriptions) */
     bool ice_lite;             /* say that we only answer checks; a full peer is then controlling */
 } pl_jsep_conf;

@@ -216,7 +216,7 @@ void pl_jsep_put_data(const pl_jsep *j, pl_desc *d, pl_desc_media *m)
     (void)d;
     m->sctp_port = j->conf.sctp_port;
     m->has_max_message_size = true;
-    m->max_message_size = j->conf.max_message_size;
+    m->max_message_size = j->conf.max_message_size == UINT64_MAX ? 0 : j->conf.max_message_size;
     if (m->proto == PL_DESC_OLD_DTLS_SCTP)
         m->sctp_streams = 65535;
 }

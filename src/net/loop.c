@@ -372,6 +372,8 @@ void pl_loop_free(pl_loop *loop)
     while (pl_mailbox_drain(&loop->mailbox))
         ;
     run_hooks(loop);
+    while (loop->n_reads > 0) /* of files: another thread writes to their memory */
+        uv_run(&loop->uv, UV_RUN_ONCE);
     close_handles(loop);
     for (int i = 0; i < CLOSING_ROUNDS && uv_loop_alive(&loop->uv); i++)
         uv_run(&loop->uv, UV_RUN_NOWAIT);

@@ -39,6 +39,7 @@ struct pl_loop {
     struct pl_udp_shared *udp; /* receive and send buffers of all sockets, made with the first one */
     void *tcp_buf;             /* what streams read into, made with the first read */
     size_t n_tcp;              /* streams that are open */
+    size_t n_reads;            /* of files, under way in libuv's pool */
     bool no_sigpipe;           /* this thread holds the signal back now (sigpipe.h) */
 };
 

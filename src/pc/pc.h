@@ -40,9 +40,8 @@ typedef struct pl_pc_conf {
     uint32_t log_id;
     pl_dtls_setup setup;
     size_t data_send_buffer; /* 0: PL_DATA_SEND_MAX */
-    uint64_t
-        max_message_size; /* bytes of the longest message we take: 0: 256 KiB; at most PL_PC_MESSAGE_MAX, or
-                                * UINT64_MAX: any, in pieces */
+    /* Bytes of the longest message we take. 0: 256 KiB; at most PL_PC_MESSAGE_MAX, or UINT64_MAX: any, in pieces. */
+    uint64_t max_message_size;
     int64_t max_bitrate_bps; /* 0: 5 Mbit/s */
     int64_t wall_offset_us;  /* Unix time minus this clock, for NTP */
     bool relay_only;
