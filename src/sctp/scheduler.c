@@ -43,9 +43,13 @@ void pl_sctp_turns_join(pl_sctp_turns *t, pl_sctp_turn *turn)
 {
     if (turn->in_turns.linked)
         return;
-    if (turn->owed <= t->even || turn->owed < t->now)
+    const pl_sctp_turn *first = pl_sctp_turns_next(t);
+    if (first && turn->owed <= t->even && turn->owed > first->owed)
+        turn->owed = first->owed;
+    if (turn->owed < t->now)
         turn->owed = t->now;
     t->weight += priority(turn);
+    t->even += (turn->owed - t->even) * priority(turn) / t->weight;
     pl_heap_set(&t->heap, &turn->in_turns, key(t, turn));
 }
 
@@ -55,7 +59,9 @@ void pl_sctp_turns_leave(pl_sctp_turns *t, pl_sctp_turn *turn)
         return;
     pl_heap_remove(&t->heap, &turn->in_turns);
     t->weight -= priority(turn);
-    if (!pl_heap_first(&t->heap))
+    if (t->weight > 0)
+        t->even += (t->even - turn->owed) * priority(turn) / t->weight;
+    else
         t->now = t->even = t->latest; /* everybody has had what there was: nobody owes anything */
 }
 
@@ -69,14 +75,12 @@ void pl_sctp_turns_begin(pl_sctp_turns *t, const pl_sctp_turn *turn)
 {
     if (turn->owed > t->now)
         t->now = turn->owed;
-    if (t->now > t->even)
-        t->even = t->now;
 }
 
 void pl_sctp_turns_charge(pl_sctp_turns *t, pl_sctp_turn *turn, size_t bytes)
 {
     turn->owed += price(turn, bytes);
-    t->even += (int64_t)bytes * PL_SCTP_TURN_SCALE / (t->weight ? t->weight : priority(turn));
+    t->even += t->weight > 0 ? (int64_t)bytes * PL_SCTP_TURN_SCALE / t->weight : 0;
     if (turn->owed > t->latest)
         t->latest = turn->owed;
 }
@@ -89,7 +93,9 @@ void pl_sctp_turns_pass(pl_sctp_turns *t, pl_sctp_turn *turn)
 
 void pl_sctp_turns_set_priority(pl_sctp_turns *t, pl_sctp_turn *turn, uint16_t to)
 {
-    t->weight += turn->in_turns.linked ? to - priority(turn) : 0;
+    bool linked = turn->in_turns.linked;
+    pl_sctp_turns_leave(t, turn);
     turn->priority = to;
-    pl_sctp_turns_pass(t, turn);
+    if (linked)
+        pl_sctp_turns_join(t, turn);
 }

@@ -33,7 +33,7 @@ typedef struct pl_sctp_turns {
     pl_heap heap;
     pl_sctp_scheduler kind; /* never PL_SCTP_SCHEDULER_DEFAULT */
     int64_t now;  /* the virtual clock: where the account of the last one served stood when its turn began */
-    int64_t even; /* where accounts would stand if all were served at once, a byte at a time */
+    int64_t even; /* the mean of all accounts in the row, by weight */
     int64_t latest;  /* the highest account: where the clocks stand when nobody is left */
     int64_t n_turns; /* turns given so far, for the order of round robin */
     int64_t weight;  /* priorities of all in the row */
