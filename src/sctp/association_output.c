@@ -189,10 +189,12 @@ static void wake_window(pl_sctp *s)
 {
     if (s->sent.flight > 0 || s->sent.n_lost > 0)
         return;
-    pl_sctp_cc_idle(&s->cc, s->now_us - s->last_data_us, s->rto.rto_us);
-    size_t initial = pl_sctp_cc_initial(&s->cc);
-    s->burst_limit = s->cc.cwnd < initial ? s->cc.cwnd : initial;
-    pl_sctp_pacer_rested(&s->pacer, s->now_us, s->burst_limit);
+    int64_t silence_us = s->now_us - s->last_data_us;
+    pl_sctp_cc_idle(&s->cc, silence_us, s->rto.rto_us);
+    size_t initial = pl_sctp_cc_initial(&s->cc), burst = s->cc.cwnd < initial ? s->cc.cwnd : initial;
+    if (silence_us >= s->rto.rto_us) /* a window acknowledged by a single SACK is no silence */
+        s->burst_limit = burst;
+    pl_sctp_pacer_rested(&s->pacer, s->now_us, burst);
 }
 
 static bool has_data(pl_sctp *s)
