@@ -61,10 +61,11 @@ static void apply_defaults(pl_sctp_conf *c)
 
 static bool legal(const pl_sctp_conf *c)
 {
-    return c->mtu >= PL_SCTP_MTU_MIN && c->mtu <= PL_SCTP_MTU_MAX && c->send_buffer_max <= UINT32_MAX &&
+    return c->mtu >= PL_SCTP_MTU_MIN && c->mtu_max <= PL_SCTP_MTU_MAX && c->send_buffer_max <= UINT32_MAX &&
            c->recv_buffer >= 4 * c->mtu && c->recv_buffer <= c->recv_buffer_max &&
            c->recv_buffer_max <= UINT32_MAX / 2 && c->max_message_size <= c->recv_buffer_max &&
-           (unsigned)c->congestion <= PL_SCTP_CONGESTION_LEDBAT && c->rto_min_us > 0 && c->rto_min_us <= c->rto_max_us;
+           (unsigned)c->congestion <= PL_SCTP_CONGESTION_LEDBAT && c->rto_min_us > 0 &&
+           c->rto_min_us <= c->rto_max_us;
 }
 
 static uint32_t new_tag(pl_sctp *s)
@@ -82,6 +83,8 @@ pl_err pl_sctp_new(pl_sctp **out, const pl_sctp_conf *conf, int64_t now_us)
     pl_sctp_conf c = *conf;
     apply_defaults(&c);
     c.mtu &= ~(size_t)3;
+    if (c.mtu_max < c.mtu)
+        c.mtu_max = c.mtu;
     if (!legal(&c))
         return PL_EINVAL;
     pl_sctp *s = calloc(1, sizeof *s);
@@ -101,6 +104,8 @@ pl_err pl_sctp_new(pl_sctp **out, const pl_sctp_conf *conf, int64_t now_us)
     pl_sctp_cc_init(&s->cc, pl_sctp_controller(c.congestion), c.mtu - PL_SCTP_HEADER);
     s->cc.seed = s->my_tag;
     s->burst_limit = s->cc.cwnd;
+    pl_sctp_mtu_init(&s->mtu, c.mtu, c.mtu_max);
+    s->path_since_us = INT64_MIN;
     pl_sctp_sack_init(&s->in, 0, c.sack_delay_us);
     pl_sctp_reassembly_init(&s->re, c.max_message_size);
     pl_sctp_window_init(&s->window, c.recv_buffer, c.recv_buffer_max, now_us);
@@ -175,6 +180,7 @@ void pl_sctp_end(pl_sctp *s, pl_err error, uint16_t cause, const char *reason)
     free(s->cookie);
     s->cookie = NULL;
     s->t3_us = s->t5_us = s->heartbeat_us = s->in.due_us = PL_NEVER;
+    pl_sctp_mtu_forget(s);
     pl_sctp_recovery_init(&s->recovery);
     s->wants = 0;
     s->tells = (s->tells & PL_SCTP_TELL_CONNECTED) | PL_SCTP_TELL_CLOSED;
@@ -324,6 +330,8 @@ void pl_sctp_tick(pl_sctp *s, int64_t now_us)
         pl_sctp_probe_expired(s);
     if (now_us >= s->t5_us)
         pl_sctp_fail(s, PL_EIO, PL_SCTP_CAUSE_USER_ABORT, "shutdown took too long");
+    if (now_us >= s->mtu.due_us)
+        pl_sctp_mtu_timer(s);
     if (now_us >= s->heartbeat_us)
         heartbeat_expired(s);
     if (now_us >= s->reset.due_us)
@@ -338,6 +346,7 @@ int64_t pl_sctp_next_us(const pl_sctp *s)
     int64_t at_us = pl_min_us(pl_min_us(s->t1_us, s->t2_us), pl_min_us(s->t3_us, s->t5_us));
     at_us = pl_min_us(at_us, pl_min_us(s->recovery.reorder_us, s->recovery.probe_us));
     at_us = pl_min_us(at_us, pl_sctp_partial_next_us(s));
+    at_us = pl_min_us(at_us, s->mtu.due_us);
     if (pl_sctp_waits_for_pace(s))
         at_us = pl_min_us(at_us, s->pacer.open_us);
     return pl_min_us(pl_min_us(at_us, s->heartbeat_us), pl_min_us(s->reset.due_us, s->in.due_us));
@@ -405,6 +414,8 @@ void pl_sctp_check(const pl_sctp *s)
     assert(!s->ended || (s->out.total == 0 && pl_sctp_outstanding_n(&s->sent) == 0));
     assert(s->cc.cwnd >= s->cc.mtu);
     assert(s->n_replies <= PL_SCTP_REPLIES_MAX);
+    assert(s->cc.mtu == s->mtu.size - PL_SCTP_HEADER);
+    pl_sctp_mtu_check(&s->mtu);
     pl_sctp_streams_check(&s->out);
     pl_sctp_outstanding_check(&s->sent);
     pl_sctp_sack_check(&s->in);

@@ -88,6 +88,12 @@ typedef enum pl_sctp_state {
     PL_SCTP_SHUTDOWN_ACK_SENT
 } pl_sctp_state;
 
+typedef enum pl_sctp_packet_kind {
+    PL_SCTP_PACKET_PLAIN,
+    PL_SCTP_PACKET_PROBE, /* tries a size: nobody may cut it on its way, and it is no loss when it does not fit */
+    PL_SCTP_PACKET_OVERSIZED /* made for a larger MTU than the path has now: IP should cut it (RFC 9260 7.3) */
+} pl_sctp_packet_kind;
+
 /* A message given to pl_sctp_send. A zeroed one is ordered and reliable. */
 typedef struct pl_sctp_send_opts {
     bool unordered;
@@ -154,10 +160,11 @@ typedef struct pl_sctp_stats {
     uint64_t probes, undone; /* of the tail (RFC 8985 7); losses that turned out to be none */
     uint64_t chunks_received, chunks_duplicate, chunks_dropped; /* dropped: no window, or out of range */
     uint64_t sacks_sent, sacks_received;
+    uint64_t mtu_probes;                            /* sent, of any size */
     uint64_t bad_packets;                           /* wrong checksum, tag, port or form */
     int64_t srtt_us, rttvar_us, rto_us, min_rtt_us; /* 0 before the first sample */
     size_t cwnd, ssthresh, in_flight, peer_rwnd, mtu;
-    uint64_t bytes_acked; /* of DATA chunks, in all */
+    uint64_t bytes_acked;             /* of DATA chunks, in all */
     uint64_t pace_bps, delivery_bps;  /* what the pacer lets out (0: all); the path's rate as last measured */
     pl_sctp_congestion congestion;    /* the controller at work */
     size_t send_buffered;             /* queued and unacknowledged bytes */
@@ -175,8 +182,12 @@ void pl_sctp_connect(pl_sctp *s, int64_t now_us);
 void pl_sctp_input(pl_sctp *s, int64_t now_us, const uint8_t *pkt, size_t len);
 void pl_sctp_tick(pl_sctp *s, int64_t now_us);
 int64_t pl_sctp_next_us(const pl_sctp *s);
-/* Writes the next packet, never longer than the MTU; cap must be at least that. */
+/* Writes the next packet; cap must be at least pl_sctp_packet_max. */
 bool pl_sctp_poll_output(pl_sctp *s, int64_t now_us, uint8_t *out, size_t cap, size_t *len);
+/* No packet is ever longer: conf.mtu, or conf.mtu_max when that is more. */
+size_t pl_sctp_packet_max(const pl_sctp *s);
+/* How the packet that poll_output gave last is to be sent. */
+pl_sctp_packet_kind pl_sctp_last_packet(const pl_sctp *s);
 bool pl_sctp_poll_event(pl_sctp *s, pl_sctp_event *out);
 void pl_sctp_check(const pl_sctp *s);
 

@@ -303,7 +303,7 @@ void pl_sctp_get_stats(const pl_sctp *s, pl_sctp_stats *out)
     out->ssthresh = s->cc.ssthresh;
     out->in_flight = s->sent.flight;
     out->peer_rwnd = s->peer_rwnd;
-    out->mtu = s->conf.mtu;
+    out->mtu = s->mtu.size;
     out->send_buffered = s->out.total;
     out->receive_buffered = s->re.held;
     bool known = s->peer_tag != 0;

@@ -242,6 +242,7 @@ static void restart(pl_sctp *s, const pl_sctp_cookie *c)
     s->my_tag = c->my_tag;
     s->my_tsn = c->my_tsn;
     pl_sctp_outstanding_init(&s->sent, s->my_tsn);
+    pl_sctp_mtu_forget(s);
     pl_sctp_cc_restart(&s->cc);
     s->burst_limit = s->cc.cwnd;
     pl_sctp_recovery_init(&s->recovery);

@@ -177,6 +177,9 @@ static void on_heartbeat(pl_sctp *s, const pl_sctp_chunk *chunk)
 static void on_heartbeat_ack(pl_sctp *s, pl_rd body)
 {
     pl_sctp_param p;
+    pl_rd info = body;
+    if (pl_sctp_param_next(&info, &p) && pl_sctp_mtu_on_answer(s, p.value))
+        return;
     if (!s->heartbeat_out || !pl_sctp_param_next(&body, &p) || p.type != PL_SCTP_PARAM_HEARTBEAT_INFO)
         return;
     int64_t sent_us = (int64_t)pl_rd_u64(&p.value);
@@ -185,7 +188,8 @@ static void on_heartbeat_ack(pl_sctp *s, pl_rd body)
         return;
     s->heartbeat_out = false;
     s->n_errors = 0;
-    pl_sctp_rto_sample(&s->rto, s->now_us - sent_us);
+    if (sent_us >= s->path_since_us)
+        pl_sctp_rto_sample(&s->rto, s->now_us - sent_us);
     pl_sctp_restart_heartbeat(s);
 }
 
@@ -370,11 +374,13 @@ void pl_sctp_input(pl_sctp *s, int64_t now_us, const uint8_t *pkt, size_t len)
     s->now_us = now_us;
     s->stats.packets_received++;
     s->stats.bytes_received += len;
-    if (pl_sctp_packet_open_zero(&h, &chunks, pkt, len, s->conf.zero_checksum) != PL_OK || h.dst_port != s->conf.local_port ||
-        h.src_port != s->conf.remote_port) {
+    if (pl_sctp_packet_open_zero(&h, &chunks, pkt, len, s->conf.zero_checksum) != PL_OK ||
+        h.dst_port != s->conf.local_port || h.src_port != s->conf.remote_port) {
         s->stats.bad_packets++;
         return;
     }
+    if (h.tag == s->my_tag)
+        s->mtu.heard = true;
     on_chunks(s, &h, &chunks);
     pl_sctp_settle(s);
 }

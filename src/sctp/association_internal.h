@@ -5,6 +5,7 @@
  *   association_output.c     the packet spine the other way
  *   association_partial.c    messages given up (RFC 3758, 7496)
  *   association_recovery.c   what SACKs and silence mean: losses, probes, timeouts, and taking them back
+ *   association_mtu.c        probing how large packets may be; another path
  *   association_api.c        what applications ask for
  *   reset.c                  RFC 6525
  * Rules    every public verb ends with pl_sctp_settle, which draws the conclusions of what has changed. */
@@ -20,6 +21,7 @@
 #include "sctp/chunk_init.h"
 #include "sctp/congestion.h"
 #include "sctp/cookie.h"
+#include "sctp/mtu.h"
 #include "sctp/outstanding.h"
 #include "sctp/pacer.h"
 #include "sctp/reassembly.h"
@@ -103,11 +105,14 @@ struct pl_sctp {
     pl_sctp_streams out;
     pl_sctp_outstanding sent;
     pl_sctp_rto rto;
+    pl_sctp_mtu mtu;
+    pl_sctp_packet_kind last_packet;
+    int64_t path_since_us; /* what was sent before went another way: it tells no round trip */
     pl_sctp_cc cc;
     pl_sctp_pacer pacer;
     uint64_t rate_bound; /* of the pacer, from above; 0: none */
-    size_t burst_limit; /* of flight, until the next SACK */
-    size_t peer_rwnd;   /* as last advertised */
+    size_t burst_limit;  /* of flight, until the next SACK */
+    size_t peer_rwnd;    /* as last advertised */
     pl_sctp_recovery recovery;
     bool free_packet; /* one packet beyond the window: when recovery begins (7.2.4), and as a probe */
     bool writable_owed;
@@ -171,6 +176,18 @@ void pl_sctp_t3_expired(pl_sctp *s);
 const pl_sctp_cc_ops *pl_sctp_controller(pl_sctp_congestion which);
 /* DATA has gone out, or been acknowledged: when to probe. */
 void pl_sctp_arm_probe(pl_sctp *s);
+
+/* association_mtu.c */
+bool pl_sctp_mtu_probe_due(const pl_sctp *s, size_t cap);
+/* Fills the packet, which has its header, to the probe's size. */
+void pl_sctp_mtu_write_probe(pl_sctp *s, pl_wr *w);
+/* The information of a HEARTBEAT ACK. False when it is not a probe's. */
+bool pl_sctp_mtu_on_answer(pl_sctp *s, pl_rd info);
+void pl_sctp_mtu_timer(pl_sctp *s);
+/* Back to the base size: another peer, or another path. */
+void pl_sctp_mtu_forget(pl_sctp *s);
+/* How long the next packet may be: the MTU, or more for what was made when it was more. */
+size_t pl_sctp_packet_limit(pl_sctp *s);
 
 /* association_output.c */
 /* True when data waits for the pace alone. */

@@ -6,6 +6,7 @@
 #include "sctp/association_internal.h"
 
 enum {
+    SENDS_IN_VAIN = 3,    /* of one TSN, until it is asked whether packets of this size still arrive */
     LEAST_FRAGMENT = 256, /* a message is not cut just to fill less than this */
     CONTROL_ROOM = 64,
     DATA_FLAGS = PL_SCTP_DATA_B | PL_SCTP_DATA_E | PL_SCTP_DATA_U
@@ -114,6 +115,8 @@ static size_t write_lost(pl_sctp *s, pl_wr *w)
         if (last == 0 && !free_packet && !window_open(s))
             break;
         pl_sctp_outstanding_resent(&s->sent, e, tsn, s->now_us);
+        if (e->n_sends > SENDS_IN_VAIN)
+            pl_sctp_mtu_doubt(&s->mtu);
         s->recovery.n_resent++;
         last = pl_wr_mark(w);
         write_chunk(s, w, e, tsn);
@@ -339,14 +342,41 @@ static bool packet_alone(pl_sctp *s, uint8_t *out, size_t *len)
     return true;
 }
 
-static bool build_packet(pl_sctp *s, uint8_t *out, size_t *len)
+static bool packet_probe(pl_sctp *s, uint8_t *out, size_t *len)
 {
+    pl_wr w = pl_wr_init(out, s->mtu.probe);
+    pl_sctp_packet_begin(&w, &(pl_sctp_header){ s->conf.local_port, s->conf.remote_port, s->peer_tag });
+    pl_sctp_mtu_write_probe(s, &w);
+    if (!(s->extensions & PL_SCTP_EXT_ZERO_CHECKSUM))
+        pl_sctp_packet_end(&w);
+    *len = pl_wr_len(&w);
+    s->last_packet = PL_SCTP_PACKET_PROBE;
+    return true;
+}
+
+/* What was full shows whether more would be of use, and what is too long goes in parts. */
+static void note_size(pl_sctp *s, size_t len)
+{
+    if (s->last_packet == PL_SCTP_PACKET_PROBE)
+        return;
+    if (len + LEAST_FRAGMENT > s->mtu.size)
+        pl_sctp_mtu_full(&s->mtu);
+    if (len > s->mtu.size)
+        s->last_packet = PL_SCTP_PACKET_OVERSIZED;
+}
+
+static bool build_packet(pl_sctp *s, uint8_t *out, size_t cap, size_t *len)
+{
+    s->last_packet = PL_SCTP_PACKET_PLAIN;
     if (s->replies && s->replies->alone)
         return packet_alone(s, out, len);
     if (s->state == PL_SCTP_CLOSED)
         return false;
+    if (pl_sctp_mtu_probe_due(s, cap))
+        return packet_probe(s, out, len);
+    size_t limit = pl_sctp_packet_limit(s);
     bool init = take_want(s, PL_SCTP_WANT_INIT), cookie = take_want(s, PL_SCTP_WANT_COOKIE_ECHO);
-    pl_wr w = pl_wr_init(out, s->conf.mtu);
+    pl_wr w = pl_wr_init(out, limit < cap ? limit : cap);
     pl_sctp_header h = { s->conf.local_port, s->conf.remote_port, init ? 0 : s->peer_tag };
     pl_sctp_packet_begin(&w, &h);
     if (init)
@@ -377,8 +407,9 @@ bool pl_sctp_poll_output(pl_sctp *s, int64_t now_us, uint8_t *out, size_t cap, s
 {
     s->now_us = now_us;
     *len = 0;
-    if (cap < s->conf.mtu || !build_packet(s, out, len))
+    if (cap < s->mtu.size || !build_packet(s, out, cap, len))
         return false;
+    note_size(s, *len);
     s->stats.packets_sent++;
     s->stats.bytes_sent += *len;
     note_limits(s);

@@ -244,6 +244,8 @@ void pl_sctp_take_sack(pl_sctp *s, const pl_sctp_sack_chunk *sack)
         s->stats.bad_packets++;
         return;
     }
+    if (s->now_us - acked.rtt_us < s->path_since_us)
+        acked.rtt_us = -1;
     bool progress = acked.bytes > 0 || acked.cum_advanced;
     s->peer_rwnd = sack->a_rwnd;
     if (acked.rtt_us >= 0)
@@ -276,6 +278,7 @@ void pl_sctp_t3_expired(pl_sctp *s)
     if (!pl_sctp_count_error(s, "the peer no longer acknowledges"))
         return;
     s->stats.timeouts++;
+    pl_sctp_mtu_doubt(&s->mtu);
     pl_sctp_rto_double(&s->rto);
     if (!s->recovery.after_timeout) /* else the window worth having back is that before the first of a row */
         begin_episode(s);

@@ -23,6 +23,7 @@ void pair_clear(pair *p)
     for (int i = 0; i < 2; i++) {
         pl_sctp_free(p->end[i]);
         sim_link_free(p->link[i]);
+        sim_link_free(p->by_parts[i]);
     }
 }
 
@@ -64,21 +65,36 @@ static void check(const pair *p, int at)
         pl_sctp_check(p->end[at]);
 }
 
+static sim_link *way_of(const pair *p, int at)
+{
+    bool cut = p->by_parts[at] && pl_sctp_last_packet(p->end[at]) == PL_SCTP_PACKET_OVERSIZED;
+    return cut ? p->by_parts[at] : p->link[at];
+}
+
+static uint8_t packet[PACKET_MAX];
+
+static void arrive(pair *p, int at, sim_link *link)
+{
+    size_t len;
+    while (sim_link_recv(link, p->now_us, NULL, packet, sizeof packet, &len)) {
+        pl_sctp_input(p->end[at], p->now_us, packet, len);
+        check(p, at);
+    }
+}
+
 void pair_step(pair *p)
 {
-    static uint8_t packet[PACKET_MAX];
     size_t len;
     for (int i = 0; i < 2; i++) {
-        while (sim_link_recv(p->link[1 - i], p->now_us, NULL, packet, sizeof packet, &len)) {
-            pl_sctp_input(p->end[i], p->now_us, packet, len);
-            check(p, i);
-        }
+        arrive(p, i, p->link[1 - i]);
+        if (p->by_parts[1 - i])
+            arrive(p, i, p->by_parts[1 - i]);
         if (p->now_us >= pl_sctp_next_us(p->end[i]))
             pl_sctp_tick(p->end[i], p->now_us);
         take_events(p, i);
         while (pl_sctp_poll_output(p->end[i], p->now_us, packet, sizeof packet, &len)) {
             check(p, i);
-            sim_link_send(p->link[i], p->now_us, NULL, packet, len);
+            sim_link_send(way_of(p, i), p->now_us, NULL, packet, len);
         }
         check(p, i);
         take_events(p, i);
@@ -90,6 +106,8 @@ int64_t pair_next_us(const pair *p)
     int64_t at_us = PL_NEVER;
     for (int i = 0; i < 2; i++) {
         at_us = pl_min_us(at_us, sim_link_next_us(p->link[i]));
+        if (p->by_parts[i])
+            at_us = pl_min_us(at_us, sim_link_next_us(p->by_parts[i]));
         at_us = pl_min_us(at_us, pl_sctp_next_us(p->end[i]));
     }
     return at_us;
@@ -120,7 +138,6 @@ void pair_connect(pair *p)
 
 void pair_shuttle(pair *p)
 {
-    static uint8_t packet[PACKET_MAX];
     size_t len;
     for (bool moved = true; moved;) {
         moved = false;
