@@ -39,6 +39,8 @@ typedef struct world {
     sim_link *link;
     flow flow[SIM_FLOWS_MAX];
     tcp_flow tcp;
+    int64_t waited_us; /* packets of SCTP at the bottleneck, all together */
+    uint64_t n_waited;
     uint8_t packet[PACKET_MAX];
 } world;
 
@@ -123,8 +125,9 @@ static void make_flow(world *w, unsigned i)
     f->back = sim_link_new(&back, w->conf->seed + i);
     f->begins_us = w->now_us + (int64_t)i * w->conf->apart_us;
     for (int e = 0; e < 2; e++) {
-        pl_sctp_conf c = { .congestion = w->conf->congestion,
+        pl_sctp_conf c = { .congestion = i > 0 && w->conf->others ? w->conf->others : w->conf->congestion,
                            .recv_buffer = w->conf->recv_buffer,
+                           .recv_buffer_max = w->conf->recv_buffer_max,
                            .send_buffer_max = w->conf->send_buffer,
                            .log_id = 2 * i + (unsigned)e };
         c.rand = pl_rand_seed(&f->state[e], w->conf->seed * 16 + 2 * i + (unsigned)e);
@@ -170,6 +173,7 @@ static void step_flow(world *w, unsigned i)
         sim_link_send(f->back, w->now_us, NULL, w->packet, len);
     memset(w->packet, 0, SIM_FLOW_OVERHEAD);
     w->packet[0] = (uint8_t)i;
+    memcpy(w->packet + 1, &w->now_us, sizeof w->now_us);
     while (pl_sctp_poll_output(f->from, w->now_us, w->packet + SIM_FLOW_OVERHEAD, PL_SCTP_MTU_DEFAULT, &len))
         sim_link_send(w->link, w->now_us, NULL, w->packet, len + SIM_FLOW_OVERHEAD);
 }
@@ -185,6 +189,10 @@ static void arrive(world *w)
             sim_link_send(w->tcp.acks, w->now_us, NULL, w->packet + 1, sizeof(uint64_t));
             w->tcp.n_arrived++;
         } else {
+            int64_t sent_us;
+            memcpy(&sent_us, w->packet + 1, sizeof sent_us);
+            w->waited_us += w->now_us - sent_us - (w->conf->rtt_us - w->conf->rtt_us / 2);
+            w->n_waited++;
             pl_sctp_input(w->flow[i].to, w->now_us, w->packet + SIM_FLOW_OVERHEAD, len - SIM_FLOW_OVERHEAD);
         }
     }
@@ -232,6 +240,7 @@ static void sum_up(sim_flows *out, const world *w, const uint64_t *before)
     }
     out->utilisation = sum / (double)w->conf->rate_bps * PACKET_MAX / PAYLOAD;
     out->jain = squares > 0 ? sum * sum / (n * squares) : 0;
+    out->queue_us = w->n_waited > 0 ? w->waited_us / (int64_t)w->n_waited : 0;
     out->n_dropped = sim_link_get_stats(w->link)->n_dropped;
 }
 
@@ -259,6 +268,8 @@ void sim_flows_run(sim_flows *out, const sim_flows_conf *conf)
     for (unsigned i = 0; i < conf->n; i++)
         before[i] = w->flow[i].bytes;
     before[conf->n] = w->tcp.n_arrived * PAYLOAD;
+    w->waited_us = 0;
+    w->n_waited = 0;
     run_until(w, begin_us + conf->for_us);
     sum_up(out, w, before);
     for (unsigned i = 0; i < conf->n; i++) {

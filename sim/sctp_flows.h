@@ -20,7 +20,8 @@ typedef struct sim_flows_conf {
     int64_t from_us;  /* shares are counted from here on */
     int64_t apart_us; /* each begins so much after the one before */
     pl_sctp_congestion congestion;
-    size_t recv_buffer, send_buffer; /* 0: defaults */
+    size_t recv_buffer, recv_buffer_max, send_buffer; /* 0: defaults */
+    pl_sctp_congestion others; /* of all flows but the first; 0: the same */
     uint64_t seed;
 } sim_flows_conf;
 
@@ -29,6 +30,7 @@ typedef struct sim_flows {
     double goodput_bps[SIM_FLOWS_MAX + 1]; /* user data that came out; the last: TCP */
     double jain;                           /* of all flows */
     pl_sctp_stats stats[SIM_FLOWS_MAX];
+    int64_t queue_us; /* that a packet of ours waited at the bottleneck, on average from from_us on */
     uint64_t n_dropped;
 } sim_flows;
 

@@ -67,7 +67,7 @@ typedef enum pl_sctp_ledbat_phase {
 
 typedef struct pl_sctp_ledbat {
     pl_sctp_ledbat_phase phase;
-    int64_t target_us;                   /* of the queue */
+    uint64_t eased_till;                 /* of path.delivered: one reduction a round */
     int64_t base_us[PL_SCTP_CC_MINUTES]; /* least round trip of each of the last minutes; 0: none */
     int64_t minute_us;                   /* the one under way began */
     int64_t recent_us[PL_SCTP_CC_FILTER];
@@ -107,6 +107,7 @@ struct pl_sctp_cc {
         struct {
             int64_t epoch_us;    /* begin of the growth under way; 0: begins with the next SACK */
             double w_max, k_s;   /* bytes where the plateau lies, seconds until it */
+            double c;            /* steepness of the cubic, bytes per cubic second */
             double w_est;        /* bytes that Reno would have */
             double rest;         /* of a byte */
             uint64_t eased_till; /* of path.delivered: one reduction a round */

@@ -20,7 +20,7 @@ enum {
     PROBE_SHARE = 8,    /* of the window that a round trip without a queue adds */
     QUEUE_SAMPLES = 8   /* in a row that end slow start */
 };
-static const double beta = 0.7, c_packets = 0.4;
+static const double beta = 0.7, c_packets = 0.4, steep_rtt_s = 0.0125, steepest = 8;
 
 static double larger(double a, double b)
 {
@@ -45,12 +45,13 @@ static void slow_start(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
         cc->ssthresh = cc->cwnd;
 }
 
-static void begin_epoch(pl_sctp_cc *cc, int64_t now_us)
+static void begin_epoch(pl_sctp_cc *cc, int64_t now_us, double steeper)
 {
     double w = (double)cc->cwnd;
+    cc->u.cubic.c = steeper * c_packets * (double)cc->mtu;
     cc->u.cubic.epoch_us = now_us;
     cc->u.cubic.w_max = larger(cc->u.cubic.w_max, w);
-    cc->u.cubic.k_s = cbrt((cc->u.cubic.w_max - w) / (c_packets * (double)cc->mtu));
+    cc->u.cubic.k_s = cbrt((cc->u.cubic.w_max - w) / cc->u.cubic.c);
     cc->u.cubic.w_est = w;
     cc->u.cubic.rest = 0;
 }
@@ -59,13 +60,14 @@ static void begin_epoch(pl_sctp_cc *cc, int64_t now_us)
 static double cubic_at(const pl_sctp_cc *cc, double t_s)
 {
     double off_s = t_s - cc->u.cubic.k_s;
-    return c_packets * (double)cc->mtu * off_s * off_s * off_s + cc->u.cubic.w_max;
+    return cc->u.cubic.c * off_s * off_s * off_s + cc->u.cubic.w_max;
 }
 
-static void avoidance(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
+/* steeper: how many times as steep as CUBIC's the cubic is. */
+static void avoidance(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack, double steeper)
 {
     if (cc->u.cubic.epoch_us == 0)
-        begin_epoch(cc, ack->now_us);
+        begin_epoch(cc, ack->now_us, steeper);
     double w = (double)cc->cwnd, share = (double)ack->acked / w;
     double t_s = (double)(ack->now_us - cc->u.cubic.epoch_us) * 1e-6;
     /* 4.3: as much as Reno would take that gave way to beta */
@@ -121,7 +123,7 @@ static void acked(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
     else if (cc->cwnd < cc->ssthresh)
         slow_start(cc, ack);
     else
-        avoidance(cc, ack);
+        avoidance(cc, ack, 1);
 }
 
 /* --- cubic-bdp --- */
@@ -173,6 +175,14 @@ static void repair(pl_sctp_cc *cc, int64_t now_us)
     (void)cc, (void)now_us;
 }
 
+/* The longer the path, the steeper: CUBIC's own takes 11 s to come back to the window of 100 Mbit/s and 100 ms, so what one flow
+ * won in its first seconds it kept for minutes. */
+static double steepness(int64_t min_rtt_us)
+{
+    double times = (double)min_rtt_us * 1e-6 / steep_rtt_s;
+    return times < 1 ? 1 : times > steepest ? steepest : times;
+}
+
 static void acked_bdp(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
 {
     const pl_sctp_cc_path *p = &cc->path;
@@ -189,7 +199,7 @@ static void acked_bdp(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
         cc->cwnd += ack->acked / PROBE_SHARE;
         cc->u.cubic.epoch_us = 0;
     } else {
-        avoidance(cc, ack);
+        avoidance(cc, ack, steepness(ack->min_rtt_us));
     }
 }
 

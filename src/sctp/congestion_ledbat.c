@@ -5,8 +5,12 @@
  * is there. The least round trip is what the queue is measured against, and a flow that keeps a queue hides it from itself
  * and others: so at times it sends next to nothing for two round trips, a tenth of the time in all.
  *
- * Where we differ: a queue that overflows before it is 60 ms long would make this a Reno flow. When a loss comes with a shorter
- * queue than twice the target, the target becomes half of that queue, 5 ms at least. */
+ * Where we differ. The target is half the least round trip, 5 to 60 ms: a queue that overflows before it is 60 ms long would
+ * make this a Reno flow, and queues are seldom shorter than a round trip. The window grows by its root a round trip, not by one packet,
+ * so that two flows on a long path even out in seconds. A loss without a queue, unless a fiftieth of a window goes, is only
+ * repaired. And behind a slowdown the window doubles, since it had been there before. */
+#include <math.h>
+
 #include "base/time.h"
 #include "sctp/congestion.h"
 
@@ -14,16 +18,17 @@ enum {
     GAIN_LEAST = 16, /* the window grows by at least a 16th of a packet a round trip */
     SLOW_PACKETS = 2,
     SLOW_ROUNDS = 2,
-    SLOW_SHARE = 9 /* a slowdown that took so long is followed by nine times that without */
+    MANY_LOST = 50, /* a window's fraction */
+    QUEUE_PART = 8, /* of the target: less is no queue */
+    SLOW_SHARE = 9  /* a slowdown that took so long is followed by nine times that without */
 };
-#define TARGET_US       PL_MS(60)
+#define TARGET_MOST_US  PL_MS(60)
 #define TARGET_LEAST_US PL_MS(5)
 
 static void init(pl_sctp_cc *cc)
 {
     bool begun = cc->ssthresh != SIZE_MAX;
-    cc->u.ledbat = (pl_sctp_ledbat){ .phase = begun ? PL_SCTP_LEDBAT_STEADY : PL_SCTP_LEDBAT_FIRST,
-                                     .target_us = TARGET_US };
+    cc->u.ledbat = (pl_sctp_ledbat){ .phase = begun ? PL_SCTP_LEDBAT_STEADY : PL_SCTP_LEDBAT_FIRST };
 }
 
 /* --- delay --- */
@@ -61,10 +66,15 @@ static int64_t queue_us(const pl_sctp_ledbat *l)
     return n > 0 ? least_us - base_us(l) : -1;
 }
 
+static int64_t target_us(const pl_sctp_ledbat *l)
+{
+    return pl_max_us(TARGET_LEAST_US, pl_min_us(base_us(l) / 2, TARGET_MOST_US));
+}
+
 /* 4.2 of LEDBAT++: on short paths a packet a round trip would be more than the others' growth. */
 static double gain(const pl_sctp_ledbat *l)
 {
-    int64_t base = base_us(l), n = (2 * TARGET_US + base - 1) / pl_max_us(base, 1);
+    int64_t base = base_us(l), n = (2 * TARGET_MOST_US + base - 1) / pl_max_us(base, 1);
     return 1.0 / (double)(n < 1 ? 1 : n > GAIN_LEAST ? GAIN_LEAST : n);
 }
 
@@ -83,13 +93,13 @@ static void slow_start(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
 {
     pl_sctp_ledbat *l = &cc->u.ledbat;
     bool first = l->phase == PL_SCTP_LEDBAT_FIRST;
-    if (first && queue_us(l) > l->target_us / 4 * 3) { /* 4.3: the queue shows */
+    if (first && queue_us(l) > target_us(l) / 4 * 3) { /* 4.3: the queue shows */
         cc->ssthresh = cc->cwnd;
         l->phase = PL_SCTP_LEDBAT_STEADY;
         l->slow_us = ack->now_us + SLOW_ROUNDS * ack->srtt_us;
         return;
     }
-    add(cc, gain(l) * (double)ack->acked);
+    add(cc, (first ? gain(l) : 1) * (double)ack->acked);
     if (cc->cwnd < cc->ssthresh)
         return;
     l->phase = PL_SCTP_LEDBAT_STEADY;
@@ -101,8 +111,8 @@ static void steady(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
 {
     pl_sctp_ledbat *l = &cc->u.ledbat;
     double w = (double)cc->cwnd, share = (double)ack->acked / w;
-    double off = (double)queue_us(l) / (double)l->target_us;
-    double step = gain(l) * (double)cc->mtu; /* a round trip */
+    double off = (double)queue_us(l) / (double)target_us(l);
+    double step = gain(l) * sqrt(w * (double)cc->mtu); /* a round trip */
     if (off > 1) {
         step -= w * (off - 1);
         step = step < -w / 2 ? -w / 2 : step;
@@ -133,13 +143,49 @@ static void turn(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
     }
 }
 
+/* --- losses --- */
+
+static void halve(pl_sctp_cc *cc)
+{
+    pl_sctp_ledbat *l = &cc->u.ledbat;
+    size_t least = SLOW_PACKETS * cc->mtu;
+    if (l->phase == PL_SCTP_LEDBAT_SLOW)
+        return;
+    cc->cwnd = cc->cwnd / 2 > least ? cc->cwnd / 2 : least;
+    if (l->phase == PL_SCTP_LEDBAT_STEADY)
+        return;
+    cc->ssthresh = cc->cwnd;
+    l->phase = PL_SCTP_LEDBAT_STEADY;
+    l->slow_us = 0;
+}
+
+static void judge_loss(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
+{
+    pl_sctp_ledbat *l = &cc->u.ledbat;
+    const pl_sctp_cc_path *p = &cc->path;
+    bool many = p->round_lost >= PL_SCTP_CC_LEAST * cc->mtu && p->round_lost > cc->cwnd / MANY_LOST;
+    bool queued = queue_us(l) > target_us(l) / QUEUE_PART;
+    if (p->delivered < l->eased_till || !(many || queued))
+        return;
+    halve(cc);
+    l->eased_till = p->delivered + ack->flight_after;
+}
+
+/* The SACK that tells a loss tells what it means. */
+static void lost(pl_sctp_cc *cc, int64_t now_us)
+{
+    (void)cc, (void)now_us;
+}
+
 static void acked(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
 {
     pl_sctp_ledbat *l = &cc->u.ledbat;
     if (ack->rtt_us > 0)
         learn(l, ack->now_us, ack->rtt_us);
     turn(cc, ack);
-    if (ack->acked == 0 || l->n_recent == 0 || ack->in_recovery)
+    if (ack->lost > 0 && l->n_recent > 0)
+        judge_loss(cc, ack);
+    if (ack->acked == 0 || l->n_recent == 0 || cc->path.delivered < l->eased_till)
         return;
     switch (l->phase) {
     case PL_SCTP_LEDBAT_FIRST:
@@ -152,29 +198,9 @@ static void acked(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
     }
 }
 
-/* --- losses --- */
-
-static void lost(pl_sctp_cc *cc, int64_t now_us)
-{
-    pl_sctp_ledbat *l = &cc->u.ledbat;
-    (void)now_us;
-    int64_t queue = queue_us(l);
-    if (queue >= TARGET_LEAST_US && queue < 2 * l->target_us)
-        l->target_us = pl_max_us(queue / 2, TARGET_LEAST_US);
-    if (l->phase == PL_SCTP_LEDBAT_SLOW)
-        return;
-    size_t least = SLOW_PACKETS * cc->mtu;
-    cc->cwnd = cc->cwnd / 2 > least ? cc->cwnd / 2 : least;
-    if (l->phase == PL_SCTP_LEDBAT_FIRST || l->phase == PL_SCTP_LEDBAT_RAMP) {
-        cc->ssthresh = cc->cwnd;
-        l->phase = PL_SCTP_LEDBAT_STEADY;
-        l->slow_us = 0;
-    }
-}
-
 static void timeout(pl_sctp_cc *cc, int64_t now_us)
 {
-    lost(cc, now_us);
+    halve(cc);
     cc->ssthresh = cc->cwnd;
     cc->cwnd = cc->mtu;
     cc->u.ledbat.phase = PL_SCTP_LEDBAT_RAMP;
