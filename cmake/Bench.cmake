@@ -1,5 +1,5 @@
-# Bench.cmake - bench/<room>_<name>_bench.c becomes bench/bench_<room>_<name>, linked with that room;
-# any other bench/<name>.c becomes the program bench-<name> beside peerline, linked with what applications link.
+# Bench.cmake - bench/<room>_<name>_bench.c becomes bench/bench_<room>_<name>, linked with that room; folders become
+# programs beside peerline.
 include(cmake/Load.cmake)
 include(cmake/Sim.cmake)
 
@@ -30,16 +30,8 @@ foreach(source IN LISTS benches)
   set_property(TARGET bench_${name} PROPERTY RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bench)
 endforeach()
 
-file(GLOB programs CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/*.c)
-list(FILTER programs EXCLUDE REGEX "_bench\\.c$")
-foreach(source IN LISTS programs)
-  get_filename_component(name ${source} NAME_WE)
-  set(name bench-${name})
-  add_executable(${name} ${source})
-  target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
-  if(TARGET peerline-media_static)
-    target_link_libraries(${name} PRIVATE peerline-media_static)
-  endif()
-  target_link_libraries(${name} PRIVATE pl_flags peerline_static)
-  set_property(TARGET ${name} PROPERTY RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
-endforeach()
+# bench/data/ is the program bench-data beside peerline, linked with what applications link.
+file(GLOB data_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/data/*.c)
+add_executable(bench-data ${data_sources})
+target_link_libraries(bench-data PRIVATE pl_flags peerline_static)
+set_property(TARGET bench-data PROPERTY RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})

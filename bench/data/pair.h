@@ -1,0 +1,46 @@
+/* pair.h - two peers in this process, connected over loopback sockets: what all of bench-data stands on.
+ * Shape    one loop and one factory for all pairs, made by bench_begin; what goes wrong ends the program.
+ * Units    seconds as doubles. */
+#ifndef BENCH_DATA_PAIR_H
+#define BENCH_DATA_PAIR_H
+
+#include <time.h>
+
+#include "peerline/loop.h"
+#include "peerline/peer_connection.h"
+
+typedef struct side {
+    pl_peer_connection *pc;
+    struct side *other;
+    pl_data_channel *channel;
+    bool open, failed;
+    uint64_t bytes, messages;
+} side;
+
+typedef struct pair {
+    side a, b;        /* a makes the channel and sends */
+    double offered_s; /* when createOffer was called */
+} pair;
+
+double clock_s(clockid_t id);
+void die(const char *what);
+void check(pl_err err, const char *what);
+
+void bench_begin(void);
+void bench_end(void);
+void bench_wait(double seconds); /* the loop runs until something has happened, or so long */
+
+void open_pair(pair *p);
+void wait_open(pair *p);
+void close_pair(pair *p);
+/* Sends until 4 MiB wait. */
+void fill(pair *p, const uint8_t *message, size_t len);
+
+/* The words of bench-data. */
+void throughput(size_t len, double seconds);
+void latency(double seconds);
+void setup(int n);
+void rss(int n);
+void idle(int n, double seconds);
+
+#endif
