@@ -28,13 +28,11 @@ static void forget_deferred(pl_sctp *s)
     s->reset.deferred = false;
 }
 
-/* Streams that were in a request wait for a new one. */
+/* Streams that were to be reset wait for a new request. */
 static void ask_again(pl_sctp *s)
 {
-    for (size_t i = 0; i < s->reset.n_sids; i++) {
-        pl_sctp_out_stream *st = pl_sctp_streams_find(&s->out, s->reset.sids[i]);
-        if (st)
-            st->reset = PL_SCTP_OUT_RESET_WAITING;
+    PL_EACH (node, &s->out.resets) {
+        pl_of(node, pl_sctp_out_stream, in_resets)->reset = PL_SCTP_OUT_RESET_WAITING;
     }
     forget_request(s);
 }
@@ -54,13 +52,24 @@ static size_t most_in_request(const pl_sctp *s)
     return fit < PL_SCTP_RESET_MAX ? fit : PL_SCTP_RESET_MAX;
 }
 
-/* 5.1.2: streams whose queues are empty; their last TSN may still be under way, the peer waits for it. */
+/* Everything of the stream has arrived. 5.1.2 would let us ask earlier, and the peer answer that it waits for the
+ * rest; but usrsctp, when a gap before the last TSN is filled, then never resets unless more data comes. */
+static bool drained(const pl_sctp *s, pl_sctp_out_stream *st)
+{
+    if (st->reset == PL_SCTP_OUT_RESET_WAITING && !st->head) {
+        st->reset = PL_SCTP_OUT_RESET_DRAINING;
+        st->reset_tsn = s->sent.next_tsn - 1;
+    }
+    return st->reset == PL_SCTP_OUT_RESET_DRAINING && pl_seq32_newer(s->sent.first_tsn, st->reset_tsn);
+}
+
+/* 5.1.2 */
 static void start_request(pl_sctp *s)
 {
     size_t n = 0, max = most_in_request(s);
     PL_EACH (node, &s->out.resets) {
-        const pl_sctp_out_stream *st = pl_of(node, pl_sctp_out_stream, in_resets);
-        n += !st->head && n < max;
+        pl_sctp_out_stream *st = pl_of(node, pl_sctp_out_stream, in_resets);
+        n += drained(s, st) && n < max;
     }
     uint16_t *sids = n > 0 ? malloc(n * sizeof *sids) : NULL;
     if (!sids)
@@ -69,13 +78,13 @@ static void start_request(pl_sctp *s)
     s->reset.n_sids = 0;
     PL_EACH (node, &s->out.resets) {
         pl_sctp_out_stream *st = pl_of(node, pl_sctp_out_stream, in_resets);
-        if (st->head || s->reset.n_sids == n)
+        if (!drained(s, st) || s->reset.n_sids == n)
             continue;
         st->reset = PL_SCTP_OUT_RESET_ASKED;
         sids[s->reset.n_sids++] = st->sid;
     }
     s->reset.request_seq = s->reset.next_seq++;
-    s->reset.last_tsn = s->sent.next_tsn - 1;
+    s->reset.last_tsn = s->sent.first_tsn - 1; /* all that these streams have ever sent */
     s->reset.due_us = s->now_us + s->rto.rto_us;
     s->wants |= PL_SCTP_WANT_RESET;
 }

@@ -20,7 +20,8 @@ enum { PL_SCTP_OUT_PAGE = 4 };
 
 typedef enum pl_sctp_out_reset {
     PL_SCTP_OUT_OPEN,
-    PL_SCTP_OUT_RESET_WAITING, /* until its queue is empty */
+    PL_SCTP_OUT_RESET_WAITING,  /* until its queue is empty */
+    PL_SCTP_OUT_RESET_DRAINING, /* until reset_tsn is acknowledged */
     PL_SCTP_OUT_RESET_ASKED    /* in the request under way */
 } pl_sctp_out_reset;
 
@@ -34,6 +35,7 @@ typedef struct pl_sctp_out_stream {
     pl_node in_resets;    /* reset != PL_SCTP_OUT_OPEN */
     pl_node in_noisy;     /* facts != 0 */
     uint32_t next_mid[2]; /* of ordered messages (their SSN, in DATA), of unordered ones */
+    uint32_t reset_tsn;   /* the last TSN assigned when its queue was empty */
     uint16_t sid;
     uint8_t reset; /* pl_sctp_out_reset */
     uint8_t facts;
