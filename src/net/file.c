@@ -49,9 +49,9 @@ static void on_read(uv_fs_t *req)
     pl_file *f = req->data;
     int64_t n = req->result < 0 ? PL_EIO : (int64_t)req->result;
     uv_fs_req_cleanup(req);
-    f->reading = false;
     f->loop->n_reads--;
     f->done(f->user, n);
+    f->reading = false; /* only now: done may have freed it */
     if (f->freed)
         destroy(f);
 }

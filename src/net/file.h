@@ -29,7 +29,8 @@ typedef void (*pl_file_done)(void *user, int64_t n);
 /* size: how long the file is now. Errors: PL_EIO, PL_ENOMEM. */
 PL_NODISCARD pl_err pl_file_open(pl_file **out, pl_loop *loop, int fd, uint64_t *size);
 /* done runs on the loop, later and never inside this call, also when the file was freed in the meantime: the parts
- * must stay until then. Errors: PL_ESTATE (one is under way), PL_EIO; then done does not run. */
+ * must stay until then. It may free the file, but not read on. Errors: PL_ESTATE (one is under way), PL_EIO; then done
+ * does not run. */
 PL_NODISCARD pl_err pl_file_read(pl_file *f, const pl_file_part *part, unsigned n_parts, uint64_t offset,
                                  pl_file_done done, void *user);
 /* NULL is fine. */

@@ -1,13 +1,13 @@
-/* channel.c - handles of data channels. Sending never waits: on the network's own thread the message goes
- * straight into the core, from any other it is queued under the lock and the loop is rung. */
+/* channel.c - handles of data channels: made, closed, given back. send.c and stream.c send, receive.c receives. */
 #include "peer/peer_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-pl_data_channel *peer_channel_make(pl_peer_connection *p, const char *label, const char *protocol,
+pl_data_channel *peer_channel_make(pl_peer_connection *p, const char *label, const pl_data_channel_init *init,
                                    const pl_data_channel_observer *observer)
 {
+    const char *protocol = init ? init->protocol : NULL;
     pl_data_channel *c = calloc(1, sizeof *c);
     if (!c)
         return NULL;
@@ -21,6 +21,9 @@ pl_data_channel *peer_channel_make(pl_peer_connection *p, const char *label, con
     }
     if (observer)
         c->observer = *observer;
+    c->timed = init && init->has_max_packet_life_time;
+    pl_list_init(&c->waiting);
+    pl_list_init(&c->held);
     atomic_init(&c->refs, 1); /* the handle */
     atomic_init(&c->id, -1);
     c->peer = p;
@@ -44,156 +47,76 @@ void peer_channel_unref(pl_data_channel *c)
     pl_mutex_lock(&p->lock);
     pl_list_remove(&c->in_peer);
     pl_mutex_unlock(&p->lock);
+    peer_stream_unref(c->stream); /* of a connection that ended in the middle of it */
+    free(c->joined);
     free(c->label);
     free(c->protocol);
     free(c);
     peer_unref(p);
 }
 
-/* ---- what other threads read of the core ---- */
+/* ---- beside its core ---- */
 
-static void mirror(pl_data_channel *c)
-{
-    size_t now = c->core ? pl_channel_buffered_amount(c->core) : 0;
-    size_t before = atomic_exchange(&c->in_core, now);
-    if (now >= before)
-        atomic_fetch_add(&c->peer->send_total, now - before);
-    else
-        atomic_fetch_sub(&c->peer->send_total, before - now);
-    if (!now && c->busy) {
-        c->busy = false;
-        pl_list_remove(&c->in_busy);
-    }
-}
-
-static void mark_busy(pl_data_channel *c)
-{
-    if (!c->busy) {
-        c->busy = true;
-        pl_list_push_back(&c->peer->busy, &c->in_busy);
-    }
-    mirror(c);
-}
-
-void peer_mirror(pl_peer_connection *p)
-{
-    PL_EACH (n, &p->busy)
-        mirror(pl_of(n, pl_data_channel, in_busy));
-}
-
-/* ---- sending ---- */
-
-static pl_err send_now(pl_data_channel *c, const void *data, size_t len, bool binary)
+void peer_channel_look(pl_data_channel *c)
 {
     if (!c->core)
-        return PL_ESTATE;
-    pl_err err = pl_channel_send(c->core, pl_loop_now_us(c->peer->factory->net), data, len, binary);
-    if (!err)
-        mark_busy(c);
-    return err;
+        return;
+    pl_data_channel_state state = pl_channel_state(c->core);
+    atomic_store(&c->state, c->closing && state == PL_CHANNEL_OPEN ? PL_CHANNEL_CLOSING : state);
+    atomic_store(&c->id, pl_channel_id(c->core));
 }
 
-static void drop_send(pl_peer_connection *p, peer_send *s)
+void peer_channel_begin(pl_data_channel *c)
 {
-    atomic_fetch_sub(&p->send_total, s->len);
-    atomic_fetch_sub(&s->channel->queued, s->len);
-    peer_channel_unref(s->channel);
-    free(s);
+    if (c->observer.on_piece && pl_channel_set_pieces(c->core, true))
+        pl_log_warn(&c->peer->log, "no memory for a stream");
+    peer_channel_look(c);
 }
 
-void peer_send_queued(pl_peer_connection *p)
+void peer_channel_over(pl_data_channel *c)
 {
-    while (!p->send_stalled || !p->core) {
-        pl_mutex_lock(&p->lock);
-        pl_node *n = pl_list_pop_front(&p->send_queue);
-        pl_mutex_unlock(&p->lock);
-        if (!n)
-            return;
-        peer_send *s = pl_of(n, peer_send, node);
-        pl_err err = send_now(s->channel, s->data, s->len, s->binary);
-        if (err == PL_EAGAIN) { /* WRITABLE will say when; nobody else takes from the front */
-            pl_mutex_lock(&p->lock);
-            pl_list_push_front(&p->send_queue, n);
-            pl_mutex_unlock(&p->lock);
-            p->send_stalled = true;
-            return;
-        }
-        if (err && err != PL_ESTATE)
-            pl_log_warn(&p->log, "a message of %zu bytes was lost: %s", s->len, pl_err_str(err));
-        drop_send(p, s);
+    c->core = NULL;
+    c->closing = false;
+    peer_stream_stop(c, PL_EIO);
+    (void)peer_drop_waiting(c, false);
+    peer_forget_amount(c);
+    pl_list_remove(&c->in_tended);
+    peer_channel_unref(c); /* the core's */
+}
+
+void peer_tended(pl_data_channel *c)
+{
+    if (!pl_node_linked(&c->in_tended))
+        pl_list_push_back(&c->peer->tended, &c->in_tended);
+}
+
+void peer_channel_close_core(pl_data_channel *c)
+{
+    pl_peer_connection *p = c->peer;
+    int64_t now_us = pl_loop_now_us(p->factory->net);
+    pl_channel_close(c->core, now_us);
+    c->closing = false;
+    peer_channel_look(c);
+    if (c->freed) {
+        pl_channel_release(c->core, now_us);
+        peer_channel_over(c);
     }
-}
-
-static pl_err enqueue(pl_data_channel *c, const void *data, size_t len, bool binary)
-{
-    pl_peer_connection *p = c->peer;
-    if (atomic_load(&c->state) != PL_CHANNEL_OPEN)
-        return PL_ESTATE;
-    if (len > atomic_load(&p->max_message))
-        return PL_EINVAL;
-    if (atomic_load(&p->send_total) + len > p->send_limit)
-        return PL_EAGAIN;
-    peer_send *s = malloc(sizeof *s + len);
-    if (!s)
-        return PL_ENOMEM;
-    s->node = (pl_node){ 0 };
-    s->channel = c;
-    s->len = len;
-    s->binary = binary;
-    if (len)
-        memcpy(s->data, data, len);
-    peer_channel_ref(c);
-    atomic_fetch_add(&p->send_total, len);
-    atomic_fetch_add(&c->queued, len);
-    pl_mutex_lock(&p->lock);
-    pl_list_push_back(&p->send_queue, &s->node);
-    pl_mutex_unlock(&p->lock);
-    return pl_wake_up(&p->kick);
-}
-
-pl_err pl_data_channel_send(pl_data_channel *c, const void *data, size_t len, bool binary)
-{
-    pl_peer_connection *p = c->peer;
-    if (!pl_loop_is_here(p->factory->net) || atomic_load(&c->queued))
-        return enqueue(c, data, len, binary);
-    pl_err err = send_now(c, data, len, binary);
-    if (!err)
-        (void)pl_wake_up(&p->kick); /* many sends in one go leave together */
-    return err;
-}
-
-pl_err pl_data_channel_send_text(pl_data_channel *c, const char *text)
-{
-    return pl_data_channel_send(c, text, strlen(text), false);
-}
-
-size_t pl_data_channel_buffered_amount(pl_data_channel *c)
-{
-    if (pl_loop_is_here(c->peer->factory->net) && c->core)
-        mirror(c);
-    return atomic_load(&c->queued) + atomic_load(&c->in_core);
+    p->again = true;
 }
 
 /* ---- carried to the network thread ---- */
 
-typedef struct channel_call {
-    pl_data_channel *c;
-    size_t bytes;
-} channel_call;
-
-static void do_threshold(void *arg)
+/* What was handed over before goes first, and a stream to its end. */
+static void begin_close(pl_data_channel *c)
 {
-    channel_call *k = arg;
-    atomic_store(&k->c->low, k->bytes);
-    if (k->c->core)
-        pl_channel_set_buffered_low(k->c->core, k->bytes);
-}
-
-void pl_data_channel_set_buffered_amount_low_threshold(pl_data_channel *c, size_t bytes)
-{
-    channel_call k = { c, bytes };
-    if (pl_loop_call(c->peer->factory->net, do_threshold, &k))
-        pl_log_warn(&c->peer->log, "the network loop does not answer");
+    pl_peer_connection *p = c->peer;
+    peer_send_queued(p);
+    c->closing = true;
+    peer_channel_look(c);
+    peer_tended(c);
+    peer_stream_tend(c);
+    if (p->core)
+        peer_pump(p);
 }
 
 static void do_close(void *arg)
@@ -203,11 +126,7 @@ static void do_close(void *arg)
     if (!c->core)
         return;
     p->in_call++;
-    peer_send_queued(p);
-    pl_channel_close(c->core, pl_loop_now_us(p->factory->net));
-    atomic_store(&c->state, pl_channel_state(c->core));
-    if (p->core)
-        peer_pump(p);
+    begin_close(c);
     p->in_call--;
 }
 
@@ -220,21 +139,23 @@ void pl_data_channel_close(pl_data_channel *c)
 static void do_release(void *arg)
 {
     pl_data_channel *c = arg;
+    pl_peer_connection *p = c->peer;
     if (!c->core)
         return;
-    do_close(c);
-    if (!c->core)
-        return;
-    pl_channel_release(c->core, pl_loop_now_us(c->peer->factory->net));
-    c->core = NULL;
-    mirror(c);
-    peer_channel_unref(c); /* the core's; the handle's is still held */
+    p->in_call++;
+    peer_send_queued(p);
+    c->freed = true;
+    peer_stream_stop(c, PL_ESTATE);
+    if (c->core)
+        begin_close(c);
+    p->in_call--;
 }
 
 static void do_mute(void *arg)
 {
     pl_data_channel *c = arg;
     c->muted = true;
+    peer_drop_held(c);
 }
 
 void pl_data_channel_free(pl_data_channel *c)
@@ -244,11 +165,6 @@ void pl_data_channel_free(pl_data_channel *c)
     if (pl_loop_call(c->peer->factory->sig, do_mute, c) || pl_loop_call(c->peer->factory->net, do_release, c))
         pl_log_warn(&c->peer->log, "the loops do not answer");
     peer_channel_unref(c);
-}
-
-void pl_data_channel_set_observer(pl_data_channel *c, const pl_data_channel_observer *observer)
-{
-    c->observer = *observer;
 }
 
 pl_data_channel_state pl_data_channel_get_state(pl_data_channel *c)

@@ -109,6 +109,8 @@ static pl_err make_pc(pl_peer_connection *p, const pl_configuration *conf, uint3
         pc.setup = conf->dtls_setup;
         pc.data_send_buffer = conf->data_send_buffer;
         pc.max_bitrate_bps = conf->max_bitrate_bps;
+        pc.max_message_size = conf->max_message_size;
+        p->any_size = conf->max_message_size == PL_MESSAGE_SIZE_ANY;
         pc.relay_only = conf->ice_transport_policy == PL_ICE_TRANSPORT_RELAY;
     }
     p->send_limit = pc.data_send_buffer ? pc.data_send_buffer : PL_DATA_SEND_MAX;
@@ -122,6 +124,11 @@ static void make_core(void *arg)
     pl_peer_connection *p = m->p;
     uint32_t log_id = atomic_fetch_add(&p->factory->next_id, 1);
     pl_log_name(&p->log, "peer", log_id);
+    uint64_t max = m->conf ? m->conf->max_message_size : 0;
+    if (max > PL_PC_MESSAGE_MAX && max != PL_MESSAGE_SIZE_ANY) {
+        m->err = PL_EINVAL;
+        return;
+    }
     m->err = make_io(p, m->conf, log_id);
     if (!m->err)
         m->err = make_pc(p, m->conf, log_id);
@@ -146,6 +153,11 @@ pl_err pl_peer_connection_new(pl_peer_connection **out, pl_factory *factory, con
     pl_list_init(&p->send_queue);
     pl_list_init(&p->channels);
     pl_list_init(&p->busy);
+    pl_list_init(&p->feeding);
+    pl_list_init(&p->tended);
+    pl_list_init(&p->given_back);
+    pl_list_init(&p->released);
+    pl_list_init(&p->asked);
     p->timer = (pl_timer){ .fn = on_timer, .arg = p };
     p->kick.loop = factory->net;
     p->kick.fn = on_kick;
@@ -204,10 +216,21 @@ static void let_channels_go(pl_peer_connection *p)
         pl_mutex_unlock(&p->lock);
         if (!c)
             return;
-        c->core = NULL;
         atomic_store(&c->state, PL_CHANNEL_CLOSED);
-        peer_channel_unref(c);
+        peer_channel_over(c);
     }
+}
+
+/* From now on sends are refused; those that came before find closed channels. */
+static void end_sending(pl_peer_connection *p)
+{
+    pl_mutex_lock(&p->lock);
+    p->ended = true;
+    pl_mutex_unlock(&p->lock);
+    peer_send_queued(p);
+    let_channels_go(p);
+    PL_EACH (n, &p->feeding)
+        (void)peer_drop_waiting(pl_of(n, pl_data_channel, in_feeding), false);
 }
 
 static void do_end(void *arg)
@@ -221,12 +244,12 @@ static void do_end(void *arg)
     pl_ice_io_free(p->io);
     p->io = NULL;
     pl_timer_cancel(p->factory->net, &p->timer);
+    end_sending(p);
     pl_wake_close(&p->kick);
-    let_channels_go(p);
     pl_pc *core = p->core;
     p->core = NULL;
-    peer_send_queued(p); /* finds closed channels, and drops what waited */
-    pl_pc_free(core);
+    pl_pc_free(core); /* what it had been lent comes back */
+    peer_pass_on_given_back(p);
     p->in_call--;
 }
 
@@ -240,6 +263,8 @@ void pl_peer_connection_free(pl_peer_connection *p)
         pl_loop_call(f->sig, do_mute, p))
         pl_log_warn(&p->log, "the loops do not answer");
     peer_drop_notes(p);
+    peer_streams_forget(p);
+    peer_releases(p);
     atomic_fetch_sub(&f->n_peers, 1);
     peer_unref(p);
 }
@@ -409,7 +434,7 @@ static pl_err do_channel(peer_call *c, pl_pc *core, int64_t now_us)
         peer_channel_unref(m->handle);
         return err;
     }
-    atomic_store(&m->handle->id, pl_channel_id(m->handle->core));
+    peer_channel_begin(m->handle);
     return PL_OK;
 }
 
@@ -418,7 +443,7 @@ pl_err pl_peer_connection_create_data_channel(pl_peer_connection *p, const char 
                                               const pl_data_channel_observer *observer, pl_data_channel **out)
 {
     *out = NULL;
-    channel_make m = { label, init, peer_channel_make(p, label, init ? init->protocol : NULL, observer) };
+    channel_make m = { label, init, peer_channel_make(p, label, init, observer) };
     if (!m.handle)
         return PL_ENOMEM;
     peer_call c = { .p = p, .fn = do_channel, .result = &m };

@@ -64,7 +64,8 @@ void peer_pump(pl_peer_connection *p)
         wake_engines(p);
         if (pl_pc_wants_gathering(p->core) && !p->gathered)
             gather(p);
-        peer_mirror(p);
+        if (peer_feed(p))
+            p->again = true;
         peer_take_events(p);
     } while (p->again);
     p->pumping = false;

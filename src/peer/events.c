@@ -2,6 +2,7 @@
  * queue and a bell when the signaling thread is another. */
 #include "peer/peer_internal.h"
 
+#include <limits.h>
 #include <stdlib.h>
 
 /* Takes one event from the core and looks after what belongs to the network side of it. False: nothing that
@@ -11,8 +12,7 @@ static bool prepare_data(pl_peer_connection *p, peer_event *e)
     pl_data_event *d = &e->ev.u.data;
     pl_data_channel *c = d->channel ? pl_channel_user(d->channel) : NULL;
     if (d->kind == PL_DATA_EVENT_CHANNEL) {
-        c = peer_channel_make(p, pl_channel_label(d->channel, NULL), pl_channel_params(d->channel)->protocol,
-                              NULL);
+        c = peer_channel_make(p, pl_channel_label(d->channel, NULL), pl_channel_params(d->channel), NULL);
         if (!c) {
             pl_channel_release(d->channel, pl_loop_now_us(p->factory->net));
             return false;
@@ -23,21 +23,19 @@ static bool prepare_data(pl_peer_connection *p, peer_event *e)
     }
     if (d->kind == PL_DATA_EVENT_WRITABLE) {
         p->send_stalled = false;
-        (void)pl_wake_up(&p->kick); /* the send queue goes on */
+        p->again = true; /* what waits in front of the core goes on */
         return false;
     }
-    if (!c)
-        return false;
-    atomic_store(&c->state, pl_channel_state(c->core));
-    atomic_store(&c->id, pl_channel_id(c->core));
-    if (d->kind == PL_DATA_EVENT_BUFFERED_LOW && atomic_load(&c->queued) > atomic_load(&c->low))
-        return false; /* more is waiting in front of the core: it will come again */
+    if (!c || d->kind == PL_DATA_EVENT_BUFFERED_LOW)
+        return false; /* that is send.c's to tell, which knows all that is queued */
+    peer_channel_look(c);
     peer_channel_ref(c);
     e->channel = c;
+    if (d->kind == PL_DATA_EVENT_CLOSING)
+        peer_stream_stop(c, PL_ESTATE);
     if (d->kind == PL_DATA_EVENT_CLOSED) {
         pl_channel_release(c->core, pl_loop_now_us(p->factory->net));
-        c->core = NULL;
-        peer_channel_unref(c); /* the core's */
+        peer_channel_over(c);
     }
     d->channel = NULL; /* the core's handle stays on this thread */
     return true;
@@ -89,6 +87,10 @@ static void tell_data(pl_peer_connection *p, peer_event *e)
             pl_data_channel_free(c);
         return;
     }
+    if (e->stream) {
+        peer_stream_done(c, e->stream);
+        return;
+    }
     if (c->muted)
         return;
     switch (d->kind) {
@@ -97,9 +99,7 @@ static void tell_data(pl_peer_connection *p, peer_event *e)
             o->on_open(o->user, c);
         break;
     case PL_DATA_EVENT_MESSAGE:
-        if (o->on_message)
-            o->on_message(o->user, c, d->data, d->len, d->binary);
-        break;
+    case PL_DATA_EVENT_PIECE: peer_tell_message(c, d); break;
     case PL_DATA_EVENT_BUFFERED_LOW:
         if (o->on_buffered_amount_low)
             o->on_buffered_amount_low(o->user, c);
@@ -177,13 +177,16 @@ static void tell(pl_peer_connection *p, peer_event *e)
     }
 }
 
-static void finish(peer_event *e)
+void peer_event_finish(peer_event *e)
 {
     if (e->ev.kind == PL_PC_EV_DATA)
         pl_data_event_clear(&e->ev.u.data);
+    peer_stream_unref(e->stream);
     if (e->channel)
         peer_channel_unref(e->channel);
 }
+
+static bool tell_next_note(pl_peer_connection *p);
 
 /* Same thread: no queue. Inside a call of the application the bell rings instead, since callbacks come from
  * the loop only. */
@@ -195,43 +198,66 @@ static void deliver_here(pl_peer_connection *p)
         return;
     }
     p->delivering = true;
+    peer_releases(p);
     while (p->core && !p->muted) {
         peer_event e = { 0 };
+        if (tell_next_note(p))
+            continue;
         if (!pl_pc_poll_event(p->core, &e.ev))
             break;
         if (!prepare(p, &e))
             continue;
         tell(p, &e);
-        finish(&e);
+        peer_event_finish(&e);
     }
+    peer_streams_read(p);
     p->delivering = false;
 }
 
-static size_t note_size(const peer_event *e)
+size_t peer_note_size(const peer_event *e)
 {
     return sizeof *e + (e->ev.kind == PL_PC_EV_DATA ? e->ev.u.data.len : 0);
+}
+
+static bool push(pl_peer_connection *p, peer_event *e, unsigned max)
+{
+    pl_mutex_lock(&p->lock);
+    bool fits = p->n_notes < max;
+    if (fits) {
+        pl_list_push_back(&p->notes, &e->node);
+        p->n_notes++;
+        p->note_bytes += peer_note_size(e);
+    }
+    pl_mutex_unlock(&p->lock);
+    return fits;
 }
 
 static void queue(pl_peer_connection *p, const peer_event *e)
 {
     peer_event *copy = malloc(sizeof *copy);
-    pl_mutex_lock(&p->lock);
-    bool fits = copy && p->n_notes < PEER_NOTES_MAX;
-    if (fits) {
+    if (copy) {
         *copy = *e;
         copy->node = (pl_node){ 0 };
-        pl_list_push_back(&p->notes, &copy->node);
-        p->n_notes++;
-        p->note_bytes += note_size(copy);
     }
-    pl_mutex_unlock(&p->lock);
-    if (!fits) {
+    if (!copy || !push(p, copy, PEER_NOTES_MAX)) {
         peer_event lost = *e;
         pl_log_warn(&p->log, "an event was lost: %s",
                     copy ? "the signaling thread does not keep up" : "out of memory");
-        finish(&lost);
+        peer_event_finish(&lost);
         free(copy);
     }
+}
+
+void peer_note(pl_peer_connection *p, const peer_event *e)
+{
+    queue(p, e);
+    (void)pl_wake_up(&p->bell);
+}
+
+void peer_note_made(pl_peer_connection *p, peer_event *e)
+{
+    (void)push(p, e, UINT_MAX);
+    (void)pl_wake_up(&p->bell);
 }
 
 /* A slow application closes the peer's window: what it has not taken stays in the core. */
@@ -271,7 +297,7 @@ static peer_event *next_note(pl_peer_connection *p)
     peer_event *e = n ? pl_of(n, peer_event, node) : NULL;
     if (e) {
         p->n_notes--;
-        p->note_bytes -= note_size(e);
+        p->note_bytes -= peer_note_size(e);
     }
     bool resume = p->held && p->note_bytes < PEER_NOTE_BYTES_MAX / 2;
     if (resume)
@@ -280,6 +306,19 @@ static peer_event *next_note(pl_peer_connection *p)
     if (resume)
         (void)pl_wake_up(&p->kick);
     return e;
+}
+
+static bool tell_next_note(pl_peer_connection *p)
+{
+    peer_event *e = next_note(p);
+    if (!e)
+        return false;
+    if (e->channel && peer_hold(e->channel, e))
+        return true;
+    tell(p, e);
+    peer_event_finish(e);
+    free(e);
+    return true;
 }
 
 void peer_deliver(void *peer)
@@ -291,18 +330,17 @@ void peer_deliver(void *peer)
         return;
     }
     peer_ref(p); /* a callback may free the connection */
-    for (peer_event *e; !p->muted && (e = next_note(p));) {
-        tell(p, e);
-        finish(e);
-        free(e);
-    }
+    peer_releases(p);
+    while (!p->muted && tell_next_note(p))
+        ;
+    peer_streams_read(p);
     peer_unref(p);
 }
 
 void peer_drop_notes(pl_peer_connection *p)
 {
     for (peer_event *e; (e = next_note(p));) {
-        finish(e);
+        peer_event_finish(e);
         free(e);
     }
 }
