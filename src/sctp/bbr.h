@@ -45,6 +45,7 @@ typedef struct pl_sctp_bbr {
     uint64_t bw_latest, inflight_latest; /* of the loss round under way */
     uint64_t round_lost, round_from;     /* bytes lost in it; delivered when it began */
     unsigned n_loss_events;
+    bool round_blind; /* SACKs left blocks out: how much was lost or delivered in it is not known */
     /* has the pipe been full? */
     uint64_t full_bw;
     unsigned full_bw_rounds;

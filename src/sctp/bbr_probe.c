@@ -120,7 +120,7 @@ static void adapt_upper(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
             b->max_bw[1] = 0;
         }
     }
-    bool much = (uint64_t)r->lost_of * LOSS_SHARE > r->lost_flight && r->lost_of > PL_SCTP_CC_LEAST * cc->mtu;
+    bool much = (uint64_t)r->lost_of * LOSS_SHARE > r->lost_flight && r->lost_of > cc->mtu;
     if (much && b->probe_samples)
         too_high(cc, ack, r->lost_flight);
     if (much || b->inflight_hi == UINT64_MAX || !r->any)

@@ -6,8 +6,8 @@
  * trip again (ProbeRTT). Losses bound the model: beyond a fiftieth lost, what was in flight was too much.
  *
  * Where we differ from the draft: the flight a loss calls too much is that of the worst loss a SACK tells, not
- * interpolated to a packet; bounds for a moment (bw_lo, inflight_lo) follow rounds that lost more than a hundredth, since on
- * radio links fewer losses say nothing about queues. */
+ * interpolated to a packet; bounds for a moment (bw_lo, inflight_lo) follow rounds that lost as many, since on radio links fewer say
+ * nothing about queues, and of a small window a single packet is a fiftieth. A SACK without room for all it had to tell makes no rate larger. */
 #include "base/time.h"
 #include "sctp/congestion.h"
 
@@ -15,8 +15,7 @@ enum {
     FULL_ROUNDS = 3,      /* 5.3.1.2: rounds without a quarter more rate */
     FULL_LOSS_EVENTS = 6, /* 5.3.1.3 */
     LOSS_SHARE = 50,      /* 2 % */
-    LOSS_SHARE_LOWER = 100,
-    EXTRA_ROUNDS = 5, /* each of two buckets */
+    EXTRA_ROUNDS = 5,     /* each of two buckets */
     QUANTUM_PACKETS = 2
 };
 #define MIN_RTT_LASTS_US   PL_SEC(10)
@@ -125,12 +124,16 @@ static void adapt_lower(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
 {
     pl_sctp_bbr *b = &cc->u.bbr;
     uint64_t delivered = ack->rate.total - b->round_from;
-    if (probes(b) || b->round_lost * LOSS_SHARE_LOWER <= delivered)
+    if (probes(b) || b->round_lost * LOSS_SHARE <= delivered || b->round_lost <= cc->mtu)
         return;
-    if (b->bw_lo == UINT64_MAX)
-        b->bw_lo = pl_sctp_bbr_max_bw(b);
     if (b->inflight_lo == UINT64_MAX)
         b->inflight_lo = cc->cwnd;
+    if (b->round_blind) { /* losses there were; the path is what it was before them */
+        b->inflight_lo = larger(pl_sctp_bbr_bdp(b, 1), (uint64_t)(beta * (double)b->inflight_lo));
+        return;
+    }
+    if (b->bw_lo == UINT64_MAX)
+        b->bw_lo = pl_sctp_bbr_max_bw(b);
     b->bw_lo = larger(b->bw_latest, (uint64_t)(beta * (double)b->bw_lo));
     b->inflight_lo = larger(b->inflight_latest, (uint64_t)(beta * (double)b->inflight_lo));
 }
@@ -139,12 +142,14 @@ static void learn_rate(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
 {
     pl_sctp_bbr *b = &cc->u.bbr;
     const pl_sctp_rate_sample *r = &ack->rate;
-    b->bw_latest = larger(b->bw_latest, r->rate);
+    uint64_t max = pl_sctp_bbr_max_bw(b), rate = r->blind ? smaller(r->rate, max) : r->rate;
+    b->bw_latest = larger(b->bw_latest, rate);
     b->inflight_latest = larger(b->inflight_latest, r->delivered);
-    if (r->rate > 0 && (!r->limited || r->rate >= pl_sctp_bbr_max_bw(b)))
-        b->max_bw[1] = larger(b->max_bw[1], r->rate);
+    if (rate > 0 && (!r->limited || rate >= max))
+        b->max_bw[1] = larger(b->max_bw[1], rate);
     b->round_lost += ack->lost;
     b->n_loss_events += ack->lost > 0;
+    b->round_blind |= r->blind;
     b->loss_round_began = r->any && r->mark >= b->loss_round_end;
     if (!b->loss_round_began)
         return;
@@ -162,6 +167,7 @@ static void end_loss_round(pl_sctp_bbr *b, const pl_sctp_cc_ack *ack)
     b->round_from = ack->rate.total;
     b->round_lost = 0;
     b->n_loss_events = 0;
+    b->round_blind = false;
 }
 
 /* 5.5.9: acknowledgements that come in bunches need that much more in flight. */

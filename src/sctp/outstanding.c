@@ -408,6 +408,7 @@ pl_err pl_sctp_outstanding_ack(pl_sctp_outstanding *o, pl_sctp_streams *st, cons
     if (w.resent_us >= 0 &&
         out->n_late == 0) /* beside late ones, it too was the first sending that came late */
         pl_sctp_rack_arrived(&o->rack, w.resent_tsn, w.resent_us, true, now_us, min_rtt_us);
+    pl_sctp_rate_told(&o->rate, now_us, sack->n_gaps < GAPS_WHOLE);
     if (w.n_covered < o->n_gap_acked)
         take_back_uncovered(o, sack, &w);
     shrink(o);

@@ -4,7 +4,7 @@
 
 void pl_sctp_rate_init(pl_sctp_rate *r)
 {
-    *r = (pl_sctp_rate){ .newest_us = -1 };
+    *r = (pl_sctp_rate){ .newest_us = -1, .blind_us = -1 };
 }
 
 static uint32_t since(int64_t now_us, int64_t then_us)
@@ -66,8 +66,16 @@ static void measure(const pl_sctp_rate *r, int64_t now_us, int64_t min_rtt_us, p
     out->flight = m->flight;
     out->mark = r->delivered - out->delivered;
     out->limited = m->limited;
+    out->blind = r->newest_us <= r->blind_us;
     if (took_us > 0 && took_us >= min_rtt_us - min_rtt_us / 8)
         out->rate = (uint64_t)out->delivered * 1000000 / took_us;
+}
+
+void pl_sctp_rate_told(pl_sctp_rate *r, int64_t now_us, bool all)
+{
+    if (!all || r->blind)
+        r->blind_us = now_us;
+    r->blind = !all;
 }
 
 void pl_sctp_rate_take(pl_sctp_rate *r, int64_t now_us, int64_t min_rtt_us, pl_sctp_rate_sample *out)

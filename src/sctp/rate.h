@@ -26,6 +26,8 @@ typedef struct pl_sctp_rate {
     int64_t delivered_us;     /* latest delivery; or, from a rest on, the first sending */
     int64_t first_us;         /* sending of what was delivered last: where the next sample's begins */
     uint64_t limited_till;    /* of `delivered`: until then samples are limited; 0: not at all */
+    bool blind;               /* the latest SACK may have left blocks out */
+    int64_t blind_us;         /* what was sent by then knows too little of what had been delivered */
     /* of the SACK that is being read */
     pl_sctp_rate_mark newest; /* mark of the latest sending that it acknowledges, … */
     int64_t newest_us;        /* … and when it went; -1: none */
@@ -41,6 +43,7 @@ typedef struct pl_sctp_rate_sample {
     uint32_t lost;      /* in the same time */
     uint32_t flight;    /* when the newest of them was sent */
     uint64_t mark;      /* `delivered` when that was: a round ends when this passes the round's begin */
+    bool blind;         /* too much, perhaps: part of it had been delivered before, untold */
     bool limited;       /* by the application: the path may do more */
     bool any;           /* delivered, lost, flight and mark are told */
     uint32_t lost_flight, lost_of; /* the worst loss: in flight when it was sent, lost since; 0: none */
@@ -54,6 +57,9 @@ void pl_sctp_rate_arrived(pl_sctp_rate *r, const pl_sctp_rate_mark *mark, int64_
 void pl_sctp_rate_lost(pl_sctp_rate *r, const pl_sctp_rate_mark *mark, size_t size);
 /* There is less to send than might be: what is in flight now, and what follows until it has arrived, is limited. */
 void pl_sctp_rate_limited(pl_sctp_rate *r, size_t flight);
+/* Whether the SACK that is being read may have left blocks out for want of room. What they would have told comes later,
+ * as if it had been delivered later. */
+void pl_sctp_rate_told(pl_sctp_rate *r, int64_t now_us, bool all);
 /* After a SACK has been read: what it showed. Forgets it. */
 void pl_sctp_rate_take(pl_sctp_rate *r, int64_t now_us, int64_t min_rtt_us, pl_sctp_rate_sample *out);
 
