@@ -13,6 +13,7 @@
 #include "cli/options.h"
 #include "cli/process.h"
 #include "cli/report.h"
+#include "cli/room.h"
 #include "net/loop.h"
 #include "signal/client.h"
 
@@ -23,23 +24,15 @@ static struct {
     bool json, once;
 } opt = { .server = "http://127.0.0.1:8888", .audio = "tone", .video = "pattern", .patience_s = 30 };
 
-enum { KNOWN_MAX = 128 };
-
-typedef struct known {
-    pl_peer_id id;
-    char name[128];
-} known;
-
 static struct {
     pl_loop *loop;
     pl_factory *factory;
     pl_configuration conf; /* from the options */
     pl_room_client *room;
-    known known[KNOWN_MAX]; /* who has been seen in the room */
-    size_t n_known;
+    pl_room_known known;
     pl_call_session *call;
     pl_peer_id peer_id;
-    char peer_name[256], name[128];
+    char peer_name[256], name[PL_ROOM_NAME_LEN];
     const char *wanted; /* whom to call, or NULL */
     bool called, over, failed, call_ended, signed_in;
     char why[300]; /* why the call ended badly, "" when it did not */
@@ -152,22 +145,6 @@ static void finish_call(void)
 
 /* ---- the room ---- */
 
-static void remember(const pl_room_peer *p)
-{
-    known *k = &me.known[me.n_known++ % KNOWN_MAX]; /* in a crowd the oldest names are forgotten */
-    k->id = p->id;
-    snprintf(k->name, sizeof k->name, "%s", p->name);
-}
-
-static const char *name_of(pl_peer_id id)
-{
-    for (size_t i = 0; i < KNOWN_MAX; i++) {
-        if (me.known[i].id == id && me.known[i].name[0])
-            return me.known[i].name;
-    }
-    return "somebody";
-}
-
 static void look_for_wanted(const pl_room_peer *p)
 {
     if (!me.wanted || me.called || me.call || strcmp(p->name, me.wanted) != 0)
@@ -182,7 +159,7 @@ static void on_signed_in(void *user, pl_peer_id id, const pl_room_peer *peers, s
     me.signed_in = true;
     note("* signed in as %s; %zu other%s here", me.name, n, n == 1 ? "" : "s");
     for (size_t i = 0; i < n; i++) {
-        remember(&peers[i]);
+        pl_room_known_add(&me.known, &peers[i]);
         if (!me.call)
             note("    %s", peers[i].name);
         look_for_wanted(&peers[i]);
@@ -194,7 +171,7 @@ static void on_signed_in(void *user, pl_peer_id id, const pl_room_peer *peers, s
 static void on_joined(void *user, const pl_room_peer *peer)
 {
     (void)user;
-    remember(peer);
+    pl_room_known_add(&me.known, peer);
     if (!me.call)
         note("* %s is here", peer->name);
     look_for_wanted(peer);
@@ -209,18 +186,37 @@ static void on_left(void *user, const pl_room_peer *peer)
         call_ended(NULL, "the peer has left");
 }
 
+/* Whoever offers files hears that nobody takes them here. */
+static void decline_files(pl_peer_id from, const json_t *o)
+{
+    const char *type = json_string_value(json_object_get(o, "type"));
+    if (!type || strcmp(type, "offer") != 0)
+        return;
+    json_t *bye = json_pack("{ss ss ss sO* sO*}", "type", "bye", "for", "files", "reason", "declined", "id",
+                            json_object_get(o, "id"), "try", json_object_get(o, "try"));
+    char *text = bye ? json_dumps(bye, JSON_COMPACT) : NULL;
+    if (text && pl_room_client_send(me.room, from, text, strlen(text)))
+        note("* the server did not take a message");
+    free(text);
+    json_decref(bye);
+}
+
 /* A second caller hears bye; who calls is learnt from the message, since its name may still be unknown. */
 static void on_message(void *user, pl_peer_id from, const char *text, size_t len)
 {
     (void)user;
+    json_t *o = json_loadb(text, len, 0, NULL);
+    const char *type = json_string_value(json_object_get(o, "type"));
+    bool offer = type && strcmp(type, "offer") == 0, files = json_object_get(o, "for") != NULL;
+    if (files)
+        decline_files(from, o);
+    json_decref(o);
+    if (files)
+        return;
     if (me.call && from == me.peer_id) {
         pl_call_session_message(me.call, text, len);
         return;
     }
-    json_t *o = json_loadb(text, len, 0, NULL);
-    const char *type = json_string_value(json_object_get(o, "type"));
-    bool offer = type && strcmp(type, "offer") == 0;
-    json_decref(o);
     if (!offer)
         return;
     if (me.call || me.wanted || me.over) {
@@ -229,7 +225,7 @@ static void on_message(void *user, pl_peer_id from, const char *text, size_t len
             note("* the server did not take a message");
         return;
     }
-    begin_call(from, name_of(from), false);
+    begin_call(from, pl_room_known_name(&me.known, from), false);
     if (me.call)
         pl_call_session_message(me.call, text, len);
 }
@@ -315,29 +311,6 @@ static pl_err open_room(void)
     return pl_room_client_new(&me.room, me.loop, &conf);
 }
 
-static void leave_room(void)
-{
-    int64_t until_us = pl_clock_us() + PL_MS(500);
-    if (!me.room)
-        return;
-    if (me.signed_in) {
-        pl_room_client_sign_out(me.room);
-        while (me.signed_in && pl_clock_us() < until_us)
-            pl_loop_run_once(me.loop, until_us - pl_clock_us());
-    }
-    pl_room_client_free(me.room);
-}
-
-static void choose_name(void)
-{
-    char host[64] = "peerline";
-    (void)gethostname(host, sizeof host - 1);
-    if (opt.name)
-        snprintf(me.name, sizeof me.name, "%s", opt.name);
-    else
-        snprintf(me.name, sizeof me.name, "peerline@%s", host);
-}
-
 static int run(int n_args, char **args)
 {
     pl_factory_conf factory = { .loopback = true };
@@ -347,7 +320,7 @@ static int run(int n_args, char **args)
     me.wanted = n_args ? args[0] : NULL;
     me.give_up_us = pl_clock_us() + (int64_t)(opt.patience_s * 1e6);
     me.in = (pl_lines){ .fd = STDIN_FILENO, .line = on_line, .overlong = on_overlong };
-    choose_name();
+    pl_room_choose_name(me.name, opt.name);
     pl_catch_signals(false);
     pl_err err = pl_loop_new(&me.loop, NULL);
     factory.loop = me.loop;
@@ -359,7 +332,7 @@ static int run(int n_args, char **args)
         pl_complain(&pl_cmd_call, "--server %s or the name \"%s\" cannot be used", opt.server, me.name);
     if (!err)
         loop_until_over();
-    leave_room();
+    pl_room_leave(me.loop, me.room, &me.signed_in);
     pl_factory_free(me.factory);
     pl_loop_free(me.loop);
     pl_lines_clear(&me.in);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/time.h"
+#include "cli/negotiation.h"
 #include "cli/report.h"
 #include "net/loop.h"
 
@@ -16,7 +17,8 @@ struct pl_call_session {
     pl_peer_connection *pc;
     pl_media *media;
     pl_data_channel *chat;
-    bool chat_open, making_offer, ignore_offer, started, ended, connected, expects_audio, expects_video;
+    pl_negotiation negotiation;
+    bool chat_open, ended, connected, expects_audio, expects_video;
     int64_t made_us, connected_us, ended_us;
 };
 
@@ -33,33 +35,6 @@ static void end(pl_call_session *s, const char *reason)
     s->ended = true;
     s->ended_us = pl_clock_us();
     s->conf.ended(s->conf.user, reason);
-}
-
-static void send_json(pl_call_session *s, json_t *o)
-{
-    char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
-    if (text)
-        s->conf.send(s->conf.user, text, strlen(text));
-    free(text);
-    json_decref(o);
-}
-
-static void send_description(pl_call_session *s)
-{
-    pl_sdp_type type;
-    char *sdp;
-    if (pl_peer_connection_local_description(s->pc, &type, &sdp) || !sdp)
-        return;
-    send_json(s, json_pack("{ss ss}", "type", pl_sdp_type_str(type), "sdp", sdp));
-    pl_free(sdp);
-}
-
-static void fail(pl_call_session *s, const char *what, pl_err err)
-{
-    char why[200], text[300];
-    pl_peer_connection_error_text(s->pc, why, sizeof why);
-    snprintf(text, sizeof text, "%s: %s", what, why[0] ? why : pl_err_str(err));
-    end(s, text);
 }
 
 /* ---- chat ---- */
@@ -113,23 +88,12 @@ static void on_data_channel(void *user, pl_data_channel *c)
 
 static void on_negotiation_needed(void *user)
 {
-    pl_call_session *s = user;
-    if (!s->started)
-        return; /* the callee answers first */
-    s->making_offer = true;
-    pl_err err = pl_peer_connection_set_local_description(s->pc, PL_SDP_OFFER, NULL);
-    if (err)
-        fail(s, "no offer", err);
-    else
-        send_description(s);
-    s->making_offer = false;
+    pl_negotiation_needed(&((pl_call_session *)user)->negotiation);
 }
 
 static void on_candidate(void *user, const pl_ice_candidate *c)
 {
-    pl_call_session *s = user;
-    send_json(s, json_pack("{ss ss si ss}", "candidate", c->candidate, "sdpMid", c->sdp_mid, "sdpMLineIndex",
-                           c->sdp_mline_index, "usernameFragment", c->username_fragment));
+    pl_negotiation_candidate(&((pl_call_session *)user)->negotiation, c);
 }
 
 /* Silence is no news: of many interfaces some always lead nowhere. */
@@ -171,37 +135,20 @@ static void on_track(void *user, pl_rtp_transceiver *t)
 
 /* ---- what the peer says ---- */
 
-static void take_description(pl_call_session *s, pl_sdp_type type, const char *sdp)
+static void negotiation_send(void *user, const char *text, size_t len)
 {
-    bool stable = pl_peer_connection_get_signaling_state(s->pc) == PL_SIGNALING_STABLE;
-    bool collision = type == PL_SDP_OFFER && (s->making_offer || !stable);
-    s->ignore_offer = s->conf.caller && collision;
-    if (s->ignore_offer)
-        return;
-    pl_err err = pl_peer_connection_set_remote_description(s->pc, type, sdp);
-    if (err) {
-        fail(s, "the peer's description", err);
-        return;
-    }
-    s->started = true;
-    if (type != PL_SDP_OFFER)
-        return;
-    err = pl_peer_connection_set_local_description(s->pc, PL_SDP_ANSWER, NULL);
-    if (err)
-        fail(s, "no answer", err);
-    else
-        send_description(s);
+    pl_call_session *s = user;
+    s->conf.send(s->conf.user, text, len);
 }
 
-static void take_candidate(pl_call_session *s, const json_t *o)
+static void negotiation_failed(void *user, const char *why)
 {
-    const json_t *mline = json_object_get(o, "sdpMLineIndex");
-    pl_ice_candidate c = { .candidate = json_string_value(json_object_get(o, "candidate")),
-                           .sdp_mid = json_string_value(json_object_get(o, "sdpMid")),
-                           .sdp_mline_index = json_is_integer(mline) ? (int)json_integer_value(mline) : -1,
-                           .username_fragment = json_string_value(json_object_get(o, "usernameFragment")) };
-    if (c.candidate && pl_peer_connection_add_ice_candidate(s->pc, &c) && !s->ignore_offer)
-        progress(s, "a candidate of the peer is of no use");
+    end(user, why);
+}
+
+static void negotiation_note(void *user, const char *text)
+{
+    progress(user, text);
 }
 
 void pl_call_session_message(pl_call_session *s, const char *text, size_t len)
@@ -214,16 +161,9 @@ void pl_call_session_message(pl_call_session *s, const char *text, size_t len)
     }
     json_t *o = json_loadb(text, len, 0, NULL);
     const char *type = json_string_value(json_object_get(o, "type"));
-    const char *sdp = json_string_value(json_object_get(o, "sdp"));
     if (type && strcmp(type, "bye") == 0)
         end(s, NULL);
-    else if (type && sdp && strcmp(type, "offer") == 0)
-        take_description(s, PL_SDP_OFFER, sdp);
-    else if (type && sdp && strcmp(type, "answer") == 0)
-        take_description(s, PL_SDP_ANSWER, sdp);
-    else if (json_object_get(o, "candidate"))
-        take_candidate(s, o);
-    else
+    else if (!pl_negotiation_take(&s->negotiation, o))
         progress(s, "a message of the peer is not understood");
     json_decref(o);
 }
@@ -261,6 +201,7 @@ static pl_err open_all(pl_call_session *s)
                                                    .on_data_channel = on_data_channel,
                                                    .on_track = on_track };
     pl_err err = pl_peer_connection_new(&s->pc, s->conf.factory, s->conf.connection, &observer);
+    s->negotiation.pc = s->pc;
     if (!err)
         err = add_media(s, PL_AUDIO, s->conf.media.audio_source);
     if (!err)
@@ -282,7 +223,13 @@ pl_err pl_call_session_new(pl_call_session **out, const pl_call_session_conf *co
     s->made_us = pl_clock_us();
     snprintf(s->name, sizeof s->name, "%s", conf->name);
     snprintf(s->peer, sizeof s->peer, "%s", conf->peer);
-    s->started = conf->caller; /* its offer follows from negotiation needed */
+    s->negotiation =
+        (pl_negotiation){ .caller = conf->caller,
+                          .started = conf->caller, /* its offer follows from negotiation needed */
+                          .user = s,
+                          .send = negotiation_send,
+                          .failed = negotiation_failed,
+                          .note = negotiation_note };
     pl_err err = pl_media_new(&s->media, &conf->media, error, cap);
     if (!err && (err = open_all(s)))
         snprintf(error, cap, "the connection cannot be made: %s", pl_err_str(err));
@@ -328,7 +275,7 @@ json_t *pl_call_session_report(pl_call_session *s, const char *failure)
 
 void pl_call_session_hang_up(pl_call_session *s)
 {
-    send_json(s, json_pack("{ss}", "type", "bye"));
+    pl_negotiation_say(&s->negotiation, json_pack("{ss}", "type", "bye"));
     end(s, NULL);
 }
 

@@ -70,21 +70,29 @@ static void read_some(pl_lines *l)
     hand_out(l);
 }
 
-bool pl_lines_wait(pl_lines *l, pl_loop *loop, int64_t timeout_us)
+bool pl_lines_wait_also(pl_lines *l, pl_loop *loop, struct pollfd *also, int64_t timeout_us)
 {
-    struct pollfd fd[2] = { { .fd = pl_loop_fd(loop), .events = POLLIN },
-                            { .fd = l->ended ? -1 : l->fd, .events = POLLIN } };
+    struct pollfd fd[3] = { { .fd = pl_loop_fd(loop), .events = POLLIN },
+                            { .fd = l->ended ? -1 : l->fd, .events = POLLIN },
+                            { .fd = also ? also->fd : -1, .events = also ? also->events : 0 } };
     int64_t own_us = pl_loop_timeout_us(loop);
     if (own_us < timeout_us)
         timeout_us = own_us;
     int ms = timeout_us > 3600000000 ? 3600000 : (int)((timeout_us + 999) / 1000);
-    int n = poll(fd, 2, ms);
+    int n = poll(fd, 3, ms);
     if (n < 0 && errno != EINTR)
         return false;
     if (n > 0 && fd[1].revents)
         read_some(l);
+    if (also)
+        also->revents = n > 0 ? fd[2].revents : 0;
     pl_loop_run_once(loop, 0);
     return true;
+}
+
+bool pl_lines_wait(pl_lines *l, pl_loop *loop, int64_t timeout_us)
+{
+    return pl_lines_wait_also(l, loop, NULL, timeout_us);
 }
 
 void pl_lines_print(json_t *object)

@@ -39,8 +39,8 @@ static const char *check_characters(pl_str path)
         return "a name is no UTF-8";
     if (!pl_transfer_text_ok(path))
         return "a name has control characters";
-    if (memchr(path.p, '\\', path.n) || memchr(path.p, ':', path.n))
-        return "a name has a backslash or a colon";
+    if (memchr(path.p, '\\', path.n))
+        return "a name has a backslash";
     return NULL;
 }
 

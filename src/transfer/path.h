@@ -17,7 +17,7 @@ enum {
 #define PL_TRANSFER_PARTIAL ".part"
 
 /* NULL when the path may be used below a folder, else why not: empty, absolute, "." or "..", an empty part, a
- * backslash or a colon behind a drive's letter, control characters (those that turn the direction of writing
+ * backslash, control characters (those that turn the direction of writing
  * included), a blank or dot at an end that some systems drop, no UTF-8, too long, too deep. */
 const char *pl_transfer_path_check(pl_str path);
 /* UTF-8 that may be shown on a terminal: none of the control characters that a name may not have. */
