@@ -38,12 +38,17 @@ void pl_sctp_mtu_write_probe(pl_sctp *s, pl_wr *w)
 }
 
 /* A window smaller than a packet would send nothing. */
-static void use_size(pl_sctp *s)
+static void tell_controller(pl_sctp *s)
 {
-    pl_log_debug(&s->log, "packets of %zu bytes now (%s)", s->mtu.size, pl_sctp_mtu_state_str(s->mtu.state));
     s->cc.mtu = s->mtu.size - PL_SCTP_HEADER;
     if (s->cc.cwnd < PL_SCTP_CC_LEAST * s->cc.mtu)
         s->cc.cwnd = PL_SCTP_CC_LEAST * s->cc.mtu;
+}
+
+static void use_size(pl_sctp *s)
+{
+    pl_log_debug(&s->log, "packets of %zu bytes now (%s)", s->mtu.size, pl_sctp_mtu_state_str(s->mtu.state));
+    tell_controller(s);
 }
 
 bool pl_sctp_mtu_on_answer(pl_sctp *s, pl_rd info)
@@ -67,7 +72,7 @@ void pl_sctp_mtu_timer(pl_sctp *s)
 void pl_sctp_mtu_forget(pl_sctp *s)
 {
     pl_sctp_mtu_restart(&s->mtu);
-    s->cc.mtu = s->mtu.size - PL_SCTP_HEADER;
+    tell_controller(s);
 }
 
 /* RFC 9260 7.3: what was cut for a larger packet has its TSN and cannot be cut again. It goes as it is, and below us
