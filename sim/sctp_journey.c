@@ -78,10 +78,10 @@ static void on_low(sim_journey_rig *j, int at, const pl_sctp_event *ev)
 {
     sim_journey_end *e = &j->end[at];
     int slot = slot_of(e, ev->sid);
-    if (!e->low_owed[slot] && !j->restarted)
+    if (!e->low_may[slot] && !j->restarted)
         sim_journey_fail(j, at, "buffered low, and was never high");
-    if (pl_sctp_buffered(e->sctp, ev->sid) <= e->low[slot])
-        e->low_owed[slot] = false;
+    e->low_owed[slot] = e->low_may[slot] = false;
+    sim_journey_expect_low(e, (unsigned)slot); /* high again since */
 }
 
 /* The peer lost its memory: what was sent before need not arrive, and streams begin anew. */
@@ -91,7 +91,6 @@ static void on_restarted(sim_journey_rig *j, int at)
     e->n_restarted++;
     sim_ledger_excuse(&e->ledger, true);
     sim_ledger_next_life(&j->end[1 - at].ledger);
-    memset(e->open, 0, sizeof e->open);
     memset(e->low_owed, 0, sizeof e->low_owed);
     e->adding = false;
 }
@@ -195,12 +194,14 @@ void sim_journey_run(sim_journey_rig *j, int64_t until_us)
 
 /* --- the end of the journey --- */
 
-static bool owes_nothing(const sim_journey_end *e)
+/* What has been promised and not come: a bit for each kind. */
+static unsigned owed(const sim_journey_end *e)
 {
-    bool owed = !e->connected || e->writable_owed || e->adding || pl_sctp_peek(e->sctp) != NULL;
+    unsigned bits = (e->connected ? 0 : 1u) | (e->writable_owed ? 2u : 0) | (e->adding ? 4u : 0) |
+                    (pl_sctp_peek(e->sctp) ? 8u : 0) | (pl_sctp_buffered_total(e->sctp) > 0 ? 64u : 0);
     for (int i = 0; i < SIM_LEDGER_SLOTS; i++)
-        owed = owed || e->resetting[i] || e->low_owed[i];
-    return !owed && pl_sctp_buffered_total(e->sctp) == 0;
+        bits |= (e->resetting[i] ? 16u : 0) | (e->low_owed[i] ? 32u : 0);
+    return bits;
 }
 
 static bool at_rest(sim_journey_rig *j)
@@ -210,7 +211,7 @@ static bool at_rest(sim_journey_rig *j)
         j->end[i].reading = true;
         pl_sctp_connect(j->end[i].sctp, j->now_us); /* one that was still waiting for the other */
         rest &= sim_journey_finish_parts(j, i);
-        rest = rest && owes_nothing(&j->end[i]) && sim_ledger_missing(&j->end[i].ledger) == 0;
+        rest = rest && owed(&j->end[i]) == 0 && sim_ledger_missing(&j->end[i].ledger) == 0;
     }
     return rest;
 }
@@ -219,10 +220,10 @@ static void say_stuck(sim_journey_rig *j, const char *when)
 {
     char text[160];
     const sim_journey_end *a = &j->end[0], *b = &j->end[1];
-    snprintf(text, sizeof text, "stuck %s: missing %u %u, buffered %zu %zu, owed %d%d %d%d, %s %s", when,
+    snprintf(text, sizeof text, "stuck %s: missing %u %u, buffered %zu %zu, owed %x %x, %s %s", when,
              sim_ledger_missing(&a->ledger), sim_ledger_missing(&b->ledger), pl_sctp_buffered_total(a->sctp),
-             pl_sctp_buffered_total(b->sctp), a->writable_owed, a->adding, b->writable_owed, b->adding,
-             pl_sctp_state_str(pl_sctp_get_state(a->sctp)), pl_sctp_state_str(pl_sctp_get_state(b->sctp)));
+             pl_sctp_buffered_total(b->sctp), owed(a), owed(b), pl_sctp_state_str(pl_sctp_get_state(a->sctp)),
+             pl_sctp_state_str(pl_sctp_get_state(b->sctp)));
     sim_journey_fail(j, 0, text);
 }
 

@@ -69,12 +69,11 @@ typedef struct sim_journey_end {
     bool connected, reading, ended, writable_owed, adding, shutting;
     unsigned n_restarted; /* events */
     bool resetting[SIM_LEDGER_SLOTS];
-    bool pieces[SIM_LEDGER_SLOTS]; /* how it takes the peer's */
-    size_t low[SIM_LEDGER_SLOTS];  /* thresholds */
-    bool low_owed[SIM_LEDGER_SLOTS];
+    bool pieces[SIM_LEDGER_SLOTS];                              /* how it takes the peer's */
+    size_t low[SIM_LEDGER_SLOTS];                               /* thresholds */
+    bool low_owed[SIM_LEDGER_SLOTS], low_may[SIM_LEDGER_SLOTS]; /* the event must come; may */
     sim_journey_open open[SIM_JOURNEY_OPEN_MAX];
     uint64_t n_lent, n_released;
-    uint16_t streams_before;  /* pl_sctp_add_streams */
     uint64_t stats_abandoned; /* of former lives */
     pl_sctp_event closed;
 } sim_journey_end;
@@ -102,6 +101,8 @@ void sim_journey_run(sim_journey_rig *j, int64_t until_us);
 /* sctp_journey_plan.c: configurations and links; a few random deeds. */
 void sim_journey_plan(sim_journey_rig *j);
 void sim_journey_act(sim_journey_rig *j);
+/* After a send: what the stream's threshold promises. */
+void sim_journey_expect_low(sim_journey_end *e, unsigned slot);
 /* Gives the rest of the messages sent in parts, as far as there is room. False while some are open. */
 bool sim_journey_finish_parts(sim_journey_rig *j, int at);
 

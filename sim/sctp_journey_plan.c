@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/time.h"
+#include "sctp/out_msg.h"
 #include "sim/sctp_journey.h"
 
 enum { SMALL_MESSAGES = 70000, BIG_MESSAGES = 1 << 20 };
@@ -41,12 +42,21 @@ static bool checksums(const sim_journey_rig *j)
     return !j->end[0].conf.zero_checksum && !j->end[1].conf.zero_checksum;
 }
 
-static void new_link(sim_journey_rig *j, int at)
+/* What was cut for a larger packet cannot be cut anew: a path that carries less, and fragments nothing, must find
+ * nothing under way, not even a probe. `told`: the association starts from its configured size. */
+static size_t least_mtu(const sim_journey_end *e, bool told)
+{
+    size_t base = e->conf.mtu ? e->conf.mtu : PL_SCTP_MTU_DEFAULT;
+    bool anew = !e->sctp || (told && pl_sctp_buffered_total(e->sctp) == 0);
+    return anew || base > e->conf.mtu_max ? base : e->conf.mtu_max;
+}
+
+static void new_link(sim_journey_rig *j, int at, bool told)
 {
     sim_net net = { .delay_us = below(j, one_in(j, 8) ? 400000 : 100000), .jitter_us = below(j, 20000) };
     net.rate_bps = one_in(j, 3) ? 500000 + below(j, 20000000) : 0;
     net.queue_bytes = 20000 + below(j, 100000);
-    size_t mtu = j->end[at].conf.mtu ? j->end[at].conf.mtu : PL_SCTP_MTU_DEFAULT;
+    size_t mtu = least_mtu(&j->end[at], told);
     if (one_in(j, 3))
         net.mtu = mtu + below(j, 1000);
     if (sim_journey_has(j, SIM_WITHOUT_BAD_LINKS))
@@ -103,7 +113,7 @@ void sim_journey_plan(sim_journey_rig *j)
         plan_end(j, at, most);
     plan_streams(j);
     for (int at = 0; at < 2; at++) {
-        new_link(j, at);
+        new_link(j, at, true);
         j->end[at].link = sim_link_new(&j->end[at].net, j->conf->seed * 2 + 7 + (uint64_t)at);
     }
 }
@@ -197,9 +207,13 @@ static pl_err send_lent(sim_journey_rig *j, int at, uint16_t sid, uint32_t numbe
     return err;
 }
 
-static void expect_low(sim_journey_end *e, unsigned slot)
+/* A little of a message that goes on in parts is held back, and does not count. */
+void sim_journey_expect_low(sim_journey_end *e, unsigned slot)
 {
-    if (pl_sctp_buffered(e->sctp, e->ledger.sid[slot]) > e->low[slot])
+    size_t buffered = pl_sctp_buffered(e->sctp, e->ledger.sid[slot]);
+    if (buffered > e->low[slot])
+        e->low_may[slot] = true;
+    if (buffered > e->low[slot] + (slot_is_open(e, slot) ? PL_SCTP_OUT_HELD : 0))
         e->low_owed[slot] = true;
 }
 
@@ -220,7 +234,7 @@ static void send_one(sim_journey_rig *j, int at)
     if (e->resetting[slot] || slot_is_open(e, slot))
         sim_journey_fail(j, at, "a send was accepted on a stream that is busy");
     sim_ledger_sent(&e->ledger, slot, len, false, &o);
-    expect_low(e, slot);
+    sim_journey_expect_low(e, slot);
 }
 
 /* --- in parts --- */
@@ -228,7 +242,7 @@ static void send_one(sim_journey_rig *j, int at)
 static void begin_parts(sim_journey_rig *j, int at)
 {
     sim_journey_end *e = &j->end[at];
-    unsigned slot = below(j, 3);
+    unsigned slot = below(j, e->connected ? 3 : 2);
     sim_journey_open *open = &e->open[below(j, SIM_JOURNEY_OPEN_MAX)];
     if (open->on || slot_is_open(e, slot) || e->ledger.sid[slot] >= pl_sctp_streams_out(e->sctp))
         return;
@@ -248,7 +262,7 @@ static void begin_parts(sim_journey_rig *j, int at)
     open->on = !last;
     sim_ledger_sent(&e->ledger, slot, first, !last, &open->opts);
     j->sum->parts++;
-    expect_low(e, slot);
+    sim_journey_expect_low(e, slot);
 }
 
 /* False when there is no room. */
@@ -274,7 +288,7 @@ static bool next_part(sim_journey_rig *j, int at, sim_journey_open *open, uint32
     open->left -= n;
     open->on = !last;
     j->sum->parts++;
-    expect_low(e, open->slot);
+    sim_journey_expect_low(e, open->slot);
     return true;
 }
 
@@ -347,10 +361,10 @@ static void tune_streams(sim_journey_rig *j, int at)
             err = pl_sctp_set_pieces(e->sctp, sid, !one_in(j, 4));
         break;
     default:
-        if (!e->low_owed[slot]) {
+        if (!e->low_may[slot]) {
             e->low[slot] = 1 + below(j, 20000);
             err = pl_sctp_set_buffered_low(e->sctp, sid, e->low[slot]);
-            expect_low(e, slot);
+            sim_journey_expect_low(e, slot);
         }
     }
     if (err != PL_OK)
@@ -361,7 +375,7 @@ static void change_path(sim_journey_rig *j)
 {
     bool told = sim_journey_has(j, SIM_WITHOUT_PATHS) && !one_in(j, 4);
     for (int at = 0; at < 2; at++) {
-        new_link(j, at);
+        new_link(j, at, told);
         sim_link_set(j->end[at].link, &j->end[at].net);
         if (told)
             pl_sctp_path_changed(j->end[at].sctp, j->now_us);
@@ -394,6 +408,7 @@ static void forget(sim_journey_rig *j, int at)
     memset(e->resetting, 0, sizeof e->resetting);
     memset(e->low, 0, sizeof e->low);
     memset(e->low_owed, 0, sizeof e->low_owed);
+    memset(e->low_may, 0, sizeof e->low_may);
     memset(e->open, 0, sizeof e->open);
     sim_journey_begin_end(j, at);
     pl_sctp_connect(e->sctp, j->now_us);
