@@ -114,7 +114,9 @@ struct pl_sctp {
     size_t burst_limit;  /* of flight, until the next SACK */
     size_t peer_rwnd;    /* as last advertised */
     pl_sctp_recovery recovery;
-    bool free_packet; /* one packet beyond the window: when recovery begins (7.2.4), and as a probe */
+    bool free_packet;     /* one packet beyond the window: when recovery begins (7.2.4), and as a probe */
+    uint64_t urgent_sack; /* SACKs received when the last urgent message went */
+    bool passed_lost;     /* the last packet with DATA went before what is lost */
     bool writable_owed;
     int64_t last_data_us, last_heard_us; /* DATA sent; acknowledgement of it received */
 

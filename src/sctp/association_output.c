@@ -9,6 +9,7 @@ enum {
     SENDS_IN_VAIN = 3,    /* of one TSN, until it is asked whether packets of this size still arrive */
     LEAST_FRAGMENT = 256, /* a message is not cut just to fill less than this */
     CONTROL_ROOM = 64,
+    URGENT_PACKETS = 2, /* by which small messages of high priority may exceed the window */
     DATA_FLAGS = PL_SCTP_DATA_B | PL_SCTP_DATA_E | PL_SCTP_DATA_U
 };
 
@@ -105,10 +106,9 @@ static void write_chunk(pl_sctp *s, pl_wr *w, const pl_sctp_sent *e, uint32_t ts
     s->free_packet = false;
 }
 
-/* Where the last DATA chunk of the packet stands; 0: none. */
-static size_t write_lost(pl_sctp *s, pl_wr *w)
+/* last: where the last DATA chunk of the packet stands so far; 0: none. */
+static size_t write_lost(pl_sctp *s, pl_wr *w, size_t last)
 {
-    size_t last = 0;
     uint32_t tsn;
     bool free_packet = s->free_packet;
     for (pl_sctp_sent *e; (e = pl_sctp_next_lost(s, &tsn)) && e->size <= pl_wr_left(w);) {
@@ -154,26 +154,80 @@ static bool reserve_tsn(pl_sctp *s)
            pl_sctp_outstanding_reserve(&s->sent) == PL_OK;
 }
 
+/* The next bytes of the stream's first message, as many as the packet takes. False when that is none. */
+static bool write_fragment(pl_sctp *s, pl_wr *w, pl_sctp_out_stream *st, size_t *last)
+{
+    pl_sctp_out_msg *m = st->head;
+    uint32_t n = fragment_len(s, m, pl_wr_left(w), *last > 0);
+    size_t size = pl_sctp_data_header(s->sent.interleaved) + pl_sctp_pad4(n);
+    if (n == 0 || !peer_has_room(s, size) || !reserve_tsn(s))
+        return false;
+    uint8_t flags = fragment_flags(m, n);
+    if (!m->begun)
+        pl_sctp_streams_begin(&s->out, st);
+    uint32_t tsn = s->sent.next_tsn;
+    pl_sctp_sent *e = pl_sctp_outstanding_add(&s->sent, m, (uint16_t)n, flags, s->now_us);
+    *last = pl_wr_mark(w);
+    write_chunk(s, w, e, tsn);
+    pl_sctp_streams_take(&s->out, st, n);
+    s->stats.chunks_sent++;
+    return true;
+}
+
 /* A packet that has been begun is filled: 6.1 B lets it overshoot the window by less than one packet. */
 static size_t write_new(pl_sctp *s, pl_wr *w, size_t last)
 {
-    size_t header = pl_sctp_data_header(s->sent.interleaved);
-    for (pl_sctp_out_stream *st;
-         (last > 0 || s->free_packet || window_open(s)) && (st = pl_sctp_next_stream(s));) {
-        pl_sctp_out_msg *m = st->head;
-        uint32_t n = fragment_len(s, m, pl_wr_left(w), last > 0);
-        if (n == 0 || !peer_has_room(s, header + pl_sctp_pad4(n)) || !reserve_tsn(s))
-            break;
-        uint8_t flags = fragment_flags(m, n);
-        if (!m->begun)
-            pl_sctp_streams_begin(&s->out, st);
-        uint32_t tsn = s->sent.next_tsn;
-        pl_sctp_sent *e = pl_sctp_outstanding_add(&s->sent, m, (uint16_t)n, flags, s->now_us);
-        last = pl_wr_mark(w);
-        write_chunk(s, w, e, tsn);
-        pl_sctp_streams_take(&s->out, st, n);
-        s->stats.chunks_sent++;
-    }
+    pl_sctp_out_stream *st;
+    while ((last > 0 || s->free_packet || window_open(s)) && (st = pl_sctp_next_stream(s)) &&
+           write_fragment(s, w, st, &last))
+        ;
+    pl_sctp_streams_packet_end(&s->out);
+    return last;
+}
+
+/* --- what cannot wait --- */
+
+/* The stream whose turn it is, when it is of high priority and has a small message: one that fits into a packet. */
+static pl_sctp_out_stream *urgent_stream(pl_sctp *s)
+{
+    if (!s->out.interleaved || s->out.n_queued == 0 || s->out.turns.kind == PL_SCTP_SCHEDULER_ROUND_ROBIN)
+        return NULL;
+    pl_sctp_out_stream *st = pl_sctp_next_stream(s);
+    if (!st || st->turn.priority <= PL_SCTP_PRIORITY_NORMAL)
+        return NULL;
+    const pl_sctp_out_msg *m = st->head;
+    return !m->begun && !m->unended && m->left + PL_SCTP_IDATA_HEADER <= s->cc.mtu ? st : NULL;
+}
+
+/* Before what is lost of less important streams, though not twice in a row, so that repairs get their half at least. */
+static bool passes_lost(pl_sctp *s, const pl_sctp_out_stream *st)
+{
+    uint32_t tsn;
+    const pl_sctp_sent *e = s->sent.n_lost > 0 ? pl_sctp_next_lost(s, &tsn) : NULL;
+    if (!e)
+        return true;
+    const pl_sctp_out_stream *other = pl_sctp_streams_find(&s->out, e->msg->sid);
+    return !s->passed_lost && other && other->turn.priority < st->turn.priority;
+}
+
+/* A small message of high priority waits neither for the pace, which it is charged to, nor for the window as long as
+ * that is exceeded by less than two packets (what RFC 3042 lets go on every SACK goes here when it matters); nor, when
+ * a loss has cut the window below what is under way, for more than the next SACK, for which a packet has left. */
+static bool urgent_goes(pl_sctp *s)
+{
+    pl_sctp_out_stream *st = urgent_stream(s);
+    if (!st || !passes_lost(s, st))
+        return false;
+    return s->sent.flight < s->cc.cwnd + URGENT_PACKETS * s->cc.mtu ||
+           s->urgent_sack != s->stats.sacks_received;
+}
+
+static size_t write_urgent(pl_sctp *s, pl_wr *w)
+{
+    size_t last = 0;
+    pl_sctp_out_stream *st;
+    while ((st = urgent_stream(s)) && write_fragment(s, w, st, &last))
+        ;
     pl_sctp_streams_packet_end(&s->out);
     return last;
 }
@@ -203,6 +257,8 @@ static void wake_window(pl_sctp *s)
 static bool has_data(pl_sctp *s)
 {
     uint32_t tsn;
+    if (urgent_goes(s))
+        return true;
     if (s->sent.n_lost > 0 && pl_sctp_next_lost(s, &tsn))
         return s->free_packet || window_open(s);
     return s->out.n_queued > 0 && (s->free_packet || window_open(s)) && pl_sctp_next_stream(s);
@@ -215,8 +271,16 @@ bool pl_sctp_has_new_data(pl_sctp *s)
 
 static void write_data(pl_sctp *s, pl_wr *w)
 {
-    size_t begun = pl_wr_len(w), last = write_lost(s, w);
-    if (s->sent.n_lost == 0)
+    size_t begun = pl_wr_len(w), last = 0;
+    bool open = s->free_packet || window_open(s), ahead = urgent_goes(s);
+    if (ahead) {
+        last = write_urgent(s, w);
+        s->urgent_sack = s->stats.sacks_received;
+    }
+    s->passed_lost = ahead && s->sent.n_lost > 0;
+    if (open) /* beyond the window goes nothing else */
+        last = write_lost(s, w, last);
+    if (open && s->sent.n_lost == 0)
         last = write_new(s, w, last);
     if (last == 0)
         return;

@@ -19,6 +19,9 @@ static int64_t priority(const pl_sctp_turn *turn)
 
 static int64_t price(const pl_sctp_turn *turn, size_t bytes)
 {
+    if (turn->priority == 0 ||
+        turn->priority == PL_SCTP_PRIORITY_NORMAL) /* most, and worth sparing a division */
+        return (int64_t)bytes * (PL_SCTP_TURN_SCALE / PL_SCTP_PRIORITY_NORMAL);
     return ((int64_t)bytes * PL_SCTP_TURN_SCALE + priority(turn) - 1) / priority(turn);
 }
 
@@ -39,10 +42,19 @@ static int64_t key(pl_sctp_turns *t, const pl_sctp_turn *turn)
     }
 }
 
+/* Before the row changes, for each who stands in it has paid for a part of what was sent. */
+static void settle(pl_sctp_turns *t)
+{
+    if (t->weight > 0)
+        t->even += (int64_t)t->unpaid * PL_SCTP_TURN_SCALE / t->weight;
+    t->unpaid = 0;
+}
+
 void pl_sctp_turns_join(pl_sctp_turns *t, pl_sctp_turn *turn)
 {
     if (turn->in_turns.linked)
         return;
+    settle(t);
     const pl_sctp_turn *first = pl_sctp_turns_next(t);
     if (first && turn->owed <= t->even && turn->owed > first->owed)
         turn->owed = first->owed;
@@ -57,6 +69,7 @@ void pl_sctp_turns_leave(pl_sctp_turns *t, pl_sctp_turn *turn)
 {
     if (!turn->in_turns.linked)
         return;
+    settle(t);
     pl_heap_remove(&t->heap, &turn->in_turns);
     t->weight -= priority(turn);
     if (t->weight > 0)
@@ -80,14 +93,17 @@ void pl_sctp_turns_begin(pl_sctp_turns *t, const pl_sctp_turn *turn)
 void pl_sctp_turns_charge(pl_sctp_turns *t, pl_sctp_turn *turn, size_t bytes)
 {
     turn->owed += price(turn, bytes);
-    t->even += t->weight > 0 ? (int64_t)bytes * PL_SCTP_TURN_SCALE / t->weight : 0;
+    t->unpaid += bytes;
     if (turn->owed > t->latest)
         t->latest = turn->owed;
 }
 
 void pl_sctp_turns_pass(pl_sctp_turns *t, pl_sctp_turn *turn)
 {
-    if (turn->in_turns.linked)
+    bool alone = pl_heap_first(&t->heap) == &turn->in_turns && !turn->in_turns.child;
+    if (alone)
+        turn->in_turns.at_us = key(t, turn);
+    else if (turn->in_turns.linked)
         pl_heap_set(&t->heap, &turn->in_turns, key(t, turn));
 }
 

@@ -37,6 +37,7 @@ typedef struct pl_sctp_turns {
     int64_t latest;  /* the highest account: where the clocks stand when nobody is left */
     int64_t n_turns; /* turns given so far, for the order of round robin */
     int64_t weight;  /* priorities of all in the row */
+    uint64_t unpaid; /* bytes sent since `even` was last right */
 } pl_sctp_turns;
 
 void pl_sctp_turns_init(pl_sctp_turns *t, pl_sctp_scheduler kind);
