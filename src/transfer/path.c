@@ -24,6 +24,8 @@ static bool is_control(uint32_t c)
 
 bool pl_transfer_text_ok(pl_str text)
 {
+    if (text.n == 0)
+        return true;
     if (!pl_utf8_valid(text.p, text.n))
         return false;
     for (const uint8_t *p = (const uint8_t *)text.p, *end = p + text.n; p < end;) {
