@@ -106,7 +106,8 @@ typedef struct pl_sctp_send_opts {
 } pl_sctp_send_opts;
 
 /* Bytes of the caller's that are sent from where they stand, without a copy: they must stay unchanged until
- * release(user), which runs once, within a verb of the association, when nothing refers to them any more. */
+ * release(user), which runs once, within a verb of the association, when nothing refers to them any more. It must
+ * not call the association. */
 typedef struct pl_sctp_lent {
     const void *data;
     size_t len;
@@ -203,7 +204,8 @@ PL_NODISCARD pl_err pl_sctp_send_lent(pl_sctp *s, int64_t now_us, uint16_t sid, 
 /* One message given in parts, as many as it takes: the first begins it, the one with `last` ends it (that one
  * may be of 0 bytes if it is not the first). Between them nothing else may be sent on the stream (PL_ESTATE);
  * without I-DATA no other stream gets a turn either, so parts should follow each other soon. ppid and opts are
- * those of the first part. Errors as pl_sctp_send; PL_EAGAIN takes nothing of this part. */
+ * those of the first part. The last kilobyte given waits for more, or the end. When the message is given up (opts, a
+ * restart), its later parts are taken and thrown away. Errors as pl_sctp_send; PL_EAGAIN takes nothing of this part. */
 PL_NODISCARD pl_err pl_sctp_send_part(pl_sctp *s, int64_t now_us, uint16_t sid, uint32_t ppid,
                                       const void *data, size_t len, bool last, const pl_sctp_send_opts *opts);
 /* Weight or rank of a stream for the scheduler, as RFC 8831 6.4 counts: 128 below normal, 256 normal (every
@@ -236,7 +238,7 @@ void pl_sctp_msg_free(pl_sctp_msg *m);
 
 /* Bytes of a stream that no packet has carried yet. */
 size_t pl_sctp_buffered(const pl_sctp *s, uint16_t sid);
-/* What send_buffer_max limits: bytes of all streams, queued or unacknowledged, and about 70 for
+/* What send_buffer_max limits: bytes of all streams, queued or unacknowledged, and about 100 for
  * each message. */
 size_t pl_sctp_buffered_total(const pl_sctp *s);
 /* BUFFERED_LOW comes each time pl_sctp_buffered(sid) falls from above `bytes` to it or below.
