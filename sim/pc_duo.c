@@ -304,7 +304,7 @@ static bool send_out(duo *d, duo_end *x)
 
 static bool receive(duo *d, int to)
 {
-    uint8_t pkt[2048];
+    uint8_t pkt[20000];
     pl_path path;
     size_t len;
     shield(d, true);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CONNS_MAX = 32, PORTS_MAX = 256, PORT_LO = 49152, PORT_HI = 65535, PACKET_MAX = 2048 };
+enum { CONNS_MAX = 32, PORTS_MAX = 256, PORT_LO = 49152, PORT_HI = 65535, PACKET_MAX = 20000 };
 
 /* A relayed address: what a driver has a socket for. */
 typedef struct relayed {
@@ -90,7 +90,7 @@ static void send_datagrams(sim_turn *s, int64_t now_us, const pl_relay_tx *tx, p
             const pl_slice *slice = &tx->slice[i * tx->slices_each + k];
             pl_wr_bytes(&w, slice->p, slice->n);
         }
-        must(pl_wr_ok(&w), "a datagram beyond 2048 bytes");
+        must(pl_wr_ok(&w), "a datagram beyond 20000 bytes");
         if (!s->silent)
             sim_ice_emit(s->net, now_us, &path, data, pl_wr_len(&w));
     }

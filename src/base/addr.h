@@ -46,6 +46,13 @@ typedef struct pl_path {
     uint8_t dscp;  /* outgoing: RFC 8837 code point, 0 is default forwarding */
 } pl_path;
 
+/* Whether IP may cut a datagram that is too long for a link on its way. */
+typedef enum pl_df {
+    PL_DF_SYSTEM, /* as the system thinks best: DF, and fragments once it knows that the route is narrower */
+    PL_DF_SET,    /* never: it arrives whole or not at all, which tells how much the path carries */
+    PL_DF_CLEAR   /* wherever it must be */
+} pl_df;
+
 /* Output of a core: the caller sets data and cap before each poll, the core writes into them. With
  * segment > 0, data holds several datagrams for the same path end to end, each of `segment` bytes, the
  * last possibly shorter: they go out in one system call. */
@@ -55,6 +62,7 @@ typedef struct pl_dgram {
     size_t cap;
     size_t len;
     size_t segment;
+    uint8_t df; /* pl_df */
 } pl_dgram;
 
 #endif

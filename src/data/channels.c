@@ -149,6 +149,17 @@ int64_t pl_data_next_us(const pl_data *d)
     return d->sctp && !d->mute ? pl_sctp_next_us(d->sctp) : PL_NEVER;
 }
 
+pl_sctp_packet_kind pl_data_last_packet(const pl_data *d)
+{
+    return d->sctp ? pl_sctp_last_packet(d->sctp) : PL_SCTP_PACKET_PLAIN;
+}
+
+void pl_data_path_changed(pl_data *d, int64_t now_us)
+{
+    if (d->sctp)
+        pl_sctp_path_changed(d->sctp, now_us);
+}
+
 bool pl_data_poll_output(pl_data *d, int64_t now_us, uint8_t *out, size_t cap, size_t *len)
 {
     *len = 0;

@@ -89,8 +89,12 @@ void pl_data_transport_closed(pl_data *d, int64_t now_us);
 void pl_data_input(pl_data *d, int64_t now_us, const uint8_t *pkt, size_t len);
 void pl_data_tick(pl_data *d, int64_t now_us);
 int64_t pl_data_next_us(const pl_data *d);
-/* One SCTP packet at a time, at most the MTU. */
+/* One SCTP packet at a time, at most conf.sctp.mtu_max long; nothing while cap is less than the MTU of the moment. */
 bool pl_data_poll_output(pl_data *d, int64_t now_us, uint8_t *out, size_t cap, size_t *len);
+/* How that packet is to be sent. */
+pl_sctp_packet_kind pl_data_last_packet(const pl_data *d);
+/* The packets take another path now. */
+void pl_data_path_changed(pl_data *d, int64_t now_us);
 /* Messages not polled keep the peer's window closed: that is the back-pressure of receiving. */
 bool pl_data_poll_event(pl_data *d, pl_data_event *out);
 void pl_data_event_clear(pl_data_event *e);

@@ -265,19 +265,27 @@ const pl_udp_stats *pl_udp_get_stats(const pl_udp *u)
     return &u->stats;
 }
 
-/* Clear means the system's default, path MTU discovery, under which the kernel itself fragments what is too
- * long for a route it knows. PROBE sets DF and leaves the size to us. */
-void pl_udp_dont_fragment(pl_udp *u, bool df)
+/* PROBE sets DF whatever the kernel knows of the route, and leaves the size to us; DONT clears it; WANT is the
+ * system's default, path MTU discovery, under which the kernel itself fragments what is too long for a route it
+ * knows. */
+void pl_udp_set_df(pl_udp *u, uint8_t df)
 {
-    PL_OWNED(u->loop);
+    static const int v4[] = { IP_PMTUDISC_WANT, IP_PMTUDISC_PROBE, IP_PMTUDISC_DONT };
+    static const int v6[] = { IPV6_PMTUDISC_WANT, IPV6_PMTUDISC_PROBE, IPV6_PMTUDISC_DONT };
     if (u->df == df)
         return;
     pl_udp_gather_flush(&u->loop->udp->gather); /* what was sent before goes as it was */
     u->df = df;
     if (u->local.family == PL_AF_IP6)
-        set_int(u->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, df ? IPV6_PMTUDISC_PROBE : IPV6_PMTUDISC_WANT);
+        set_int(u->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, v6[df]);
     if (u->local.family == PL_AF_IP4 || u->dual_stack)
-        set_int(u->fd, IPPROTO_IP, IP_MTU_DISCOVER, df ? IP_PMTUDISC_PROBE : IP_PMTUDISC_WANT);
+        set_int(u->fd, IPPROTO_IP, IP_MTU_DISCOVER, v4[df]);
+}
+
+void pl_udp_dont_fragment(pl_udp *u, bool df)
+{
+    PL_OWNED(u->loop);
+    pl_udp_set_df(u, df ? PL_DF_SET : PL_DF_SYSTEM);
 }
 
 bool pl_udp_sends_segments(const pl_udp *u)

@@ -109,7 +109,8 @@ int pl_udp_take(pl_udp *u);
 const pl_addr *pl_udp_addr(const pl_udp *u);
 
 /* Sends to d->path.remote; path.local chooses the source on an "any" socket, path.dscp marks. With
- * d->segment several datagrams go by one system call. Inside a cork, and when the kernel is busy, the bytes
+ * d->segment several datagrams go by one system call. d->df holds for this one (two system calls more; one that
+ * the kernel had no room for goes later with what holds then). Inside a cork, and when the kernel is busy, the bytes
  * are copied and leave later; else they go from where they are.
  * Errors: PL_ENOSPC when the queue is full (dropped, counted), PL_EINVAL for a wrong size or family, PL_EIO
  * when the machine refused it for good (counted). A caller with its own retransmission ignores them all. */

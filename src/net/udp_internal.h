@@ -111,7 +111,7 @@ struct pl_udp {
     bool dual_stack; /* speaks IPv4 through mapped addresses */
     bool gso, gro;
     bool cork; /* pl_udp_cork was called */
-    bool df;
+    uint8_t df; /* pl_df */
     uint8_t ecn;
     uint8_t gso_failures;
     udp_wait *wait_first, **wait_last;
@@ -131,6 +131,8 @@ pl_err pl_udp_send_row(pl_udp *u, const udp_out *out, size_t n);
 
 void pl_udp_gather_init(udp_gather *g);
 void pl_udp_gather_flush(udp_gather *g);
+/* pl_df, for all that is sent from now on. */
+void pl_udp_set_df(pl_udp *u, uint8_t df);
 pl_err pl_udp_gather_add(udp_gather *g, const udp_out *out);
 
 #endif

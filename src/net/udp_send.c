@@ -341,6 +341,16 @@ static pl_err make_out(udp_out *out, pl_udp *u, const pl_path *path, const struc
     return PL_OK;
 }
 
+/* The socket's setting is the only way to tell the kernel. */
+static pl_err send_by_its_own_df(pl_udp *u, const udp_out *out, uint8_t df)
+{
+    uint8_t of_others = u->df;
+    pl_udp_set_df(u, df);
+    pl_err err = pl_udp_send_row(u, out, 1);
+    pl_udp_set_df(u, of_others);
+    return err;
+}
+
 pl_err pl_udp_send(pl_udp *u, const pl_dgram *d)
 {
     PL_OWNED(u->loop);
@@ -349,6 +359,8 @@ pl_err pl_udp_send(pl_udp *u, const pl_dgram *d)
     pl_err err = make_out(&out, u, &d->path, &iov, 1, d->len, d->segment);
     if (err != PL_OK)
         return err;
+    if (d->df != PL_DF_SYSTEM && d->df != u->df)
+        return send_by_its_own_df(u, &out, d->df);
     return u->cork ? pl_udp_gather_add(&u->loop->udp->gather, &out) : pl_udp_send_row(u, &out, 1);
 }
 

@@ -117,6 +117,8 @@ static void selected(pl_pc *pc, const pl_path *path)
     if (pc->times.ice_connected_us < 0)
         pc->times.ice_connected_us = pc->now_us - pc->start_us;
     pc->leaves_by = path->local;
+    if (moved && pc->data)
+        pl_data_path_changed(pc->data, pc->now_us);
     if (!moved || !pc->media || !pc->srtp_out)
         return;
     pl_log_info(&pc->log, "another network: the bandwidth is measured anew");

@@ -34,39 +34,76 @@ static bool poll_media(pl_pc *pc, pl_dgram *out)
 }
 
 /* The next SCTP packet: the one that did not fit into the last batch, or a new one. */
-static size_t next_packet(pl_pc *pc, uint8_t packet[PL_SCTP_MTU_DEFAULT])
+static size_t next_packet(pl_pc *pc, uint8_t *packet, size_t cap, pl_sctp_packet_kind *kind)
 {
     size_t len = pc->waiting_len;
+    *kind = (pl_sctp_packet_kind)pc->waiting_kind;
+    if (len > cap)
+        return 0;
     if (len) {
         memcpy(packet, pc->waiting, len);
         pc->waiting_len = 0;
         return len;
     }
-    return pl_data_poll_output(pc->data, pc->now_us, packet, PL_SCTP_MTU_DEFAULT, &len) ? len : 0;
+    if (!pl_data_poll_output(pc->data, pc->now_us, packet, cap, &len))
+        return 0;
+    *kind = pl_data_last_packet(pc->data);
+    return len;
 }
 
 /* A packet longer than the batch's first cannot join it: it opens the next one. */
-static void keep_for_next(pl_pc *pc, const uint8_t *packet, size_t len)
+static void keep_for_next(pl_pc *pc, const uint8_t *packet, size_t len, pl_sctp_packet_kind kind)
 {
-    if (!pc->waiting && !(pc->waiting = malloc(PL_SCTP_MTU_DEFAULT)))
-        return; /* lost, as the network loses packets: SCTP sends it again */
+    if (len > pc->waiting_cap) {
+        uint8_t *more = realloc(pc->waiting, len);
+        if (!more)
+            return; /* lost, as the network loses packets: SCTP sends it again */
+        pc->waiting = more;
+        pc->waiting_cap = len;
+    }
     memcpy(pc->waiting, packet, len);
     pc->waiting_len = len;
+    pc->waiting_kind = (uint8_t)kind;
+}
+
+/* A stream or a relay carries any size: it says nothing of the path behind, and one long packet holds up all others. */
+static bool says_nothing(const pl_dgram *out, pl_sctp_packet_kind kind, size_t len, size_t wrapping)
+{
+    return kind == PL_SCTP_PACKET_PROBE && len > PC_PACKET_ETHERNET &&
+           (out->path.proto == PL_TCP || wrapping > 0);
+}
+
+/* Probes, and what IP may cut, go one by one. */
+static uint8_t df_of(pl_sctp_packet_kind kind)
+{
+    return kind == PL_SCTP_PACKET_PROBE       ? PL_DF_SET
+           : kind == PL_SCTP_PACKET_OVERSIZED ? PL_DF_CLEAR
+                                              : PL_DF_SYSTEM;
+}
+
+/* What a packet may take of the datagrams' room. */
+static size_t room_for_packet(const pl_dgram *out, size_t n_packets, size_t wrapping)
+{
+    size_t taken = out->len + PL_DTLS_OVERHEAD + n_packets * wrapping;
+    size_t room = out->cap > taken ? out->cap - taken : 0;
+    return room < PC_DATA_PACKET_MAX ? room : PC_DATA_PACKET_MAX;
 }
 
 static bool poll_data(pl_pc *pc, pl_dgram *out)
 {
-    uint8_t packet[PL_SCTP_MTU_DEFAULT];
+    uint8_t packet[PC_DATA_PACKET_MAX];
     size_t n_packets = 0, first = 0, n, wrapping = pl_ice_overhead(pc->ice, &out->path);
+    pl_sctp_packet_kind kind;
     if (!pc->data || pl_dtls_get_state(pc->dtls) != PL_DTLS_CONNECTED)
         return false;
-    while (n_packets < BATCH_MAX &&
-           out->cap - out->len >= sizeof packet + PL_DTLS_OVERHEAD + n_packets * wrapping) {
-        size_t len = next_packet(pc, packet);
+    while (n_packets < BATCH_MAX) {
+        size_t len = next_packet(pc, packet, room_for_packet(out, n_packets, wrapping), &kind);
         if (!len)
             break;
-        if (first && len > first) {
-            keep_for_next(pc, packet, len);
+        if (says_nothing(out, kind, len, wrapping))
+            continue;
+        if (first && (len > first || kind != PL_SCTP_PACKET_PLAIN)) {
+            keep_for_next(pc, packet, len, kind);
             break;
         }
         if (pl_dtls_protect(pc->dtls, packet, len, out->data + out->len, out->cap - out->len, &n))
@@ -76,8 +113,9 @@ static bool poll_data(pl_pc *pc, pl_dgram *out)
         if (!first) {
             first = len;
             out->segment = n;
+            out->df = df_of(kind);
         }
-        if (len != first)
+        if (len != first || kind != PL_SCTP_PACKET_PLAIN)
             break; /* only the last of a batch may be shorter */
     }
     if (n_packets <= 1)
@@ -103,6 +141,7 @@ static bool poll_parting(pl_pc *pc, pl_dgram *out)
 static bool poll_selected(pl_pc *pc, pl_dgram *out)
 {
     out->len = out->segment = 0;
+    out->df = PL_DF_SYSTEM;
     out->path = (pl_path){ 0 };
     if (!pc->dtls || !pl_ice_selected(pc->ice, &out->path))
         return false;
@@ -131,6 +170,7 @@ bool pl_pc_poll_output(pl_pc *pc, int64_t now_us, pl_dgram *out)
 {
     pc->now_us = now_us;
     out->len = out->segment = 0;
+    out->df = PL_DF_SYSTEM;
     out->path = (pl_path){ 0 };
     if (!pc->ice)
         return false;

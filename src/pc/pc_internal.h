@@ -8,8 +8,8 @@
 #include "base/log.h"
 #include "base/pool.h"
 #include "congestion/controller.h"
-#include "congestion/share.h"
 #include "congestion/pacer.h"
+#include "congestion/share.h"
 #include "crypto/hmac.h"
 #include "desc/jsep.h"
 #include "pc/pc.h"
@@ -28,7 +28,10 @@ enum {
     PC_STREAMS_MAX = 16,   /* SSRCs received on one transceiver, RTX included */
     PC_PACKETS_MAX = 1024, /* RTP packets waiting for the pacer */
     PC_PACKET_CAP = 1280,  /* bytes of one, with room for its tag */
-    PC_RTCP_MAX = 1150,    /* bytes of one compound packet */
+    PC_DATA_PACKET_MAX =
+        16384, /* an SCTP packet: what a DTLS record holds, if the path does (loopback, jumbo) */
+    PC_PACKET_ETHERNET = 1432, /* one that an Ethernet packet holds in a record over IPv4 */
+    PC_RTCP_MAX = 1150,        /* bytes of one compound packet */
     PC_RECV_CODECS_MAX = 8
 };
 
@@ -139,7 +142,8 @@ struct pl_pc {
     pl_addr leaves_by; /* our end of the selected pair; none before the first */
 
     uint8_t *waiting; /* an SCTP packet for the next batch */
-    size_t waiting_len;
+    size_t waiting_len, waiting_cap;
+    uint8_t waiting_kind; /* pl_sctp_packet_kind */
 
     /* told to the application */
     pl_signaling_state told_signaling;

@@ -180,6 +180,8 @@ const pl_sctp_cc_ops *pl_sctp_controller(pl_sctp_congestion which);
 void pl_sctp_arm_probe(pl_sctp *s);
 
 /* association_mtu.c */
+/* A packet was full. */
+void pl_sctp_mtu_on_full(pl_sctp *s);
 bool pl_sctp_mtu_probe_due(const pl_sctp *s, size_t cap);
 /* Fills the packet, which has its header, to the probe's size. */
 void pl_sctp_mtu_write_probe(pl_sctp *s, pl_wr *w);

@@ -2,6 +2,13 @@
 #include "sctp/association_internal.h"
 
 enum { PROBE_INFO = 20 }; /* the time, a nonce, the size */
+#define NEAR_US PL_MS(2)
+
+void pl_sctp_mtu_on_full(pl_sctp *s)
+{
+    s->mtu.near = s->rto.min_rtt_us > 0 && s->rto.min_rtt_us < NEAR_US;
+    pl_sctp_mtu_full(&s->mtu);
+}
 
 static bool recovering(const pl_sctp *s)
 {

@@ -424,7 +424,7 @@ static void note_size(pl_sctp *s, size_t len)
     if (s->last_packet == PL_SCTP_PACKET_PROBE)
         return;
     if (len + LEAST_FRAGMENT > s->mtu.size)
-        pl_sctp_mtu_full(&s->mtu);
+        pl_sctp_mtu_on_full(s);
     if (len > s->mtu.size)
         s->last_packet = PL_SCTP_PACKET_OVERSIZED;
 }

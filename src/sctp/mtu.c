@@ -44,15 +44,22 @@ static void rest_for(pl_sctp_mtu *m, int64_t now_us)
     m->state = PL_SCTP_MTU_COMPLETE;
 }
 
+/* On a slow path one long packet would hold up all others. Long ones are for jumbo frames and the loopback. */
+static size_t most(const pl_sctp_mtu *m)
+{
+    return m->near || m->max < PL_SCTP_MTU_FAR ? m->max : PL_SCTP_MTU_FAR;
+}
+
 /* The next usual size below what has failed, then halves of what is left. */
 static size_t next_size(const pl_sctp_mtu *m)
 {
+    size_t max = most(m);
     for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) {
-        if (usual[i] > m->size && usual[i] < m->bad && usual[i] <= m->max)
+        if (usual[i] > m->size && usual[i] < m->bad && usual[i] <= max)
             return usual[i];
     }
-    if (m->bad > m->max)
-        return m->size < m->max ? m->max : 0;
+    if (m->bad > max)
+        return m->size < max ? max : 0;
     return m->bad - m->size > PL_SCTP_MTU_STEP ? (m->size + m->bad) / 2 & ~(size_t)3 : 0;
 }
 
@@ -78,9 +85,12 @@ void pl_sctp_mtu_full(pl_sctp_mtu *m)
     if (m->state != PL_SCTP_MTU_RESTING)
         return;
     if (m->size > m->base) { /* a search before was fruitful: on from there */
-        m->state = PL_SCTP_MTU_SEARCHING;
         m->bad = m->max + 4;
-        try_size(m, next_size(m));
+        size_t size = next_size(m);
+        if (!size)
+            return;
+        m->state = PL_SCTP_MTU_SEARCHING;
+        try_size(m, size);
     } else {
         confirm_base(m);
     }

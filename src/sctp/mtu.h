@@ -16,7 +16,8 @@
 
 enum {
     PL_SCTP_MTU_PROBES = 3, /* of one size, lost one after the other: MAX_PROBES */
-    PL_SCTP_MTU_STEP = 32   /* the search ends when it knows the size as exactly */
+    PL_SCTP_MTU_STEP = 32,  /* the search ends when it knows the size as exactly */
+    PL_SCTP_MTU_FAR = 1452  /* nothing longer goes far */
 };
 
 typedef enum pl_sctp_mtu_state {
@@ -34,6 +35,7 @@ typedef struct pl_sctp_mtu {
     size_t size;      /* what packets may have */
     size_t bad;       /* the least that is known not to arrive */
     size_t probe;     /* what is being tried; 0: nothing */
+    bool near;        /* round trips are short: packets beyond Ethernet's delay nobody */
     bool due;         /* the probe is to be sent (again) */
     bool doubted;     /* the probe is of the size in use, because its packets vanish */
     bool heard;       /* the peer, since the probe went */

@@ -171,7 +171,7 @@ static bool work(pair *p, pair_peer *x)
 
 static bool receive(pair *p, pair_peer *x, sim_link *link)
 {
-    uint8_t pkt[2048];
+    uint8_t pkt[20000];
     pl_path path;
     size_t len;
     if (!sim_link_recv(link, p->now_us, &path, pkt, sizeof pkt, &len))

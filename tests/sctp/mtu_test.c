@@ -60,7 +60,7 @@ PL_TEST(the_size_of_the_path_is_found)
         for (uint64_t seed = pl_test_seed(1), n = 0; n < 4; n++, seed++) {
             pair p;
             unsigned heard;
-            sim_net net = { .delay_us = 5000, .mtu = paths[i], .loss = n > 1 ? 0.02 : 0 };
+            sim_net net = { .delay_us = 200, .mtu = paths[i], .loss = n > 1 ? 0.02 : 0 };
             begin(&p, &net, seed, &heard);
             talk(&p, 120);
             size_t most = paths[i] < MAX ? paths[i] : MAX;
@@ -234,7 +234,8 @@ PL_TEST(a_probe_is_a_heartbeat_and_padding)
     unsigned heard, n_probes = 0;
     static uint8_t packet[MAX];
     size_t len;
-    begin(&p, NULL, 1, &heard);
+    sim_net net = { .delay_us = 200 };
+    begin(&p, &net, 1, &heard);
     send_some(&p, 4);
     for (int i = 0; i < 400; i++) {
         for (int at = 0; at < 2; at++) {
@@ -299,7 +300,7 @@ PL_TEST(another_path_is_learnt_anew)
         sim_net net = { .delay_us = 1000, .rate_bps = 50000000 }, parts;
         begin(&p, &net, seed, &heard);
         talk(&p, 20);
-        PL_EQ(mtu_of(&p), MAX);
+        PL_EQ(mtu_of(&p), PL_SCTP_MTU_FAR); /* 2 ms are far */
         send_some(&p, 20);
         pair_run(&p, p.now_us + PL_MS(20));
         net = (sim_net){ .delay_us = 50000, .rate_bps = 5000000, .mtu = 1352 };
