@@ -52,6 +52,22 @@ PL_TEST(links_of_1000_mbit_are_filled)
     fills(1000, 100, 0, 10); /* with losses it needs two bandwidth-delay products of window, 25 MB */
 }
 
+PL_TEST(larger_windows_carry_on_where_losses_fill_those_of_16_mib)
+{
+    sim_flows f;
+    sim_flows_conf conf = { .n = 1,
+                            .rate_bps = 1000000000,
+                            .rtt_us = PL_MS(100),
+                            .loss = 0.0001,
+                            .from_us = PL_SEC(2),
+                            .for_us = PL_SEC(6),
+                            .recv_buffer_max = 64 << 20,
+                            .send_buffer = 64 << 20,
+                            .seed = pl_test_seed(1) };
+    sim_flows_run(&f, &conf);
+    PL_GE(f.utilisation * 100, 90);
+}
+
 PL_TEST(one_in_a_hundred_lost_still_leaves_most)
 {
     sim_flows f;
@@ -63,7 +79,7 @@ PL_TEST(one_in_a_hundred_lost_still_leaves_most)
 
 static const struct {
     int64_t mbit, rtt_ms;
-} shared[] = { { 10, 20 }, { 10, 100 }, { 100, 20 } };
+} shared[] = { { 10, 20 }, { 10, 100 }, { 30, 50 }, { 100, 20 }, { 100, 100 } };
 
 static void share(sim_flows *out, size_t which, unsigned n, bool tcp)
 {
@@ -113,6 +129,7 @@ PL_TEST(the_window_grows_with_the_path_and_the_application)
 }
 
 PL_TESTS(t(links_of_10_mbit_are_filled), t(links_of_100_mbit_are_filled), t(links_of_1000_mbit_are_filled),
+         t(larger_windows_carry_on_where_losses_fill_those_of_16_mib),
          t(one_in_a_hundred_lost_still_leaves_most), t(two_share_a_link_evenly),
          t(beside_tcp_it_takes_between_a_third_and_two),
          t(the_window_grows_with_the_path_and_the_application))
