@@ -171,6 +171,8 @@ void pl_sctp_write_init(pl_sctp *s, pl_wr *w);
 /* association_recovery.c */
 void pl_sctp_recovery_init(pl_sctp_recovery *r);
 void pl_sctp_take_sack(pl_sctp *s, const pl_sctp_sack_chunk *sack);
+/* The pace is that of pl_sctp_set_rate, not the controller's. */
+bool pl_sctp_limited(const pl_sctp *s);
 /* Deadlines: of a reordered TSN, of the probe, of T3. */
 void pl_sctp_reorder_expired(pl_sctp *s);
 void pl_sctp_probe_expired(pl_sctp *s);

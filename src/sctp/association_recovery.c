@@ -169,10 +169,16 @@ static void restart_t3(pl_sctp *s, bool progress)
         s->t3_us = s->now_us + s->rto.rto_us; /* R3; gaps too, since RACK finds a lost first TSN by itself */
 }
 
-/* Data waits, and it is not the peer that has no room for it. */
+bool pl_sctp_limited(const pl_sctp *s)
+{
+    return s->rate_bound > 0 && s->pacer.rate == s->rate_bound;
+}
+
+/* Data waits, and it is neither the peer that has no room for it nor a bound from above that holds it back. */
 static bool backlog(const pl_sctp *s, size_t flight_before)
 {
-    return s->sent.n_lost > 0 || (s->out.n_queued > 0 && flight_before + 2 * s->cc.mtu < s->peer_rwnd);
+    bool waits = s->out.n_queued > 0 && flight_before + 2 * s->cc.mtu < s->peer_rwnd;
+    return !pl_sctp_limited(s) && (s->sent.n_lost > 0 || waits);
 }
 
 static void set_pace(pl_sctp *s)
