@@ -186,13 +186,25 @@ static pl_err prepare_stream(pl_channel *c)
     return err == PL_OK ? pl_sctp_set_buffered_low(c->d->sctp, id, c->low) : err;
 }
 
-/* RFC 8832 6: who opens may send at once, ordered until the ACK is there. */
+void pl_channel_set_open(pl_channel *c)
+{
+    c->opened = true;
+    c->settled |= c->init.negotiated || c->from_peer;
+    c->state = PL_CHANNEL_OPEN;
+    c->d->stats.channels_opened++;
+    pl_data_tell(c, PL_TELL_OPEN);
+    pl_channel_pause(c, c->paused); /* what came before the ACK could go */
+}
+
+/* RFC 8832 6: who opens may send at once, ordered until the ACK is there. An ACK may have to wait until the reset of the
+ * stream's last channel is answered (PL_ESTATE). */
 void pl_channel_begin(pl_channel *c, int64_t now_us)
 {
     pl_err err = prepare_stream(c);
     if (err == PL_OK)
         err = greet(c, now_us);
-    if (err == PL_EAGAIN || err == PL_ENOMEM) { /* tried again when there is room */
+    bool later = err == PL_EAGAIN || err == PL_ENOMEM || (err == PL_ESTATE && c->from_peer);
+    if (later) { /* tried again when there is room */
         if (!pl_node_linked(&c->in_owing))
             pl_list_push_back(&c->d->owing, &c->in_owing);
         return;
@@ -202,12 +214,7 @@ void pl_channel_begin(pl_channel *c, int64_t now_us)
         pl_channel_finish(c, err);
         return;
     }
-    c->opened = true;
-    c->settled |= c->init.negotiated || c->from_peer;
-    c->state = PL_CHANNEL_OPEN;
-    c->d->stats.channels_opened++;
-    pl_data_tell(c, PL_TELL_OPEN);
-    pl_channel_pause(c, c->paused); /* what came before the ACK could go */
+    pl_channel_set_open(c);
 }
 
 /* --- closing --- */

@@ -104,6 +104,8 @@ pl_channel *pl_channel_make(pl_data *d, pl_str label, pl_str protocol, const pl_
 void pl_channel_destroy(pl_channel *c);
 /* The association is up (or was): send OPEN or ACK, or nothing when negotiated; become open. */
 void pl_channel_begin(pl_channel *c, int64_t now_us);
+/* It is open, and is told to be. */
+void pl_channel_set_open(pl_channel *c);
 void pl_channel_finish(pl_channel *c, pl_err error);
 /* Our side of the stream is to be reset. */
 void pl_channel_reset(pl_channel *c, int64_t now_us);

@@ -25,7 +25,10 @@ static pl_data_channel_init wished(const pl_dcep_open *o, uint16_t sid)
 static void on_open(pl_data *d, int64_t now_us, uint16_t sid, const pl_sctp_msg *m)
 {
     pl_dcep_open open;
-    if (pl_data_find(d, sid)) { /* in use: the channel that is there has done nothing wrong */
+    pl_channel *old = pl_data_find(d, sid);
+    if (old && old->state == PL_CHANNEL_CLOSING && old->reset_in && old->reset_asked)
+        pl_channel_finish(old, PL_OK); /* the peer is done with it: its answer to our reset is lost or late */
+    if (pl_data_find(d, sid)) {        /* in use: the channel that is there has done nothing wrong */
         d->stats.bad_messages++;
         return;
     }
@@ -78,6 +81,8 @@ static void on_reset_in(pl_data *d, int64_t now_us, uint16_t sid)
     if (!c || c->reset_in)
         return;
     c->reset_in = true;
+    if (c->state == PL_CHANNEL_CONNECTING && c->from_peer)
+        pl_channel_set_open(c); /* its ACK found no room, and its messages are here */
     if (c->state == PL_CHANNEL_OPEN || c->state == PL_CHANNEL_CONNECTING) {
         c->state = PL_CHANNEL_CLOSING;
         pl_data_tell(c, PL_TELL_CLOSING);
@@ -93,11 +98,16 @@ static void on_reset_in(pl_data *d, int64_t now_us, uint16_t sid)
         pl_channel_reset(c, now_us);
 }
 
-static void on_reset_out(pl_data *d, const pl_sctp_event *e)
+static void on_reset_out(pl_data *d, int64_t now_us, const pl_sctp_event *e)
 {
     pl_channel *c = pl_data_find(d, e->sid);
-    if (!c || !c->reset_asked)
+    if (!c)
         return;
+    if (!c->reset_asked) { /* its predecessor's, for which it waited to greet */
+        if (pl_node_linked(&c->in_owing))
+            pl_channel_begin(c, now_us);
+        return;
+    }
     c->reset_out = true;
     if (e->error != PL_OK)
         pl_channel_finish(c, e->error);
@@ -156,7 +166,7 @@ static void on_event(pl_data *d, int64_t now_us, const pl_sctp_event *e)
         break;
     case PL_SCTP_EVENT_CLOSED: pl_data_all_over(d, e->error, e->reason); break;
     case PL_SCTP_EVENT_RESET_IN: on_reset_in(d, now_us, e->sid); break;
-    case PL_SCTP_EVENT_RESET_OUT: on_reset_out(d, e); break;
+    case PL_SCTP_EVENT_RESET_OUT: on_reset_out(d, now_us, e); break;
     case PL_SCTP_EVENT_BUFFERED_LOW:
         c = pl_data_find(d, e->sid);
         if (c && c->state == PL_CHANNEL_OPEN)
