@@ -390,6 +390,10 @@ bool pl_sctp_poll_event(pl_sctp *s, pl_sctp_event *out)
         tell(s, PL_SCTP_TELL_RESTARTED, PL_SCTP_EVENT_RESTARTED, out) || tell_stream(s, out) ||
         tell(s, PL_SCTP_TELL_WRITABLE, PL_SCTP_EVENT_WRITABLE, out))
         return true;
+    if (tell(s, PL_SCTP_TELL_STREAMS, PL_SCTP_EVENT_STREAMS, out)) {
+        out->error = s->reset.add_error;
+        return true;
+    }
     if (pl_sctp_reassembly_poll_reset(&s->re, &out->sid)) {
         out->kind = PL_SCTP_EVENT_RESET_IN;
         return true;

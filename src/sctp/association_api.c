@@ -258,6 +258,21 @@ int64_t pl_sctp_least_rtt(pl_sctp *s)
     return least_us;
 }
 
+pl_err pl_sctp_add_streams(pl_sctp *s, int64_t now_us, uint16_t n_out, uint16_t n_in)
+{
+    s->now_us = now_us;
+    if (s->state != PL_SCTP_ESTABLISHED || s->reset.adding)
+        return PL_ESTATE;
+    if (!(s->extensions & PL_SCTP_EXT_RECONFIG))
+        return PL_ENOTSUP;
+    if ((n_out == 0 && n_in == 0) || s->streams_out + s->reset.owed_out + n_out > PL_SCTP_STREAM_MAX ||
+        s->streams_in + n_in > PL_SCTP_STREAM_MAX)
+        return PL_EINVAL;
+    pl_sctp_reset_add(s, n_out, n_in);
+    pl_sctp_settle(s);
+    return PL_OK;
+}
+
 void pl_sctp_shutdown(pl_sctp *s, int64_t now_us)
 {
     s->now_us = now_us;

@@ -50,6 +50,17 @@ void pl_sctp_reset_out_write(pl_wr *w, uint32_t request_seq, uint32_t response_s
     pl_sctp_chunk_end(w, chunk);
 }
 
+void pl_sctp_add_write(pl_wr *w, pl_sctp_reconfig_type type, uint32_t request_seq, uint16_t n)
+{
+    size_t chunk = pl_sctp_chunk_begin(w, PL_SCTP_RECONFIG, 0);
+    size_t param = pl_sctp_param_begin(w, (uint16_t)type);
+    pl_wr_u32(w, request_seq);
+    pl_wr_u16(w, n);
+    pl_wr_u16(w, 0);
+    pl_sctp_param_end(w, param);
+    pl_sctp_chunk_end(w, chunk);
+}
+
 void pl_sctp_reset_response_write(pl_wr *w, uint32_t response_seq, pl_sctp_reset_result result)
 {
     size_t chunk = pl_sctp_chunk_begin(w, PL_SCTP_RECONFIG, 0);

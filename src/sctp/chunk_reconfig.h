@@ -42,6 +42,8 @@ PL_NODISCARD pl_err pl_sctp_reconfig_parse(pl_sctp_reconfig *out, const pl_sctp_
 /* A whole chunk around an Outgoing SSN Reset Request; sid in host order. */
 void pl_sctp_reset_out_write(pl_wr *w, uint32_t request_seq, uint32_t response_seq, uint32_t last_tsn,
                              const uint16_t *sid, size_t n);
+/* A whole chunk around PL_SCTP_ADD_OUT or PL_SCTP_ADD_IN. */
+void pl_sctp_add_write(pl_wr *w, pl_sctp_reconfig_type type, uint32_t request_seq, uint16_t n);
 /* A whole chunk around a response. */
 void pl_sctp_reset_response_write(pl_wr *w, uint32_t response_seq, pl_sctp_reset_result result);
 

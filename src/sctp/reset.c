@@ -10,6 +10,8 @@ void pl_sctp_reset_init(pl_sctp *s, uint32_t my_tsn, uint32_t peer_tsn)
     pl_sctp_reset_clear(s);
     s->reset.next_seq = my_tsn;
     s->reset.peer_seq = peer_tsn;
+    s->reset.last_result = s->reset.before_result = PL_SCTP_RESET_BAD_SEQUENCE;
+    s->reset.in_allowed = 0;
 }
 
 static void forget_request(pl_sctp *s)
@@ -17,6 +19,7 @@ static void forget_request(pl_sctp *s)
     free(s->reset.sids);
     s->reset.sids = NULL;
     s->reset.n_sids = 0;
+    s->reset.asked = 0;
     s->reset.due_us = PL_NEVER;
     s->wants &= ~(unsigned)PL_SCTP_WANT_RESET;
 }
@@ -37,9 +40,22 @@ static void ask_again(pl_sctp *s)
     forget_request(s);
 }
 
+/* The application's wish for streams has found its end. */
+static void tell_added(pl_sctp *s)
+{
+    s->reset.adding = false;
+    s->reset.add_out = s->reset.add_in = 0;
+    s->tells |= PL_SCTP_TELL_STREAMS;
+}
+
 void pl_sctp_reset_clear(pl_sctp *s)
 {
     ask_again(s);
+    s->reset.owed_out = 0;
+    if (s->reset.adding) { /* the peer that was asked is no more */
+        s->reset.add_error = PL_ENOTSUP;
+        tell_added(s);
+    }
     forget_deferred(s);
     s->reset.due_us = PL_NEVER;
 }
@@ -50,6 +66,15 @@ static size_t most_in_request(const pl_sctp *s)
 {
     size_t fit = (s->conf.mtu - PL_SCTP_HEADER - PL_SCTP_CHUNK_HEADER - 16) / 2;
     return fit < PL_SCTP_RESET_MAX ? fit : PL_SCTP_RESET_MAX;
+}
+
+/* 5.1.1: one request at a time, again and again until it is answered. */
+static void ask(pl_sctp *s, pl_sctp_reconfig_type type)
+{
+    s->reset.asked = type;
+    s->reset.request_seq = s->reset.next_seq++;
+    s->reset.due_us = s->now_us + s->rto.rto_us;
+    s->wants |= PL_SCTP_WANT_RESET;
 }
 
 /* Everything of the stream has arrived. 5.1.2 would let us ask earlier, and the peer answer that it waits for the
@@ -83,10 +108,8 @@ static void start_request(pl_sctp *s)
         st->reset = PL_SCTP_OUT_RESET_ASKED;
         sids[s->reset.n_sids++] = st->sid;
     }
-    s->reset.request_seq = s->reset.next_seq++;
     s->reset.last_tsn = s->sent.first_tsn - 1; /* all that these streams have ever sent */
-    s->reset.due_us = s->now_us + s->rto.rto_us;
-    s->wants |= PL_SCTP_WANT_RESET;
+    ask(s, PL_SCTP_RESET_OUT);
 }
 
 void pl_sctp_reset_write(pl_sctp *s, pl_wr *w)
@@ -94,6 +117,10 @@ void pl_sctp_reset_write(pl_sctp *s, pl_wr *w)
     if (pl_wr_left(w) < PL_SCTP_CHUNK_HEADER + 16 + pl_sctp_pad4(2 * s->reset.n_sids))
         return; /* stays wanted for a packet with more room */
     s->wants &= ~(unsigned)PL_SCTP_WANT_RESET;
+    if (s->reset.asked != PL_SCTP_RESET_OUT) {
+        pl_sctp_add_write(w, (pl_sctp_reconfig_type)s->reset.asked, s->reset.request_seq, s->reset.n_asked);
+        return;
+    }
     pl_sctp_reset_out_write(w, s->reset.request_seq, s->reset.peer_seq - 1, s->reset.last_tsn, s->reset.sids,
                             s->reset.n_sids);
 }
@@ -107,7 +134,50 @@ void pl_sctp_reset_timeout(pl_sctp *s)
     s->wants |= PL_SCTP_WANT_RESET;
 }
 
-static void finish_request(pl_sctp *s, bool done)
+/* --- more streams (5.1.5, 5.1.6) --- */
+
+void pl_sctp_reset_add(pl_sctp *s, uint16_t n_out, uint16_t n_in)
+{
+    s->reset.adding = true;
+    s->reset.add_out = n_out;
+    s->reset.add_in = n_in;
+    s->reset.add_error = PL_OK;
+    s->reset.in_allowed = (unsigned)s->streams_in + n_in;
+}
+
+static bool start_add(pl_sctp *s)
+{
+    pl_sctp_reset *r = &s->reset;
+    bool out = r->owed_out > 0 || r->add_out > 0;
+    r->n_asked = r->owed_out > 0 ? r->owed_out : r->add_out > 0 ? r->add_out : r->add_in;
+    if (r->n_asked == 0)
+        return false;
+    ask(s, out ? PL_SCTP_ADD_OUT : PL_SCTP_ADD_IN);
+    return true;
+}
+
+static void finish_add(pl_sctp *s, bool done)
+{
+    pl_sctp_reset *r = &s->reset;
+    bool out = r->asked == PL_SCTP_ADD_OUT, owed = out && r->owed_out > 0;
+    if (out && done)
+        s->streams_out = (uint16_t)(s->streams_out + r->n_asked);
+    forget_request(s);
+    if (owed) {
+        r->owed_out = 0;
+        return;
+    }
+    if (out)
+        r->add_out = 0;
+    else
+        r->add_in = 0;
+    if (!done)
+        r->add_error = PL_ENOTSUP;
+    if (r->adding && r->add_out == 0 && r->add_in == 0)
+        tell_added(s);
+}
+
+static void finish_reset(pl_sctp *s, bool done)
 {
     for (size_t i = 0; i < s->reset.n_sids; i++) {
         pl_sctp_out_stream *st = pl_sctp_streams_find(&s->out, s->reset.sids[i]);
@@ -120,10 +190,18 @@ static void finish_request(pl_sctp *s, bool done)
     forget_request(s);
 }
 
+static void finish_request(pl_sctp *s, bool done)
+{
+    if (s->reset.asked == PL_SCTP_RESET_OUT)
+        finish_reset(s, done);
+    else
+        finish_add(s, done);
+}
+
 /* 5.2.7 */
 static void on_response(pl_sctp *s, const pl_sctp_reconfig *r)
 {
-    if (!s->reset.sids || r->response_seq != s->reset.request_seq)
+    if (!s->reset.asked || r->response_seq != s->reset.request_seq)
         return;
     s->n_errors = 0;
     switch (r->result) {
@@ -198,23 +276,36 @@ static pl_sctp_reset_result on_reset_out(pl_sctp *s, const pl_sctp_reconfig *r)
 /* 5.2.3: the peer wants our streams reset: a request of ours does it, and answers his. */
 static pl_sctp_reset_result on_reset_in(pl_sctp *s, const pl_sctp_reconfig *r)
 {
-    size_t n_reset = 0;
+    size_t n_reset = 0, n = r->n_sids > 0 ? r->n_sids : s->out.n_pages * PL_SCTP_OUT_PAGE;
     for (size_t i = 0; i < r->n_sids; i++) {
-        uint16_t sid = pl_get16(r->sids + 2 * i);
-        if (sid >= s->streams_out)
+        if (pl_get16(r->sids + 2 * i) >= s->streams_out)
             return PL_SCTP_RESET_WRONG_SSN;
+    }
+    for (size_t i = 0; i < n; i++) { /* a list that names none means all */
+        uint16_t sid = r->n_sids > 0 ? pl_get16(r->sids + 2 * i) : (uint16_t)i;
         if (pl_sctp_streams_find(&s->out, sid) && pl_sctp_reset_streams(s, s->now_us, &sid, 1) == PL_OK)
             n_reset++;
     }
     return n_reset > 0 ? PL_SCTP_RESET_PERFORMED : PL_SCTP_RESET_NOTHING;
 }
 
-/* 5.2.5: more streams, when we said that we take so many. */
+/* 5.2.5: more streams, when we said that we take so many, or asked for them. */
 static pl_sctp_reset_result on_add_out(pl_sctp *s, const pl_sctp_reconfig *r)
 {
-    if (r->n_new == 0 || (unsigned)s->streams_in + r->n_new > s->conf.max_streams_in)
+    unsigned n = (unsigned)s->streams_in + r->n_new;
+    if (r->n_new == 0 || (n > s->conf.max_streams_in && n > s->reset.in_allowed))
         return PL_SCTP_RESET_DENIED;
     s->streams_in = (uint16_t)(s->streams_in + r->n_new);
+    return PL_SCTP_RESET_PERFORMED;
+}
+
+/* 5.2.6: more streams of ours, when we wanted so many from the beginning: a request of ours makes them. */
+static pl_sctp_reset_result on_add_in(pl_sctp *s, const pl_sctp_reconfig *r)
+{
+    if (r->n_new == 0 || s->reset.owed_out > 0 ||
+        (unsigned)s->streams_out + s->reset.add_out + r->n_new > s->conf.max_streams_out)
+        return PL_SCTP_RESET_DENIED;
+    s->reset.owed_out = r->n_new;
     return PL_SCTP_RESET_PERFORMED;
 }
 
@@ -224,9 +315,8 @@ static pl_sctp_reset_result on_new_request(pl_sctp *s, const pl_sctp_reconfig *r
     case PL_SCTP_RESET_OUT: return on_reset_out(s, r);
     case PL_SCTP_RESET_IN: return on_reset_in(s, r);
     case PL_SCTP_ADD_OUT: return on_add_out(s, r);
-    default:
-        return PL_SCTP_RESET_DENIED; /* TSN reset, and streams of ours on the peer's wish: RFC 8831 has no use
-                                      */
+    case PL_SCTP_ADD_IN: return on_add_in(s, r);
+    default: return PL_SCTP_RESET_DENIED; /* 5.2.4, of all SSNs and TSNs */
     }
 }
 
@@ -234,6 +324,10 @@ static void on_request(pl_sctp *s, const pl_sctp_reconfig *r)
 {
     if (r->request_seq == s->reset.peer_seq - 1) { /* asked again: the answer was lost, or is not there yet */
         respond(s, r->request_seq, s->reset.last_result);
+        return;
+    }
+    if (r->request_seq == s->reset.peer_seq - 2) {
+        respond(s, r->request_seq, s->reset.before_result);
         return;
     }
     if (r->request_seq != s->reset.peer_seq) {
@@ -245,6 +339,7 @@ static void on_request(pl_sctp *s, const pl_sctp_reconfig *r)
         return;
     }
     s->reset.peer_seq++;
+    s->reset.before_result = s->reset.last_result;
     s->reset.last_result = on_new_request(s, r);
     respond(s, r->request_seq, s->reset.last_result);
 }
@@ -285,7 +380,7 @@ void pl_sctp_reset_settle(pl_sctp *s)
         forget_deferred(s);
         respond(s, r->peer_seq - 1, r->last_result); /* unasked, so that nobody waits for a timer */
     }
-    if (r->sids || pl_list_empty(&s->out.resets))
+    if (r->asked || start_add(s) || pl_list_empty(&s->out.resets))
         return;
     if (s->extensions & PL_SCTP_EXT_RECONFIG)
         start_request(s);

@@ -1,5 +1,5 @@
-/* reset.h - resetting streams, and answering the peer who resets or adds his.
- * Source   RFC 6525 5.1, 5.2.
+/* reset.h - resetting streams and adding some, and answering the peer who does.
+ * Source   RFC 6525 5.1, 5.2. A reset of all SSNs and TSNs (5.2.4) is denied: RFC 8831 has no use for it.
  * Shape    plain data inside an association; the functions work on the association, whose streams, TSNs and
  *          timers they need. One request of ours is under way at a time; one of the peer's may wait for its
  *          last TSN. */
@@ -10,14 +10,22 @@
 #include "sctp/chunk_reconfig.h"
 
 typedef struct pl_sctp_reset {
-    uint32_t next_seq;                /* of our next request */
-    uint32_t peer_seq;                /* of the peer's next request */
-    pl_sctp_reset_result last_result; /* of the peer's request before that */
-    /* Our request under way: sids NULL when there is none. */
+    uint32_t next_seq; /* of our next request */
+    uint32_t peer_seq; /* of the peer's next request */
+    /* Of the peer's last request and the one before: two may come in one chunk, and again when answers are lost. */
+    pl_sctp_reset_result last_result, before_result;
+    /* Our request under way: PL_SCTP_RESET_OUT with sids, PL_SCTP_ADD_OUT or _IN with n_asked, or 0. */
+    unsigned asked;
     uint16_t *sids;
     size_t n_sids;
+    uint16_t n_asked;
     uint32_t request_seq, last_tsn;
     int64_t due_us; /* to be sent again */
+    /* Streams to be asked for: by the peer's wish, and by the application's, which is told the end. */
+    uint16_t owed_out, add_out, add_in;
+    bool adding;
+    pl_err add_error;
+    unsigned in_allowed; /* of the peer's streams, because we asked for them */
     /* The peer's request that waits until everything before it has arrived. */
     bool deferred;
     uint16_t *deferred_sids;
@@ -27,6 +35,8 @@ typedef struct pl_sctp_reset {
 
 void pl_sctp_reset_init(pl_sctp *s, uint32_t my_tsn, uint32_t peer_tsn);
 void pl_sctp_reset_clear(pl_sctp *s);
+/* Asks for n_out of ours and n_in of the peer's; none may be under way. */
+void pl_sctp_reset_add(pl_sctp *s, uint16_t n_out, uint16_t n_in);
 /* A RE-CONFIG chunk has arrived. */
 void pl_sctp_reset_input(pl_sctp *s, pl_rd body);
 /* Something has moved: perform what was deferred, ask for what is waiting. */

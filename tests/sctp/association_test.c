@@ -665,7 +665,7 @@ PL_TEST(reset_requests_answered) /* RFC 6525 5.2 */
     } ask[] = { { PL_SCTP_ADD_OUT, 0, 5, PL_SCTP_RESET_PERFORMED },
                 { PL_SCTP_ADD_OUT, 0, 5, PL_SCTP_RESET_PERFORMED }, /* the same again: the same answer */
                 { PL_SCTP_ADD_OUT, 1, 65500, PL_SCTP_RESET_DENIED },
-                { PL_SCTP_ADD_IN, 2, 5, PL_SCTP_RESET_DENIED },
+                { PL_SCTP_ADD_IN, 2, 5, PL_SCTP_RESET_DENIED }, /* we had all we may have */
                 { PL_SCTP_RESET_TSN, 3, 0, PL_SCTP_RESET_DENIED },
                 { PL_SCTP_RESET_TSN, 9, 0, PL_SCTP_RESET_BAD_SEQUENCE } };
     pair p;

@@ -54,7 +54,10 @@ static void take_events(pair *p, int at)
             break;
         case PL_SCTP_EVENT_BUFFERED_LOW: p->lows[at]++; break;
         case PL_SCTP_EVENT_WRITABLE: p->writables[at]++; break;
-        case PL_SCTP_EVENT_STREAMS: p->streams_added[at]++; break;
+        case PL_SCTP_EVENT_STREAMS:
+            p->streams_added[at]++;
+            p->last_added[at] = e.error;
+            break;
         }
     }
 }

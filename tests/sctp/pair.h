@@ -17,6 +17,7 @@ typedef struct pair {
     pl_sctp_event last_closed[2];
     unsigned resets_in[2], resets_out[2], lows[2], writables[2], streams_added[2];
     uint16_t last_reset_in[2];
+    pl_err last_added[2]; /* how adding of streams ended */
     /* Called for each message; NULL: messages stay inside. */
     void (*on_message)(struct pair *p, int at, const pl_sctp_msg *m);
     void *user;
