@@ -177,7 +177,7 @@ bool pl_sctp_limited(const pl_sctp *s)
 /* Data waits, and it is neither the peer that has no room for it nor a bound from above that holds it back. */
 static bool backlog(const pl_sctp *s, size_t flight_before)
 {
-    bool waits = s->out.n_queued > 0 && flight_before + 2 * s->cc.mtu < s->peer_rwnd;
+    bool waits = pl_sctp_streams_ready(&s->out) && flight_before + 2 * s->cc.mtu < s->peer_rwnd;
     return !pl_sctp_limited(s) && (s->sent.n_lost > 0 || waits);
 }
 

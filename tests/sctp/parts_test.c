@@ -330,6 +330,41 @@ PL_TEST(a_shutdown_breaks_off_what_is_half_given)
     pair_clear(&p);
 }
 
+PL_TEST(a_restart_gives_back_and_forgets_what_was_half_given)
+{
+    pair p;
+    taken got;
+    int released = 0;
+    static const pl_sctp_conf wide = { .heartbeat_us = -1 };
+    sim_net net = { .rate_bps = 1000000, .delay_us = 10000 };
+    begin(&p, &got, NULL, &net);
+    PL_EQ(lend(&p, 1, 100000, &released, NULL), PL_OK);
+    PL_EQ(part(&p, 2, 0, 5000, false, NULL), PL_OK);
+    PL_EQ(pl_sctp_send(p.end[0], p.now_us, 3, PPID, bytes(10), 10, NULL), PL_OK);
+    pair_run(&p, p.now_us + PL_MS(60));
+    unsigned n_before = got.n_messages;
+    pl_sctp_conf conf = wide;
+    pl_rand_seeded state;
+    conf.rand = pl_rand_seed(&state, 99);
+    pl_sctp_free(p.end[1]);
+    PL_EQ(pl_sctp_new(&p.end[1], &conf, p.now_us), PL_OK);
+    pl_sctp_connect(p.end[1], p.now_us);
+    pair_run(&p, p.now_us + PL_SEC(2));
+    PL_EQ(p.restarted[0], 1);
+    PL_EQ(released, 1);
+    PL_EQ(stats(&p).messages_sent + stats(&p).messages_abandoned, 3);
+    PL_GE(stats(&p).messages_abandoned, 2);
+    PL_EQ(pl_sctp_buffered_total(p.end[0]), 0);
+    PL_EQ(part(&p, 2, 5000, 5000, false, NULL), PL_OK); /* of before: thrown away */
+    PL_EQ(part(&p, 2, 10000, 5, true, NULL), PL_OK);
+    PL_EQ(pl_sctp_buffered_total(p.end[0]), 0);
+    PL_EQ(pl_sctp_send(p.end[0], p.now_us, 2, PPID, bytes(77), 77, NULL), PL_OK);
+    pair_run(&p, p.now_us + PL_SEC(1));
+    PL_EQ(got.n_messages, n_before + 1);
+    PL_EQ(got.last_len, 77);
+    pair_clear(&p);
+}
+
 /* A buffer smaller than a part's block still lets the message through. */
 PL_TEST(a_small_buffer_does_not_lock_itself)
 {
@@ -355,4 +390,5 @@ PL_TESTS(t(lent_bytes_are_given_back_once_acknowledged), t(an_error_leaves_lent_
          t(a_message_larger_than_the_buffer_goes_through_in_parts), t(small_parts_share_packets_and_memory),
          t(between_parts_the_stream_takes_nothing_else), t(held_bytes_do_not_count_for_the_threshold),
          t(a_half_given_message_that_expires_frees_the_others), t(a_reset_breaks_off_what_is_half_given),
-         t(a_shutdown_breaks_off_what_is_half_given), t(a_small_buffer_does_not_lock_itself))
+         t(a_shutdown_breaks_off_what_is_half_given), t(a_restart_gives_back_and_forgets_what_was_half_given),
+         t(a_small_buffer_does_not_lock_itself))
