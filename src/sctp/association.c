@@ -216,19 +216,29 @@ bool pl_sctp_may_receive(const pl_sctp *s)
            s->state == PL_SCTP_SHUTDOWN_SENT;
 }
 
+size_t pl_sctp_held(const pl_sctp *s)
+{
+    return s->re.held + s->re.tables + s->held_above;
+}
+
 size_t pl_sctp_rwnd(const pl_sctp *s)
 {
-    size_t held = s->re.held + s->held_above;
+    size_t held = pl_sctp_held(s);
     return held < s->window.size ? s->window.size - held : 0;
 }
 
 size_t pl_sctp_hard_limit(const pl_sctp *s)
 {
-    return s->window.size + s->window.size / 10 + s->conf.max_message_size;
+    return s->window.size + s->window.size / 10;
 }
 
 bool pl_sctp_count_error(pl_sctp *s, const char *what)
 {
+    /* Timers that run out beside each other tell one thing: a path that is dark must not seem darker because data, a
+     * request and a heartbeat all wait. */
+    if (s->n_errors > 0 && s->now_us - s->error_us < s->rto.rto_us)
+        return true;
+    s->error_us = s->now_us;
     if (++s->n_errors <= s->conf.max_retransmits)
         return true;
     pl_sctp_end(s, PL_EIO, 0, what);

@@ -121,5 +121,26 @@ PL_TEST(nothing_is_held_after_the_end)
     pair_clear(&p);
 }
 
+/* Data, a reset and heartbeats wait all at once: that is one silence, not three. */
+PL_TEST(a_dark_minute_is_survived_whatever_waits)
+{
+    static const uint16_t sid = 2;
+    pl_sctp_conf conf = { .heartbeat_us = PL_SEC(1) };
+    pair p;
+    pair_init(&p, &conf, &conf, NULL, 4);
+    pair_connect(&p);
+    reset(&p, sid);
+    pair_step(&p); /* asked for, and not answered */
+    for (int i = 0; i < 2; i++)
+        sim_link_blackout(p.link[i], p.now_us + PL_SEC(60));
+    say(&p, 1, "patience");
+    pair_run(&p, p.now_us + PL_SEC(75));
+    PL_EQ(p.closed[0] + p.closed[1], 0);
+    PL_EQ(p.resets_out[0], 1);
+    PL_EQ(pl_sctp_buffered_total(p.end[0]), 0);
+    pair_clear(&p);
+}
+
 PL_TESTS(t(a_reset_stands_between_the_messages_of_before_and_after),
-         t(a_second_reset_waits_until_the_first_is_told), t(nothing_is_held_after_the_end))
+         t(a_second_reset_waits_until_the_first_is_told), t(nothing_is_held_after_the_end),
+         t(a_dark_minute_is_survived_whatever_waits))
