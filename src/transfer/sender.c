@@ -574,8 +574,8 @@ static bool make_data(pl_transfer_sender *s)
         if (n)
             memcpy(at + PL_TRANSFER_DATA_HEADER, bytes, n);
     } else {
-        at = s->block + s->block_sent - PL_TRANSFER_DATA_HEADER;
         n = least(s->block_len - s->block_sent, max);
+        at = n ? s->block + s->block_sent - PL_TRANSFER_DATA_HEADER : NULL;
     }
     if (n == 0)
         return false;
