@@ -1,6 +1,8 @@
 // app.js - the page: what a person sees and does. Rooms, call, media and statistics have their own files.
 
 import { Call } from './call.js';
+import { Files } from './files.js';
+import { fileRow, filesOf } from './files_view.js';
 import { MediaError, openDevices, openFake, release } from './media.js';
 import { Rooms } from './rooms.js';
 import { drawGraph, Sampler, tiles } from './stats.js';
@@ -144,8 +146,12 @@ function row(id, name) {
   paintAvatar(avatar, name);
   const button = element('button', { type: 'button', title: `Call ${name}`, ariaLabel: `Call ${name}` }, icon('phone'));
   button.onclick = () => startCall(id);
-  const li = element('li', {}, avatar, element('span', { textContent: name, title: name }), button);
+  const send = element('button', { type: 'button', className: 'files', title: `Send files to ${name}`, ariaLabel: `Send files to ${name}` },
+    icon('file'));
+  send.onclick = () => chooseFiles(id);
+  const li = element('li', {}, avatar, element('span', { textContent: name, title: name }), send, button);
   li.dataset.id = id;
+  takeDrops(li, () => id);
   return li;
 }
 
@@ -155,7 +161,7 @@ function showPeople() {
   const known = new Map([...$('people').children].map((li) => [Number(li.dataset.id), li]));
   $('people').replaceChildren(...everybody.map(([id, name]) => known.get(id) ?? row(id, name)));
   for (const li of $('people').children) {
-    li.querySelector('button').disabled = call !== null;
+    li.querySelector('button:not(.files)').disabled = call !== null;
     li.toggleAttribute('aria-current', call?.peer === Number(li.dataset.id));
   }
   $('count').textContent = everybody.length;
@@ -388,6 +394,10 @@ function parse(text) {
 rooms.addEventListener('text', ({ detail: { from, text } }) => {
   const message = parse(text);
   if (!message) return;
+  if (message.for) {
+    files.hear(from, rooms.peers.get(from) ?? `Peer ${from}`, message).catch((error) => console.warn('files:', error.message));
+    return;
+  }
   if (call?.peer === from) call.hear(message);
   else if (ringing?.peer === from && message.type === 'bye') stopRinging(`${ringing.name} has hung up.`);
   else if (ringing?.peer === from && 'candidate' in message) ringing.candidates.push(message);
@@ -415,6 +425,44 @@ $('chat-form').onsubmit = (event) => {
   addMessage(text, 'mine');
   $('chat-text').value = '';
 };
+
+// ---- files ----
+
+const files = new Files((peer, text) => rooms.send(peer, text), () => iceServers);
+
+files.addEventListener('transfer', ({ detail }) => {
+  $('files').prepend(fileRow(detail));
+  $('files-box').hidden = false;
+});
+
+function sendFiles(peer, list) {
+  if (list.length && rooms.peers.has(peer)) files.offer(peer, rooms.peers.get(peer), list);
+}
+
+function chooseFiles(peer) {
+  $('file-input').onchange = async () => {
+    sendFiles(peer, await filesOf($('file-input')));
+    $('file-input').value = '';
+  };
+  $('file-input').click();
+}
+
+/** What is dropped on an element goes to whoever it stands for. */
+function takeDrops(target, whom) {
+  target.addEventListener('dragover', (event) => {
+    if (!event.dataTransfer.types.includes('Files') || !whom()) return;
+    event.preventDefault();
+    target.classList.add('drop');
+  });
+  target.addEventListener('dragleave', () => target.classList.remove('drop'));
+  target.addEventListener('drop', async (event) => {
+    target.classList.remove('drop');
+    if (!whom()) return;
+    event.preventDefault();
+    sendFiles(whom(), await filesOf(event.dataTransfer));
+  });
+}
+takeDrops(document.querySelector('.stage'), () => call?.peer);
 
 // ---- statistics ----
 
