@@ -7,7 +7,8 @@
  *
  * Where we differ from the draft: the flight a loss calls too much is that of the worst loss a SACK tells, not
  * interpolated to a packet; bounds for a moment (bw_lo, inflight_lo) follow rounds that lost as many, since on radio links fewer say
- * nothing about queues, and of a small window a single packet is a fiftieth. A SACK without room for all it had to tell makes no rate larger. */
+ * nothing about queues, and of a small window a single packet is a fiftieth. A SACK without
+ * room for all it had to tell raises the rate by a quarter a cycle at most, which is what UP asks for. */
 #include "base/time.h"
 #include "sctp/congestion.h"
 
@@ -142,7 +143,8 @@ static void learn_rate(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
 {
     pl_sctp_bbr *b = &cc->u.bbr;
     const pl_sctp_rate_sample *r = &ack->rate;
-    uint64_t max = pl_sctp_bbr_max_bw(b), rate = r->blind ? smaller(r->rate, max) : r->rate;
+    uint64_t max = pl_sctp_bbr_max_bw(b), most = r->blind ? larger(max, b->max_bw[0] / 4 * 5) : UINT64_MAX;
+    uint64_t rate = smaller(r->rate, most);
     b->bw_latest = larger(b->bw_latest, rate);
     b->inflight_latest = larger(b->inflight_latest, r->delivered);
     if (rate > 0 && (!r->limited || rate >= max))
