@@ -124,10 +124,10 @@ void pl_sctp_probe_expired(pl_sctp *s)
 {
     pl_sctp_recovery *r = &s->recovery;
     r->probe_us = PL_NEVER;
+    bool has_new = pl_sctp_has_new_data(s); /* may give messages up, and what is in flight of them */
     if (s->sent.n_flying == 0)
         return;
     const pl_sctp_out_msg *m = pl_sctp_outstanding_at(&s->sent, s->sent.newest)->msg;
-    bool has_new = pl_sctp_has_new_data(s);
     if (!has_new && (m->max_retransmits != UINT32_MAX || m->expires_us != PL_NEVER))
         return;
     r->probing = s->free_packet = true;
