@@ -2,11 +2,12 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "cli/lines.h"
 
 enum { AT_ONCE = 1 << 20 }; /* a call */
 
@@ -42,18 +43,12 @@ bool pl_files_pipe_add(pl_files_pipe *p, const uint8_t *data, size_t len)
     return true;
 }
 
-static bool is_ready(const pl_files_pipe *p)
-{
-    struct pollfd fd = { .fd = p->fd, .events = POLLOUT };
-    return p->regular || poll(&fd, 1, 0) > 0;
-}
-
 /* A pipe that poll calls writable takes PIPE_BUF bytes without blocking, and no more is promised; it is not set to
  * non-blocking, since others may share it. */
 size_t pl_files_pipe_write(pl_files_pipe *p)
 {
     size_t sum = 0;
-    while (p->n && sum < AT_ONCE && is_ready(p)) {
+    while (p->n && sum < AT_ONCE && (p->regular || pl_lines_writable(p->fd))) {
         size_t len = p->n < p->cap - p->at ? p->n : p->cap - p->at, most = p->regular ? AT_ONCE : PIPE_BUF;
         ssize_t n = write(p->fd, p->ring + p->at, len < most ? len : most);
         if (n < 0 && (errno == EINTR || errno == EAGAIN))

@@ -119,7 +119,7 @@ void pl_files_run_paste(pl_files_run *r, const char *text, size_t len)
 
 /* ---- the run ---- */
 
-bool pl_files_run_wait(pl_files_run *r, struct pollfd *also, int64_t at_us)
+bool pl_files_run_wait(pl_files_run *r, pl_lines_also *also, int64_t at_us)
 {
     int64_t now_us = pl_clock_us();
     at_us = pl_min_us(pl_min_us(at_us, pl_files_meet_next_us(r->meet)), now_us + ROUND_US);

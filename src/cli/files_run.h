@@ -4,8 +4,6 @@
 #ifndef PL_CLI_FILES_RUN_H
 #define PL_CLI_FILES_RUN_H
 
-#include <poll.h>
-
 #include "base/time.h"
 #include "cli/files_meet.h"
 #include "cli/files_say.h"
@@ -70,7 +68,7 @@ void pl_files_run_paste(pl_files_run *r, const char *text, size_t len);
 /* The end: it failed when why is not NULL. Only the first one counts. */
 void pl_files_run_end(pl_files_run *r, const char *why);
 /* Waits at most until at_us, for the descriptor `also`, too. */
-bool pl_files_run_wait(pl_files_run *r, struct pollfd *also, int64_t at_us);
+bool pl_files_run_wait(pl_files_run *r, pl_lines_also *also, int64_t at_us);
 /* Says how it ended; returns the exit code. wait: the other side closes first. */
 int pl_files_run_close(pl_files_run *r, const pl_transfer_progress *p, bool wait);
 

@@ -29,7 +29,7 @@ static void clear_bar(pl_files_say *s)
     s->bar_shown = false;
 }
 
-static void say(pl_files_say *s, const char *fmt, va_list args)
+__attribute__((format(printf, 2, 0))) static void say(pl_files_say *s, const char *fmt, va_list args)
 {
     clear_bar(s);
     vfprintf(stderr, fmt, args);

@@ -70,11 +70,13 @@ static void read_some(pl_lines *l)
     hand_out(l);
 }
 
-bool pl_lines_wait_also(pl_lines *l, pl_loop *loop, struct pollfd *also, int64_t timeout_us)
+bool pl_lines_wait_also(pl_lines *l, pl_loop *loop, pl_lines_also *also, int64_t timeout_us)
 {
     struct pollfd fd[3] = { { .fd = pl_loop_fd(loop), .events = POLLIN },
                             { .fd = l->ended ? -1 : l->fd, .events = POLLIN },
-                            { .fd = also ? also->fd : -1, .events = also ? also->events : 0 } };
+                            { .fd = -1 } };
+    if (also)
+        fd[2] = (struct pollfd){ .fd = also->fd, .events = also->to_write ? POLLOUT : POLLIN };
     int64_t own_us = pl_loop_timeout_us(loop);
     if (own_us < timeout_us)
         timeout_us = own_us;
@@ -85,9 +87,15 @@ bool pl_lines_wait_also(pl_lines *l, pl_loop *loop, struct pollfd *also, int64_t
     if (n > 0 && fd[1].revents)
         read_some(l);
     if (also)
-        also->revents = n > 0 ? fd[2].revents : 0;
+        also->ready = n > 0 && fd[2].revents;
     pl_loop_run_once(loop, 0);
     return true;
+}
+
+bool pl_lines_writable(int fd)
+{
+    struct pollfd p = { .fd = fd, .events = POLLOUT };
+    return poll(&p, 1, 0) > 0;
 }
 
 bool pl_lines_wait(pl_lines *l, pl_loop *loop, int64_t timeout_us)

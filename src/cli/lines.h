@@ -28,9 +28,15 @@ void pl_lines_clear(pl_lines *l);
 /* Waits up to timeout_us for input or for the loop, then reads lines and runs the loop once. False when the
  * machine refused to wait. */
 bool pl_lines_wait(pl_lines *l, pl_loop *loop, int64_t timeout_us);
-/* The same, and for one descriptor more, whose events and revents are those of poll(2); NULL, or fd -1: none. */
-struct pollfd;
-bool pl_lines_wait_also(pl_lines *l, pl_loop *loop, struct pollfd *also, int64_t timeout_us);
+/* The same, and for one descriptor more; NULL, or fd -1: none. */
+typedef struct pl_lines_also {
+    int fd;
+    bool to_write; /* else to read */
+    bool ready;    /* or broken: reading or writing will say */
+} pl_lines_also;
+bool pl_lines_wait_also(pl_lines *l, pl_loop *loop, pl_lines_also *also, int64_t timeout_us);
+/* Whether a descriptor takes bytes at this moment. */
+bool pl_lines_writable(int fd);
 
 /* Prints and frees the object. */
 void pl_lines_print(json_t *object);

@@ -339,8 +339,8 @@ static void receive_all(void)
 {
     pl_transfer_progress p;
     while (!me.run.over) {
-        struct pollfd also = { .fd = me.to_pipe && !pl_files_pipe_empty(&me.pipe) ? STDOUT_FILENO : -1,
-                               .events = POLLOUT };
+        pl_lines_also also = { .fd = me.to_pipe && !pl_files_pipe_empty(&me.pipe) ? STDOUT_FILENO : -1,
+                               .to_write = true };
         int64_t at_us = PL_NEVER;
         pl_transfer_receiver_progress(me.receiver, &p);
         if (me.flowing && p.n_files)
@@ -350,7 +350,7 @@ static void receive_all(void)
             break;
         if (pl_told_to_stop())
             tell_stop();
-        else if (also.revents)
+        else if (also.ready)
             write_pipe();
         else if (me.looking)
             look();

@@ -280,7 +280,7 @@ static void send_all(void)
 {
     pl_transfer_progress p;
     while (!me.run.over) {
-        struct pollfd also = { .fd = me.stream_wanted ? STDIN_FILENO : -1, .events = POLLIN };
+        pl_lines_also also = { .fd = me.stream_wanted ? STDIN_FILENO : -1 };
         int64_t at_us = PL_NEVER;
         pl_transfer_sender_progress(me.sender, &p);
         if (me.flowing)
@@ -288,7 +288,7 @@ static void send_all(void)
         pl_files_run_wait(&me.run, &also, me.more ? 0 : at_us);
         if (pl_told_to_stop() && !me.run.over)
             tell_stop();
-        else if (also.revents && me.stream_wanted)
+        else if (also.ready && me.stream_wanted)
             read_stream();
         else if (me.more)
             pump();

@@ -1,63 +1,10 @@
-#include "transfer/receiver.h"
+#include "transfer/receiver_internal.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-enum {
-    WINDOW = 64 << 20,
-    REPORT_EVERY = 512 << 10, /* bytes written between two RECEIVED, or an eighth of the window */
-    OPEN = -1,                /* of file.status */
-    TO_STORE = -2             /* whole; the caller puts it in its place */
-};
-
-typedef enum state {
-    CLOSED,  /* no channel */
-    WAITING, /* for OFFER */
-    LISTING,
-    ASKED, /* the caller has the word */
-    FLOWING,
-    OVER
-} state;
-
-/* What has come of one entry. */
-typedef struct file {
-    uint64_t have;
-    pl_sha256_run *run;            /* over these bytes; NULL while have is 0 and when it is final */
-    uint8_t sha256[PL_SHA256_LEN]; /* once whole */
-    int8_t status;                 /* pl_transfer_status, OPEN or TO_STORE */
-} file;
-
-struct pl_transfer_receiver {
-    pl_transfer_receiver_conf conf;
-    state state;
-    size_t message_max;
-    pl_transfer_manifest manifest, fresh; /* fresh: while it is listed */
-    pl_transfer_offer offer, known;       /* of fresh, of manifest */
-    bool is_known;
-    uint8_t digest[PL_SHA256_LEN]; /* of manifest */
-    file *file;
-    uint32_t *answer; /* a ring of n: indices whose STORED is due */
-    uint32_t n_answer_in, n_answer_out, cap_answer;
-
-    uint32_t next; /* indices before it have begun on this channel */
-    uint32_t index;
-    bool begun, dropped;              /* a file is at hand; its bytes are thrown away */
-    uint64_t came, written, reported; /* payload on this channel */
-    uint64_t done_bytes, carried;
-    uint32_t n_whole, n_bad;
-
-    uint32_t have_told; /* entries whose HAVE was considered */
-    bool accept_due, cancel_due;
-    pl_transfer_receiver_event event;
-    bool event_due;
-    unsigned code;
-    char text[PL_TRANSFER_TEXT_MAX + 1], why[PL_TRANSFER_TEXT_MAX + 1];
-    uint32_t why_index;
-
-    uint8_t out[PL_TRANSFER_MESSAGE_MIN];
-    pl_transfer_output shown;
-};
+enum { WINDOW = 64 << 20 };
 
 /* ---- life ---- */
 
@@ -180,7 +127,7 @@ static void take_offer(pl_transfer_receiver *r, pl_rd body)
 static pl_err take_over(pl_transfer_receiver *r, const uint8_t digest[PL_SHA256_LEN])
 {
     uint32_t n = r->fresh.n;
-    file *files = calloc(n, sizeof *files);
+    receiver_file *files = calloc(n, sizeof *files);
     uint32_t *answer = calloc(n, sizeof *answer);
     if (!files || !answer) {
         free(files);
@@ -249,7 +196,7 @@ static void take_entries(pl_transfer_receiver *r, pl_rd body)
 
 /* ---- what we have ---- */
 
-static void forget(file *f)
+static void forget(receiver_file *f)
 {
     free(f->run);
     f->run = NULL;
@@ -260,7 +207,7 @@ pl_err pl_transfer_receiver_have_bytes(pl_transfer_receiver *r, uint32_t index, 
 {
     if (r->state != ASKED || index >= r->manifest.n)
         return PL_EINVAL;
-    file *f = &r->file[index];
+    receiver_file *f = &r->file[index];
     pl_transfer_entry e = pl_transfer_manifest_get(&r->manifest, index);
     if (e.kind != PL_TRANSFER_FILE || len > e.size - f->have || f->status != OPEN)
         return PL_EINVAL;
@@ -312,7 +259,7 @@ static uint64_t size_of(const pl_transfer_receiver *r, uint32_t index)
 
 static void settle(pl_transfer_receiver *r, uint32_t index, pl_transfer_status status)
 {
-    file *f = &r->file[index];
+    receiver_file *f = &r->file[index];
     if (f->status < 0) {
         r->n_whole += status == PL_TRANSFER_WHOLE;
         r->n_bad += status != PL_TRANSFER_WHOLE;
@@ -331,7 +278,7 @@ static void settle_and_answer(pl_transfer_receiver *r, uint32_t index, pl_transf
     answer(r, index);
 }
 
-static pl_err new_run(file *f)
+static pl_err new_run(receiver_file *f)
 {
     if (!f->run)
         f->run = malloc(sizeof *f->run);
@@ -353,7 +300,7 @@ static void take_begin(pl_transfer_receiver *r, pl_rd body)
         broken(r, "a file begins out of turn");
         return;
     }
-    file *f = &r->file[s.index];
+    receiver_file *f = &r->file[s.index];
     bool stored = f->status == PL_TRANSFER_WHOLE || f->status == TO_STORE;
     if ((s.offset && s.offset != f->have) || (stored && s.offset != f->have)) {
         broken(r, "a file begins at another place than where we are");
@@ -390,7 +337,7 @@ static void take_data(pl_transfer_receiver *r, pl_rd body)
         r->written += len;
         return;
     }
-    file *f = &r->file[s.index];
+    receiver_file *f = &r->file[s.index];
     uint64_t size = pl_transfer_manifest_get(&r->manifest, s.index).size;
     uint64_t max = size == PL_TRANSFER_SIZE_UNKNOWN ? r->conf.max_bytes : size;
     if (f->status != OPEN || s.offset != f->have) {
@@ -411,7 +358,7 @@ static void take_data(pl_transfer_receiver *r, pl_rd body)
 
 static void finish_file(pl_transfer_receiver *r, const pl_transfer_end *e)
 {
-    file *f = &r->file[e->index];
+    receiver_file *f = &r->file[e->index];
     pl_sha256_so_far(f->run, f->sha256);
     bool whole = memcmp(f->sha256, e->sha256, sizeof f->sha256) == 0;
     if (whole)
@@ -431,7 +378,7 @@ static void take_end(pl_transfer_receiver *r, pl_rd body)
         broken(r, "a file ends out of turn");
         return;
     }
-    file *f = &r->file[e.index];
+    receiver_file *f = &r->file[e.index];
     uint64_t size = pl_transfer_manifest_get(&r->manifest, e.index).size;
     r->begun = false;
     if (r->dropped) {
@@ -531,7 +478,7 @@ void pl_transfer_receiver_stored(pl_transfer_receiver *r, uint32_t index, pl_tra
 {
     if (index >= r->manifest.n || (status != PL_TRANSFER_WHOLE && status != PL_TRANSFER_UNWRITTEN))
         return;
-    file *f = &r->file[index];
+    receiver_file *f = &r->file[index];
     bool at_hand = r->begun && index == r->index && f->status == OPEN;
     if (f->status != TO_STORE && !(at_hand && status == PL_TRANSFER_UNWRITTEN))
         return;
@@ -544,90 +491,6 @@ void pl_transfer_receiver_stored(pl_transfer_receiver *r, uint32_t index, pl_tra
     if (at_hand || ended)
         answer(r,
                index); /* else the sender, on a new channel, has not come to it: it is answered at its END */
-}
-
-/* ---- what we say ---- */
-
-static void show(pl_transfer_receiver *r, const pl_wr *w)
-{
-    assert(pl_wr_ok(w));
-    r->shown = (pl_transfer_output){ w->start, pl_wr_len(w) };
-}
-
-static bool make_have(pl_transfer_receiver *r, pl_wr *w)
-{
-    pl_wr_u8(w, PL_TRANSFER_HAVE);
-    for (; r->have_told < r->manifest.n && pl_wr_left(w) >= PL_TRANSFER_HAVE_LEN; r->have_told++) {
-        const file *f = &r->file[r->have_told];
-        pl_transfer_have h = { .index = r->have_told, .offset = f->have };
-        if (!f->have || f->status > 0)
-            continue;
-        if (f->run)
-            pl_sha256_so_far(f->run, h.sha256);
-        else
-            memcpy(h.sha256, f->sha256, sizeof h.sha256);
-        pl_transfer_write_have(w, &h);
-    }
-    if (pl_wr_len(w) > 1)
-        show(r, w);
-    return pl_wr_len(w) > 1;
-}
-
-static void make_answer(pl_transfer_receiver *r, pl_wr *w)
-{
-    uint32_t index = r->answer[r->n_answer_out++ % r->cap_answer];
-    pl_transfer_note n = { .index = index, .code = (uint8_t)r->file[index].status };
-    if (index == r->why_index && n.code == PL_TRANSFER_UNWRITTEN)
-        n.text = pl_str_of(r->why);
-    pl_transfer_write_note(w, PL_TRANSFER_STORED, &n);
-    show(r, w);
-}
-
-static bool report_is_due(const pl_transfer_receiver *r)
-{
-    uint64_t every = r->conf.window / 8 < REPORT_EVERY ? r->conf.window / 8 : REPORT_EVERY;
-    return r->written - r->reported >= every;
-}
-
-static void make(pl_transfer_receiver *r)
-{
-    pl_wr w = pl_wr_init(r->out, sizeof r->out);
-    if (r->cancel_due) {
-        pl_transfer_note n = { .code = (uint8_t)r->code, .text = pl_str_of(r->text) };
-        pl_transfer_write_note(&w, PL_TRANSFER_CANCEL, &n);
-        r->cancel_due = false;
-        show(r, &w);
-        return;
-    }
-    if (r->state != FLOWING)
-        return;
-    if (r->accept_due) {
-        if (r->have_told < r->manifest.n && make_have(r, &w))
-            return;
-        w = pl_wr_init(r->out, sizeof r->out);
-        pl_transfer_write_accept(&w, r->conf.window);
-        r->accept_due = false;
-        show(r, &w);
-    } else if (r->n_answer_out != r->n_answer_in) {
-        make_answer(r, &w);
-    } else if (report_is_due(r)) {
-        pl_transfer_write_received(&w, r->written);
-        r->reported = r->written;
-        show(r, &w);
-    }
-}
-
-bool pl_transfer_receiver_poll_output(pl_transfer_receiver *r, pl_transfer_output *out)
-{
-    if (!r->shown.len)
-        make(r);
-    *out = r->shown;
-    return r->shown.len > 0;
-}
-
-void pl_transfer_receiver_sent(pl_transfer_receiver *r)
-{
-    r->shown = (pl_transfer_output){ NULL, 0 };
 }
 
 bool pl_transfer_receiver_poll_event(pl_transfer_receiver *r, pl_transfer_receiver_event *out)

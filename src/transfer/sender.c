@@ -1,93 +1,8 @@
-#include "transfer/sender.h"
+#include "transfer/sender_internal.h"
 
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "transfer/stream_window.h"
-
-enum {
-    LISTING_BYTES = 16384, /* of one ENTRIES message */
-    N_POINTS = 80,         /* one a block: more than the usual window of 64 MiB */
-    NOBODY = -1            /* of result.state: no STORED yet */
-};
-
-typedef enum state {
-    NEW,
-    LISTING, /* OFFER and ENTRIES are told */
-    ASKING,  /* and HAVE and ACCEPT waited for */
-    SENDING,
-    FINISHED, /* DONE is due, or told */
-    OVER
-} state;
-
-/* Where the file at hand is. */
-typedef enum phase {
-    PICK,  /* the next file is to be chosen */
-    CHECK, /* what the receiver has of it is hashed */
-    BEGIN, /* BEGIN is to be said */
-    BYTES,
-    ENDING,  /* END is to be said */
-    GIVE_UP, /* MISSING is to be said */
-    NO_MORE
-} phase;
-
-typedef struct result {
-    int8_t status; /* pl_transfer_status, or NOBODY */
-    bool ended;    /* END or MISSING was said on some channel: sha256 is known unless missing */
-    bool missing;
-    uint8_t sha256[PL_SHA256_LEN];
-} result;
-
-/* The hash of a file's first bytes, to come back to when a connection breaks. */
-typedef struct point {
-    uint32_t index;
-    uint64_t offset;
-    pl_sha256_run run;
-} point;
-
-struct pl_transfer_sender {
-    pl_transfer_manifest manifest;
-    uint8_t id[PL_TRANSFER_ID_LEN];
-    state state;
-    size_t message_max;
-    result *result;     /* one an entry, from the first start on */
-    uint32_t *answered; /* indices in the order of their STORED, for events */
-    uint32_t n_answered, n_told, n_open;
-
-    pl_transfer_have *have; /* what this channel's receiver has */
-    uint32_t n_have, cap_have, next_have;
-    uint32_t listed; /* entries told on this channel */
-    bool offered;
-
-    phase phase;
-    uint32_t index;
-    uint64_t size, pos; /* of the file at hand; pos: sent, or (CHECK) hashed */
-    uint64_t check_to;
-    const pl_transfer_have *claim; /* of the file at hand */
-    pl_sha256_run run;             /* over what was read of it */
-    uint8_t *block;
-    size_t block_len, block_sent;
-    point point[N_POINTS];
-    uint32_t n_points;
-    pl_transfer_stream stream;
-    bool is_stream;
-
-    uint64_t window, sent_bytes, received; /* on this channel */
-    uint64_t skipped, done_before, carried_before;
-
-    uint8_t *out; /* the message that is shown, when it is not in the block */
-    pl_transfer_output shown;
-    size_t shown_payload;
-    pl_transfer_type shown_type;
-
-    bool accepted_due, begins_due, done_due, failed_due, failed_theirs, resumed, cancel_due;
-    uint32_t begins_index, n_whole;
-    uint64_t begins_at, had;
-    unsigned code;
-    char text[PL_TRANSFER_TEXT_MAX + 1];
-    char why[PL_TRANSFER_TEXT_MAX + 1]; /* of the file at hand, for MISSING */
-};
 
 /* ---- life ---- */
 
@@ -152,7 +67,7 @@ static pl_err prepare(pl_transfer_sender *s)
     return PL_OK;
 }
 
-static void next_file(pl_transfer_sender *s, uint32_t from)
+void pl_transfer_sender_next_file(pl_transfer_sender *s, uint32_t from)
 {
     s->phase = PICK;
     s->index = from;
@@ -197,7 +112,7 @@ pl_err pl_transfer_sender_start(pl_transfer_sender *s, size_t message_max)
     s->done_before = final_bytes(s);
     s->shown = (pl_transfer_output){ NULL, 0 };
     s->accepted_due = s->begins_due = false;
-    next_file(s, 0);
+    pl_transfer_sender_next_file(s, 0);
     return PL_OK;
 }
 
@@ -285,7 +200,7 @@ static void count_answer(pl_transfer_sender *s, uint32_t index, uint8_t status)
     s->n_whole += status == PL_TRANSFER_WHOLE;
     if (index == s->index && s->phase != PICK) { /* not wanted any more, nor what was to be sent of it */
         s->shown = (pl_transfer_output){ NULL, 0 };
-        next_file(s, index + 1);
+        pl_transfer_sender_next_file(s, index + 1);
     }
 }
 
@@ -298,7 +213,7 @@ static void take_stored(pl_transfer_sender *s, pl_rd body)
         broken(s, "its answer about a file makes no sense");
         return;
     }
-    const result *r = &s->result[n.index];
+    const sender_result *r = &s->result[n.index];
     bool at_hand = n.index == s->index && (s->phase == BYTES || s->phase == ENDING || s->phase == GIVE_UP);
     bool ended = n.index < s->index && r->ended;
     bool fits = n.code == PL_TRANSFER_UNREAD      ? ended && r->missing
@@ -352,16 +267,16 @@ static const pl_transfer_have *find_claim(pl_transfer_sender *s, uint32_t index)
 
 static void keep_point(pl_transfer_sender *s, uint64_t offset)
 {
-    s->point[s->n_points++ % N_POINTS] = (point){ .index = s->index, .offset = offset, .run = s->run };
+    s->point[s->n_points++ % N_POINTS] = (sender_point){ .index = s->index, .offset = offset, .run = s->run };
 }
 
 /* Begins to hash as near before the claim's end as is remembered. */
 static void begin_check(pl_transfer_sender *s)
 {
-    const point *best = NULL;
+    const sender_point *best = NULL;
     uint32_t n = s->n_points < N_POINTS ? s->n_points : N_POINTS;
     for (uint32_t i = 0; i < n; i++) {
-        const point *p = &s->point[i];
+        const sender_point *p = &s->point[i];
         if (p->index == s->index && p->offset <= s->claim->offset && (!best || p->offset > best->offset))
             best = p;
     }
@@ -406,7 +321,7 @@ static void pick(pl_transfer_sender *s)
     while (s->index < s->manifest.n) {
         pl_transfer_entry e = pl_transfer_manifest_get(&s->manifest, s->index);
         if (e.kind != PL_TRANSFER_FOLDER && !is_final(s, s->index)) {
-            const result *r = &s->result[s->index];
+            const sender_result *r = &s->result[s->index];
             s->size = e.size;
             s->claim = find_claim(s, s->index);
             if (r->missing)
@@ -424,8 +339,7 @@ static void pick(pl_transfer_sender *s)
     s->phase = NO_MORE;
 }
 
-/* Everything that needs neither a message nor bytes. */
-static void settle(pl_transfer_sender *s)
+void pl_transfer_sender_settle(pl_transfer_sender *s)
 {
     if (s->state != SENDING)
         return;
@@ -442,28 +356,19 @@ static void settle(pl_transfer_sender *s)
         s->state = FINISHED;
 }
 
-static uint64_t credit(const pl_transfer_sender *s)
-{
-    return s->window - (s->sent_bytes - s->received);
-}
-
-static size_t least(uint64_t a, uint64_t b)
-{
-    return (size_t)(a < b ? a : b);
-}
-
 bool pl_transfer_sender_want(pl_transfer_sender *s, pl_transfer_want *out)
 {
-    settle(s);
+    pl_transfer_sender_settle(s);
     *out = (pl_transfer_want){ .index = s->index, .offset = s->pos, .stream = s->is_stream };
     if (s->state != SENDING)
         return false;
     if (s->phase == CHECK)
-        out->max = least(PL_TRANSFER_BLOCK, s->check_to - s->pos);
+        out->max = pl_transfer_least(PL_TRANSFER_BLOCK, s->check_to - s->pos);
     else if (s->phase == BYTES && s->is_stream)
-        out->max = s->stream.ended ? 0 : least(PL_TRANSFER_BLOCK, pl_transfer_stream_room(&s->stream));
-    else if (s->phase == BYTES && s->block_sent == s->block_len && credit(s) > 0)
-        out->max = least(PL_TRANSFER_BLOCK, s->size - s->pos);
+        out->max =
+            s->stream.ended ? 0 : pl_transfer_least(PL_TRANSFER_BLOCK, pl_transfer_stream_room(&s->stream));
+    else if (s->phase == BYTES && s->block_sent == s->block_len && pl_transfer_sender_credit(s) > 0)
+        out->max = pl_transfer_least(PL_TRANSFER_BLOCK, s->size - s->pos);
     return out->max > 0;
 }
 
@@ -497,164 +402,7 @@ void pl_transfer_sender_read(pl_transfer_sender *s, uint8_t *block, size_t len)
         if (len == PL_TRANSFER_BLOCK)
             keep_point(s, s->pos + len);
     }
-    settle(s);
-}
-
-/* ---- what we say ---- */
-
-static void show(pl_transfer_sender *s, pl_transfer_type type, const pl_wr *w)
-{
-    assert(pl_wr_ok(w));
-    s->shown = (pl_transfer_output){ w->start, pl_wr_len(w) };
-    s->shown_type = type;
-    s->shown_payload = 0;
-}
-
-static void make_listing(pl_transfer_sender *s, pl_wr *w)
-{
-    if (!s->offered) {
-        pl_transfer_offer o = { .n_entries = s->manifest.n, .total = s->manifest.total };
-        memcpy(o.id, s->id, sizeof o.id);
-        pl_transfer_write_offer(w, &o);
-        s->offered = true;
-        show(s, PL_TRANSFER_OFFER, w);
-        return;
-    }
-    size_t max = least(s->message_max, LISTING_BYTES);
-    pl_wr_u8(w, PL_TRANSFER_ENTRIES);
-    while (s->listed < s->manifest.n) {
-        pl_transfer_entry e = pl_transfer_manifest_get(&s->manifest, s->listed);
-        size_t need = 21 + e.path.n;
-        if (pl_wr_len(w) + need > max)
-            break;
-        pl_transfer_write_entry(w, &e);
-        s->listed++;
-    }
-    show(s, PL_TRANSFER_ENTRIES, w);
-}
-
-static void make_end(pl_transfer_sender *s, pl_wr *w)
-{
-    pl_transfer_end e = { .index = s->index, .size = s->pos };
-    if (s->is_stream)
-        pl_transfer_stream_digest(&s->stream, e.sha256);
-    else
-        pl_sha256_so_far(&s->run, e.sha256);
-    pl_transfer_write_end(w, &e);
-    result *r = &s->result[s->index];
-    r->ended = true;
-    memcpy(r->sha256, e.sha256, sizeof r->sha256);
-    show(s, PL_TRANSFER_END, w);
-}
-
-static void make_missing(pl_transfer_sender *s, pl_wr *w)
-{
-    pl_transfer_note n = { .index = s->index, .code = PL_TRANSFER_UNREAD, .text = pl_str_of(s->why) };
-    s->result[s->index].ended = s->result[s->index].missing = true;
-    pl_transfer_write_note(w, PL_TRANSFER_MISSING, &n);
-    show(s, PL_TRANSFER_MISSING, w);
-}
-
-static void make_begin(pl_transfer_sender *s, pl_wr *w)
-{
-    pl_transfer_write_spot(w, PL_TRANSFER_BEGIN, &(pl_transfer_spot){ s->index, s->pos });
-    s->begins_at = s->pos;
-    s->begins_index = s->index;
-    show(s, PL_TRANSFER_BEGIN, w);
-}
-
-/* From the block, in whose front, or over bytes that have gone, the header fits; from a stream by a copy. */
-static bool make_data(pl_transfer_sender *s)
-{
-    size_t max = least(s->message_max - PL_TRANSFER_DATA_HEADER, credit(s)), n;
-    uint8_t *at = s->out;
-    if (s->is_stream) {
-        const uint8_t *bytes = pl_transfer_stream_at(&s->stream, s->pos, &n);
-        n = least(n, max);
-        if (n)
-            memcpy(at + PL_TRANSFER_DATA_HEADER, bytes, n);
-    } else {
-        n = least(s->block_len - s->block_sent, max);
-        at = n ? s->block + s->block_sent - PL_TRANSFER_DATA_HEADER : NULL;
-    }
-    if (n == 0)
-        return false;
-    pl_wr w = pl_wr_init(at, PL_TRANSFER_DATA_HEADER);
-    pl_transfer_write_spot(&w, PL_TRANSFER_DATA, &(pl_transfer_spot){ s->index, s->pos });
-    show(s, PL_TRANSFER_DATA, &w);
-    s->shown.len += n;
-    s->shown_payload = n;
-    return true;
-}
-
-static void make_cancel(pl_transfer_sender *s, pl_wr *w)
-{
-    pl_transfer_note n = { .code = (uint8_t)s->code, .text = pl_str_of(s->text) };
-    pl_transfer_write_note(w, PL_TRANSFER_CANCEL, &n);
-    show(s, PL_TRANSFER_CANCEL, w);
-    s->cancel_due = false;
-}
-
-static void make(pl_transfer_sender *s)
-{
-    pl_wr w = pl_wr_init(s->out, PL_TRANSFER_MESSAGE_MAX);
-    settle(s);
-    if (s->cancel_due && s->out) {
-        make_cancel(s, &w);
-    } else if (s->state == LISTING) {
-        make_listing(s, &w);
-    } else if (s->state == FINISHED && s->phase == NO_MORE) {
-        pl_wr_u8(&w, PL_TRANSFER_DONE);
-        show(s, PL_TRANSFER_DONE, &w);
-    } else if (s->state == SENDING) {
-        switch (s->phase) {
-        case BEGIN: make_begin(s, &w); break;
-        case BYTES: (void)make_data(s); break;
-        case ENDING: make_end(s, &w); break;
-        case GIVE_UP: make_missing(s, &w); break;
-        case PICK:
-        case CHECK:
-        case NO_MORE: break;
-        }
-    }
-}
-
-bool pl_transfer_sender_poll_output(pl_transfer_sender *s, pl_transfer_output *out)
-{
-    if (!s->shown.len)
-        make(s);
-    *out = s->shown;
-    return s->shown.len > 0;
-}
-
-void pl_transfer_sender_sent(pl_transfer_sender *s)
-{
-    if (!s->shown.len)
-        return;
-    s->shown = (pl_transfer_output){ NULL, 0 };
-    switch (s->shown_type) {
-    case PL_TRANSFER_ENTRIES:
-        if (s->listed == s->manifest.n)
-            s->state = ASKING;
-        break;
-    case PL_TRANSFER_BEGIN:
-        s->begins_due = true;
-        s->phase = BYTES;
-        break;
-    case PL_TRANSFER_DATA:
-        s->pos += s->shown_payload;
-        s->sent_bytes += s->shown_payload;
-        s->block_sent += s->is_stream ? 0 : s->shown_payload;
-        break;
-    case PL_TRANSFER_END:
-    case PL_TRANSFER_MISSING: next_file(s, s->index + 1); break;
-    case PL_TRANSFER_DONE:
-        s->done_due = true;
-        s->state = OVER;
-        break;
-    default: break;
-    }
-    settle(s);
+    pl_transfer_sender_settle(s);
 }
 
 /* ---- what is told ---- */

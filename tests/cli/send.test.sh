@@ -42,6 +42,7 @@ serve() {
 }
 url=http://127.0.0.1:$port
 send() { # OPTIONS... PATH...: in the background, $s; its code in $code
+    rm -f "$dir/send.json" # else the last one's code might be read
     "$PEERLINE" send --server $url --json "$@" >"$dir/send.json" 2>"$dir/send.err" &
     s=$!
     soon grep -q '"event":"code"' "$dir/send.json" || fail "send prints a code"
