@@ -95,6 +95,17 @@ typedef enum pl_dtls_setup { PL_SETUP_ACTPASS, PL_SETUP_ACTIVE, PL_SETUP_PASSIVE
 
 #define PL_MESSAGE_SIZE_ANY UINT64_MAX
 
+/* How fast channels send. Whatever it is, a transfer beside a call gives way to it, and while only channels of a priority
+ * below normal have something to send they yield, as LEDBAT does. docs/performance.md compares them. */
+typedef enum pl_data_congestion {
+    PL_DATA_CONGESTION_DEFAULT,   /* CUBIC_BDP */
+    PL_DATA_CONGESTION_RENO,      /* that of SCTP itself (RFC 9260) */
+    PL_DATA_CONGESTION_CUBIC,     /* RFC 9438 */
+    PL_DATA_CONGESTION_CUBIC_BDP, /* CUBIC that losses without a queue do not slow down */
+    PL_DATA_CONGESTION_BBR,       /* by a model of the path: a short queue */
+    PL_DATA_CONGESTION_LEDBAT     /* yields to everybody else */
+} pl_data_congestion;
+
 typedef struct pl_configuration {
     const pl_ice_server *ice_servers; /* copied */
     size_t n_ice_servers;             /* at most 8 */
@@ -108,6 +119,7 @@ typedef struct pl_configuration {
      * PL_MESSAGE_SIZE_ANY. That is for channels with on_piece: a channel without it is closed
      * by a message above 16 MiB. */
     uint64_t max_message_size;
+    pl_data_congestion data_congestion; /* PL_DATA_CONGESTION_DEFAULT */
 } pl_configuration;
 
 typedef enum pl_signaling_state {

@@ -184,6 +184,7 @@ pl_err pc_data_make(pl_pc *pc)
         .sctp = { .rand = pc->conf.rand,
                   .log_id = pc->conf.log_id,
                   .mtu_max = PC_DATA_PACKET_MAX,
+                  .congestion = pc->conf.data_congestion,
                   .send_buffer_max = pc->conf.data_send_buffer },
     };
     make_room_for_messages(&conf, pc->conf.max_message_size);

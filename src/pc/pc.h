@@ -40,6 +40,7 @@ typedef struct pl_pc_conf {
     uint32_t log_id;
     pl_dtls_setup setup;
     size_t data_send_buffer; /* 0: PL_DATA_SEND_MAX */
+    pl_sctp_congestion data_congestion;
     /* Bytes of the longest message we take. 0: 256 KiB; at most PL_PC_MESSAGE_MAX, or UINT64_MAX: any, in pieces. */
     uint64_t max_message_size;
     int64_t max_bitrate_bps; /* 0: 5 Mbit/s */

@@ -142,6 +142,7 @@ struct pl_pc {
     pl_addr leaves_by; /* our end of the selected pair; none before the first */
 
     uint8_t *waiting; /* an SCTP packet for the next batch */
+    int64_t yield_us; /* whether channels should yield is asked next */
     size_t waiting_len, waiting_cap;
     uint8_t waiting_kind; /* pl_sctp_packet_kind */
 
@@ -173,7 +174,7 @@ void pc_apply_jsep(pl_pc *pc);
 void pc_settle(
     pl_pc *pc); /* lets ICE, DTLS and data draw their conclusions; ends every input, call and tick */
 /* share.c */
-void pc_share_wake(pl_pc *pc);   /* channels have sent: they may have to share now */
+void pc_share_wake(pl_pc *pc);   /* channels have sent: they may have to share now, or to yield */
 void pc_share_update(pl_pc *pc); /* when share.next_us has come */
 /* state.c */
 pl_peer_connection_state pc_connection_now(const pl_pc *pc);

@@ -2,6 +2,7 @@
  * core, followed by a pump, and its result returned. */
 #include "peer/peer_internal.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,6 +98,10 @@ static pl_err make_io(pl_peer_connection *p, const pl_configuration *conf, uint3
     return pl_ice_io_new(&p->io, p->factory->hub, &io, &peer_io_events, p);
 }
 
+static_assert((int)PL_DATA_CONGESTION_BBR == PL_SCTP_CONGESTION_BBR &&
+                  (int)PL_DATA_CONGESTION_LEDBAT == PL_SCTP_CONGESTION_LEDBAT,
+              "the public names are in the association's order");
+
 static pl_err make_pc(pl_peer_connection *p, const pl_configuration *conf, uint32_t log_id)
 {
     int64_t now_us = pl_loop_now_us(p->factory->net);
@@ -109,6 +114,7 @@ static pl_err make_pc(pl_peer_connection *p, const pl_configuration *conf, uint3
         pc.setup = conf->dtls_setup;
         pc.data_send_buffer = conf->data_send_buffer;
         pc.max_bitrate_bps = conf->max_bitrate_bps;
+        pc.data_congestion = (pl_sctp_congestion)conf->data_congestion;
         pc.max_message_size = conf->max_message_size;
         p->any_size = conf->max_message_size == PL_MESSAGE_SIZE_ANY;
         pc.relay_only = conf->ice_transport_policy == PL_ICE_TRANSPORT_RELAY;
@@ -125,7 +131,8 @@ static void make_core(void *arg)
     uint32_t log_id = atomic_fetch_add(&p->factory->next_id, 1);
     pl_log_name(&p->log, "peer", log_id);
     uint64_t max = m->conf ? m->conf->max_message_size : 0;
-    if (max > PL_PC_MESSAGE_MAX && max != PL_MESSAGE_SIZE_ANY) {
+    if ((max > PL_PC_MESSAGE_MAX && max != PL_MESSAGE_SIZE_ANY) ||
+        (m->conf && (unsigned)m->conf->data_congestion > PL_DATA_CONGESTION_LEDBAT)) {
         m->err = PL_EINVAL;
         return;
     }

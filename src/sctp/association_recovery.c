@@ -233,6 +233,8 @@ static void tell_controller(pl_sctp *s, const pl_sctp_acked *acked, size_t fligh
     pl_sctp_rate_take(&s->sent.rate, s->now_us, s->rto.min_rtt_us, &fact.rate);
     pl_sctp_cc_acked(&s->cc, &fact);
     set_pace(s);
+    if (pl_sctp_limited(s))
+        pl_sctp_rate_limited(&s->sent.rate, s->sent.flight);
     s->stats.bytes_acked += acked->bytes;
     /* 6.1 D in the terms of what has been acknowledged: a SACK that covers much may release much. Where there is a pace,
      * that is the limit. */
