@@ -9,6 +9,7 @@ void pl_sctp_streams_init(pl_sctp_streams *st, pl_sctp_scheduler scheduler)
     *st = (pl_sctp_streams){ 0 };
     pl_list_init(&st->resets);
     pl_list_init(&st->noisy);
+    pl_list_init(&st->parked);
     pl_sctp_turns_init(&st->turns, scheduler);
 }
 
@@ -79,6 +80,7 @@ static void note_low(pl_sctp_streams *st, pl_sctp_out_stream *s, size_t before)
 /* In the row, or not, as the head has bytes to take. */
 static void place(pl_sctp_streams *st, pl_sctp_out_stream *s)
 {
+    pl_list_remove(&s->in_parked);
     if (s->head && pl_sctp_out_msg_ready(s->head))
         pl_sctp_turns_join(&st->turns, &s->turn);
     else
@@ -111,6 +113,7 @@ pl_err pl_sctp_streams_append(pl_sctp_streams *st, pl_sctp_out_stream *s, const 
     if (len > 0 && pl_sctp_out_msg_append(st, m, data, len) != PL_OK)
         return PL_ENOMEM;
     m->unended = !last;
+    st->promised += m->begun ? len : 0;
     s->buffered += m->uncounted ? 0 : len;
     note_low(st, s, before);
     place(st, s);
@@ -148,6 +151,9 @@ static void leave_queue(pl_sctp_streams *st, pl_sctp_out_stream *s, pl_sctp_out_
     m->queued = false;
     st->n_queued--;
     st->n_begun -= m->begun;
+    st->promised -= m->begun ? m->left : 0;
+    if (m->begun)
+        pl_sctp_streams_unpark(st);
     if (was_head)
         end_turn(st, s);
     pl_sctp_out_msg_unref(st, m);
@@ -173,6 +179,21 @@ void pl_sctp_streams_begin(pl_sctp_streams *st, pl_sctp_out_stream *s)
         m->mid &= UINT16_MAX;
     m->begun = true;
     st->n_begun++;
+    st->promised += m->left;
+}
+
+void pl_sctp_streams_park(pl_sctp_streams *st, pl_sctp_out_stream *s)
+{
+    pl_sctp_turns_leave(&st->turns, &s->turn);
+    pl_list_push_back(&st->parked, &s->in_parked);
+}
+
+bool pl_sctp_streams_unpark(pl_sctp_streams *st)
+{
+    pl_node *n = pl_list_first(&st->parked);
+    if (n)
+        place(st, pl_of(n, pl_sctp_out_stream, in_parked));
+    return n != NULL;
 }
 
 void pl_sctp_streams_take(pl_sctp_streams *st, pl_sctp_out_stream *s, uint32_t n)
@@ -185,6 +206,7 @@ void pl_sctp_streams_take(pl_sctp_streams *st, pl_sctp_out_stream *s, uint32_t n
     pl_sctp_turns_charge(&st->turns, &s->turn, n);
     size_t before = waiting(s);
     pl_sctp_out_msg_advance(m, n);
+    st->promised -= n;
     s->buffered -= m->uncounted ? 0 : n;
     note_low(st, s, before);
     if (m->left == 0)

@@ -22,7 +22,7 @@ typedef enum pl_sctp_out_reset {
     PL_SCTP_OUT_OPEN,
     PL_SCTP_OUT_RESET_WAITING,  /* until its queue is empty */
     PL_SCTP_OUT_RESET_DRAINING, /* until reset_tsn is acknowledged */
-    PL_SCTP_OUT_RESET_ASKED    /* in the request under way */
+    PL_SCTP_OUT_RESET_ASKED     /* in the request under way */
 } pl_sctp_out_reset;
 
 /* Facts not yet told as events. */
@@ -32,6 +32,7 @@ typedef struct pl_sctp_out_stream {
     pl_sctp_out_msg *head, *tail;
     size_t buffered, low; /* bytes not taken yet; threshold of the event, for which held bytes do not count */
     pl_sctp_turn turn;    /* in the row while its head has bytes to take */
+    pl_node in_parked;    /* out of the row though its head is ready: until others have ended */
     pl_node in_resets;    /* reset != PL_SCTP_OUT_OPEN */
     pl_node in_noisy;     /* facts != 0 */
     uint32_t next_mid[2]; /* of ordered messages (their SSN, in DATA), of unordered ones */
@@ -45,16 +46,17 @@ typedef struct pl_sctp_out_stream {
 struct pl_sctp_streams {
     pl_sctp_out_stream **page;
     size_t n_pages;
-    pl_list resets, noisy;
+    pl_list resets, noisy, parked;
     pl_sctp_turns turns;
     pl_heap limited;         /* messages that RFC 7496 3.4 lets go, the least important first */
     uint32_t n_limited_ever; /* among equals the oldest goes first */
     pl_sctp_out_stream
         *current; /* whose turn is under way. In DATA nothing may come between the fragments of a message */
-    bool interleaved; /* I-DATA: turns end with the packet, else with the message */
-    size_t total;     /* what messages cost, queued or referred to */
-    size_t n_queued;  /* messages not wholly taken */
-    size_t n_begun;   /* of these, with TSNs already */
+    bool interleaved;  /* I-DATA: turns end with the packet, else with the message */
+    size_t total;      /* what messages cost, queued or referred to */
+    size_t n_queued;   /* messages not wholly taken */
+    size_t n_begun;    /* of these, with TSNs already */
+    uint64_t promised; /* bytes not taken yet of messages that are begun */
 };
 
 void pl_sctp_streams_init(pl_sctp_streams *st, pl_sctp_scheduler scheduler);
@@ -80,6 +82,11 @@ static inline bool pl_sctp_streams_ready(const pl_sctp_streams *st)
         return pl_sctp_out_msg_ready(st->current->head);
     return pl_sctp_turns_next(&st->turns) != NULL;
 }
+/* With I-DATA: its head must not begin yet. The stream comes back with unpark, the first parked first, or when its
+ * head has changed. */
+void pl_sctp_streams_park(pl_sctp_streams *st, pl_sctp_out_stream *s);
+/* False when none is parked. */
+bool pl_sctp_streams_unpark(pl_sctp_streams *st);
 /* The head gets its number: its first TSN is about to be assigned. */
 void pl_sctp_streams_begin(pl_sctp_streams *st, pl_sctp_out_stream *s);
 /* n bytes of the head have got a TSN: at most n_at, and not all when it is unended. A message wholly taken leaves the queue and the turn

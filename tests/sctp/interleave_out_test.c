@@ -246,6 +246,34 @@ PL_TEST(what_was_acknowledged_whole_can_be_given_up_too)
     pair_clear(p);
 }
 
+/* Messages half there must not fill the peer's window so that none is ever whole. */
+PL_TEST(large_messages_begin_when_the_window_holds_them)
+{
+    pair *p = begin(PL_SCTP_SCHEDULER_ROUND_ROBIN);
+    p->end[0]->peer_rwnd = 30000;
+    for (uint16_t sid = 0; sid < 3; sid++)
+        send(p, sid, 14000, NULL);
+    send(p, 7, 100, NULL);
+    const seen *out = look(p);
+    size_t n[8] = { 0 };
+    for (size_t i = 0; i < out->n_data; i++)
+        n[out->data[i].sid]++;
+    PL_GE(n[0], 3);
+    PL_GE(n[1], 3);
+    PL_EQ(n[2], 0);                                 /* 28,000 are promised */
+    PL_EQ(n[7], 1);                                 /* a small one is whole at once */
+    acknowledge(p, out->data[out->n_data - 1].tsn); /* with a window of a MiB */
+    for (int i = 0; i < 50 && pl_sctp_buffered(p->end[0], 2) > 0; i++) {
+        out = look(p);
+        if (out->n_data > 0)
+            acknowledge(p, out->data[out->n_data - 1].tsn);
+        p->now_us += PL_MS(10);
+    }
+    for (uint16_t sid = 0; sid < 3; sid++)
+        PL_EQ(pl_sctp_buffered(p->end[0], sid), 0);
+    pair_clear(p);
+}
+
 PL_TEST(a_message_in_parts_interleaves_and_waits_alone)
 {
     static const uint8_t data[20000];
@@ -278,4 +306,5 @@ PL_TEST(a_message_in_parts_interleaves_and_waits_alone)
 PL_TESTS(t(messages_are_numbered_by_stream_and_kind), t(fragments_of_different_messages_interleave),
          t(half_sent_messages_of_many_streams_are_given_up), t(skips_name_the_last_of_each_kind),
          t(what_was_acknowledged_whole_can_be_given_up_too),
+         t(large_messages_begin_when_the_window_holds_them),
          t(a_message_in_parts_interleaves_and_waits_alone))
