@@ -275,10 +275,3 @@ bool pl_data_take_message(pl_data *d, int64_t now_us, pl_data_event *out)
         pl_sctp_msg_free(&m);
     return taken && !held;
 }
-
-/* Until the association has its own. */
-__attribute__((weak)) pl_err pl_sctp_set_pieces(pl_sctp *s, uint16_t sid, bool on)
-{
-    (void)s, (void)sid, (void)on;
-    return PL_OK;
-}

@@ -216,15 +216,21 @@ bool pl_sctp_may_receive(const pl_sctp *s)
            s->state == PL_SCTP_SHUTDOWN_SENT;
 }
 
+size_t pl_sctp_held(const pl_sctp *s)
+{
+    return s->re.held + s->re.tables + s->held_above;
+}
+
 size_t pl_sctp_rwnd(const pl_sctp *s)
 {
-    size_t held = s->re.held + s->held_above;
+    size_t held = pl_sctp_held(s);
     return held < s->window.size ? s->window.size - held : 0;
 }
 
 size_t pl_sctp_hard_limit(const pl_sctp *s)
 {
-    return s->window.size + s->window.size / 10 + s->conf.max_message_size;
+    size_t message = s->window.size == s->window.max ? s->conf.max_message_size : 0;
+    return s->window.size + s->window.size / 10 + message;
 }
 
 bool pl_sctp_count_error(pl_sctp *s, const char *what)

@@ -212,7 +212,8 @@ PL_NODISCARD pl_err pl_sctp_send_part(pl_sctp *s, int64_t now_us, uint16_t sid, 
  * stream's at first), 512 high, 1024 extra high. Errors: PL_ENOMEM, PL_EINVAL (0). */
 PL_NODISCARD pl_err pl_sctp_set_priority(pl_sctp *s, uint16_t sid, uint16_t priority);
 /* From now on messages of the peer's stream come in pieces as they arrive in order, of any total length:
- * max_message_size does not bind them. Errors: PL_ENOMEM. */
+ * max_message_size does not bind them. One message of a stream at a time is handed out; what else of the stream is
+ * whole meanwhile, unordered too, comes behind its last piece. Errors: PL_ENOMEM. */
 PL_NODISCARD pl_err pl_sctp_set_pieces(pl_sctp *s, uint16_t sid, bool on);
 /* Asks for more streams (RFC 6525 5.1.5, 5.1.6): n_out of ours, n_in of the peer's. STREAMS tells the end.
  * Errors: PL_ESTATE (not up, or a request is under way), PL_ENOTSUP, PL_EINVAL (above PL_SCTP_STREAM_MAX). */

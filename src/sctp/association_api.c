@@ -188,6 +188,11 @@ static void size_window(pl_sctp *s, size_t taken)
         s->wants |= PL_SCTP_WANT_HEARTBEAT;
 }
 
+pl_err pl_sctp_set_pieces(pl_sctp *s, uint16_t sid, bool on)
+{
+    return pl_sctp_reassembly_set_pieces(&s->re, sid, on);
+}
+
 bool pl_sctp_recv(pl_sctp *s, pl_sctp_msg *out)
 {
     if (!pl_sctp_reassembly_take(&s->re, out))

@@ -3,15 +3,6 @@
 
 #include "sctp/association_internal.h"
 
-/* What the chunks of one packet have said together. */
-typedef struct packet {
-    uint32_t tag;
-    bool data;    /* it carried DATA or FORWARD TSN: a SACK is owed */
-    bool at_once; /* now */
-} packet;
-
-/* --- DATA --- */
-
 static void quote_error(pl_sctp *s, pl_sctp_cause cause, const uint8_t *quote, size_t len)
 {
     uint8_t chunk[PL_SCTP_QUOTE_MAX + 8];
@@ -20,131 +11,6 @@ static void quote_error(pl_sctp *s, pl_sctp_cause cause, const uint8_t *quote, s
     pl_sctp_cause_write(&w, cause, quote, len < PL_SCTP_QUOTE_MAX ? len : PL_SCTP_QUOTE_MAX);
     pl_sctp_chunk_end(&w, error);
     pl_sctp_reply_chunk(s, &w);
-}
-
-static void invalid_stream(pl_sctp *s, uint16_t sid)
-{
-    uint8_t chunk[12];
-    pl_wr w = pl_wr_init(chunk, sizeof chunk);
-    size_t error = pl_sctp_chunk_begin(&w, PL_SCTP_ERROR, 0);
-    pl_sctp_cause_invalid_stream(&w, sid);
-    pl_sctp_chunk_end(&w, error);
-    pl_sctp_reply_chunk(s, &w);
-}
-
-/* Memory for a chunk, within the window. The next chunk in order gets in beyond it when the application has nothing
- * left to take: else a window full of later chunks would never drain. For it, later ones are given back, the highest
- * first. Whole messages that wait for their turn cannot be: an honest peer's, together with the one message that is
- * under way, stay below the limit; who makes them wait without a gap stops at it. */
-static bool make_room(pl_sctp *s, const pl_sctp_data *d)
-{
-    size_t need = pl_sctp_fragment_cost(d->len) + s->held_above;
-    bool next = d->tsn == s->in.cumulative_tsn + 1;
-    if (s->re.held + need <= s->window.size)
-        return true;
-    if (!next || s->re.ready)
-        return false;
-    uint32_t tsn;
-    while (s->re.held + need > s->window.size + s->window.size / 10 &&
-           pl_sctp_reassembly_renege(&s->re, s->in.cumulative_tsn, s->in.highest_tsn, &tsn))
-        pl_sctp_sack_renege(&s->in, tsn);
-    return s->re.held + s->held_above + pl_sctp_reassembly_growth(&s->re, d) <= pl_sctp_hard_limit(s);
-}
-
-static pl_err take_in_order(pl_sctp *s, const pl_sctp_data *d)
-{
-    pl_err err = pl_sctp_reassembly_next(&s->re, d);
-    if (err != PL_OK)
-        return err;
-    pl_sctp_sack_add(&s->in, d->tsn);
-    for (uint32_t tsn = d->tsn + 1; pl_seq32_at_least(s->in.cumulative_tsn, tsn) && err == PL_OK; tsn++)
-        err = pl_sctp_reassembly_reached(&s->re, tsn);
-    if (err == PL_ENOMEM) /* acknowledged, and cannot be kept */
-        pl_sctp_fail(s, PL_ENOMEM, PL_SCTP_CAUSE_OUT_OF_RESOURCE, "no memory for received data");
-    return err == PL_ENOMEM ? PL_OK : err;
-}
-
-static pl_err take_early(pl_sctp *s, const pl_sctp_data *d)
-{
-    pl_err err = pl_sctp_reassembly_early(&s->re, d, s->in.cumulative_tsn);
-    if (err == PL_OK)
-        pl_sctp_sack_add(&s->in, d->tsn);
-    return err;
-}
-
-static void take_data(pl_sctp *s, const pl_sctp_data *d)
-{
-    bool room = make_room(s, d);
-    if (!room || pl_sctp_sack_reserve(&s->in, d->tsn) != PL_OK) {
-        s->stats.chunks_dropped++;
-        return;
-    }
-    pl_err err = d->tsn == s->in.cumulative_tsn + 1 ? take_in_order(s, d) : take_early(s, d);
-    if (err == PL_ENOSPC)
-        pl_sctp_fail(s, PL_EPROTO, PL_SCTP_CAUSE_PROTOCOL_VIOLATION, "message above the maximum size");
-    else if (err != PL_OK)
-        s->stats.chunks_dropped++;
-    else
-        s->stats.chunks_received++;
-}
-
-static void on_data(pl_sctp *s, packet *p, const pl_sctp_chunk *chunk)
-{
-    pl_sctp_data d;
-    if (!pl_sctp_may_receive(s))
-        return;
-    if (pl_sctp_data_parse(&d, chunk) != PL_OK) {
-        s->stats.bad_packets++;
-        return;
-    }
-    if (d.len == 0) { /* 6.2 */
-        pl_sctp_fail(s, PL_EPROTO, PL_SCTP_CAUSE_NO_USER_DATA, "DATA without user data");
-        return;
-    }
-    p->data = true;
-    p->at_once |= d.flags & PL_SCTP_DATA_I || s->state == PL_SCTP_SHUTDOWN_SENT;
-    switch (pl_sctp_sack_look(&s->in, d.tsn)) {
-    case PL_SCTP_TSN_DUPLICATE: s->stats.chunks_duplicate++; return;
-    case PL_SCTP_TSN_TOO_FAR: s->stats.chunks_dropped++; return;
-    case PL_SCTP_TSN_NEW: break;
-    }
-    if (d.sid >= s->streams_in) { /* 6.5: acknowledged and thrown away */
-        invalid_stream(s, d.sid);
-        d.flags |= PL_SCTP_DATA_U; /* without a beginning it is an orphan; see reassembly */
-        d.flags &= (uint8_t)~PL_SCTP_DATA_B;
-        s->stats.chunks_dropped++;
-    }
-    take_data(s, &d);
-}
-
-/* RFC 3758 3.6 */
-static void on_forward(pl_sctp *s, packet *p, pl_rd body)
-{
-    pl_sctp_forward f;
-    if (!pl_sctp_may_receive(s) || !(s->extensions & PL_SCTP_EXT_FORWARD_TSN))
-        return;
-    if (pl_sctp_forward_parse(&f, body, false) != PL_OK) {
-        s->stats.bad_packets++;
-        return;
-    }
-    p->data = p->at_once = true;
-    uint32_t old_tsn = s->in.cumulative_tsn;
-    if (!pl_seq32_newer(f.cumulative_tsn, old_tsn))
-        return; /* an old one: the SACK tells where we are */
-    pl_sctp_reassembly_forward(&s->re, old_tsn, f.cumulative_tsn);
-    pl_err err = PL_OK;
-    for (size_t i = 0; i < f.n_skips && err == PL_OK; i++) {
-        pl_sctp_skip skip = pl_sctp_forward_skip(&f, i);
-        if (skip.sid < s->streams_in)
-            err = pl_sctp_reassembly_skip(&s->re, skip);
-    }
-    pl_sctp_sack_forward(&s->in, f.cumulative_tsn);
-    for (uint32_t tsn = f.cumulative_tsn + 1; pl_seq32_at_least(s->in.cumulative_tsn, tsn) && err == PL_OK;
-         tsn++)
-        err = pl_sctp_reassembly_reached(&s->re, tsn);
-    if (err != PL_OK)
-        pl_sctp_fail(s, err == PL_ENOSPC ? PL_EPROTO : err, PL_SCTP_CAUSE_OUT_OF_RESOURCE,
-                     "cannot keep received data");
 }
 
 /* --- SACK --- */
@@ -276,13 +142,15 @@ static bool unknown_chunk(pl_sctp *s, const pl_sctp_chunk *chunk)
     return !pl_sctp_unknown_stops(chunk->type, 8);
 }
 
-static bool on_chunk(pl_sctp *s, packet *p, const pl_sctp_chunk *chunk)
+static bool on_chunk(pl_sctp *s, pl_sctp_packet *p, const pl_sctp_chunk *chunk)
 {
     bool up = s->state >= PL_SCTP_ESTABLISHED;
     switch (chunk->type) {
-    case PL_SCTP_DATA: on_data(s, p, chunk); break;
+    case PL_SCTP_DATA:
+    case PL_SCTP_I_DATA: pl_sctp_on_data(s, p, chunk); break;
     case PL_SCTP_SACK: on_sack(s, chunk->body); break;
-    case PL_SCTP_FORWARD_TSN: on_forward(s, p, chunk->body); break;
+    case PL_SCTP_FORWARD_TSN:
+    case PL_SCTP_I_FORWARD_TSN: pl_sctp_on_forward(s, p, chunk); break;
     case PL_SCTP_INIT_ACK: pl_sctp_on_init_ack(s, chunk->body); return false; /* stands alone */
     case PL_SCTP_COOKIE_ECHO: pl_sctp_on_cookie_echo(s, p->tag, chunk->body); return p->tag == s->my_tag;
     case PL_SCTP_COOKIE_ACK: pl_sctp_on_cookie_ack(s); break;
@@ -348,7 +216,7 @@ static bool on_end(pl_sctp *s, const pl_sctp_header *h, const pl_sctp_chunk *chu
 
 static void on_chunks(pl_sctp *s, const pl_sctp_header *h, pl_rd *chunks)
 {
-    packet p = { .tag = h->tag };
+    pl_sctp_packet p = { .tag = h->tag };
     pl_sctp_chunk chunk;
     for (bool first = true; pl_sctp_chunk_next(chunks, &chunk); first = false) {
         if (first && on_first(s, h, &chunk, pl_rd_left(chunks)))

@@ -2,6 +2,7 @@
  *   association.c            making, state, timers, events
  *   association_handshake.c  INIT to COOKIE ACK, collisions, restart
  *   association_input.c      the packet spine: what each chunk means
+ *   association_data.c       what of it is user data
  *   association_output.c     the packet spine the other way
  *   association_partial.c    messages given up (RFC 3758, 7496)
  *   association_recovery.c   what SACKs and silence mean: losses, probes, timeouts, and taking them back
@@ -157,11 +158,24 @@ bool pl_sctp_count_error(pl_sctp *s, const char *what);
 /* True in the states in which DATA may be sent; received. */
 bool pl_sctp_may_send(const pl_sctp *s);
 bool pl_sctp_may_receive(const pl_sctp *s);
+/* Received bytes and all that keeping them costs. */
+size_t pl_sctp_held(const pl_sctp *s);
 size_t pl_sctp_rwnd(const pl_sctp *s);
-/* Bytes of received data beyond which nothing is taken, whatever the peer does: the window, a tenth of it, and one
- * message. */
+/* What pl_sctp_held never goes beyond, whatever the peer does: the window and a tenth of it; and one message when the
+ * window cannot grow for it, since whole messages waiting for their turn are not given back. */
 size_t pl_sctp_hard_limit(const pl_sctp *s);
 void pl_sctp_restart_heartbeat(pl_sctp *s);
+
+/* What the chunks of one packet have said together. */
+typedef struct pl_sctp_packet {
+    uint32_t tag;
+    bool data;    /* it carried DATA or FORWARD TSN, or their like: a SACK is owed */
+    bool at_once; /* now */
+} pl_sctp_packet;
+
+/* association_data.c; chunk: DATA or I-DATA, FORWARD TSN or I-FORWARD-TSN */
+void pl_sctp_on_data(pl_sctp *s, pl_sctp_packet *p, const pl_sctp_chunk *chunk);
+void pl_sctp_on_forward(pl_sctp *s, pl_sctp_packet *p, const pl_sctp_chunk *chunk);
 
 /* association_handshake.c */
 void pl_sctp_on_init(pl_sctp *s, pl_rd body);

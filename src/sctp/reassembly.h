@@ -1,13 +1,19 @@
-/* reassembly.h - from DATA chunks to whole messages in their order.
- * Source   RFC 9260 6.5, 6.6, 6.9; RFC 3758 3.6 (skipping); RFC 6525 5.2.2 (incoming streams start anew).
+/* reassembly.h - from DATA and I-DATA chunks to messages in their order, whole or in pieces.
+ * Source   RFC 9260 6.5, 6.6, 6.9; RFC 8260 2.2 (interleaved messages); RFC 3758 3.6 and RFC 8260 2.3.1 (skipping);
+ *          RFC 6525 5.2.2 (incoming streams start anew).
  * Shape    init/clear inside an association. A chunk that comes in TSN order goes straight into the buffer
  *          that the application will get. One that comes early is kept aside in a ring indexed by TSN, where
  *          neighbours know the ends of their run, so that a message which is whole before a gap is filled is
- *          found in O(1). Ordered messages whose turn has not come wait in a heap by SSN, one for each
- *          stream.
- * Units    bytes. `held` counts data and headers of everything kept, also of messages not yet taken.
- * Errors   PL_ENOMEM leaves all as it was; PL_ENOSPC: a message outgrew max_message; PL_EPROTO only
- *          counts. */
+ *          found in O(1). I-DATA names message and fragment itself, so there TSNs do not matter. Ordered messages
+ *          whose turn has not come wait in a heap by number, one for each stream.
+ *              reassembly.c              streams, numbers, what is ready
+ *              reassembly_plain.c        DATA
+ *              reassembly_interleaved.c  I-DATA
+ *              reassembly_pieces.c       a message handed out before it is whole
+ * Units    bytes. `held` counts data, headers and what the allocator adds of everything kept, also of messages not yet
+ *          taken; `tables` what streams and the ring cost, which data does not give back.
+ * Errors   PL_ENOMEM leaves all as it was; PL_ENOSPC: a message outgrew max_message; what breaks the protocol without
+ *          harm only counts (n_orphans). */
 #ifndef PL_SCTP_REASSEMBLY_H
 #define PL_SCTP_REASSEMBLY_H
 
@@ -17,14 +23,18 @@
 #include "sctp/chunk_data.h"
 #include "sctp/chunk_forward.h"
 
-enum { PL_SCTP_IN_PAGE = 16 };
+enum {
+    PL_SCTP_IN_PAGE = 4,
+    PL_SCTP_UNFINISHED_MAX = 2048, /* messages of I-DATA under way at once; chunks of more are not taken */
+    PL_SCTP_BLOCK = 16             /* what an allocator adds to a block */
+};
 
 typedef struct pl_sctp_in_msg {
     struct pl_sctp_in_msg *next; /* ready to be taken */
     pl_heap_node waiting;        /* for its turn */
     pl_sctp_msg msg;
-    size_t cap; /* of data */
-    uint16_t ssn;
+    size_t cap;  /* of data */
+    int64_t mid; /* unwrapped, of an ordered one */
     uint8_t data[];
 } pl_sctp_in_msg;
 
@@ -39,26 +49,65 @@ typedef struct pl_sctp_fragment {
     uint8_t data[];
 } pl_sctp_fragment;
 
+/* An I-DATA chunk before whose FSN others are missing. */
+typedef struct pl_sctp_early {
+    pl_heap_node by_fsn;
+    pl_node in_earlies;
+    struct pl_sctp_assembly *of;
+    uint32_t tsn;
+    uint16_t len;
+    bool ends;
+    uint8_t data[];
+} pl_sctp_early;
+
+/* A message of I-DATA under way. */
+typedef struct pl_sctp_assembly {
+    struct pl_sctp_assembly *next; /* of its stream; the latest begun comes first */
+    struct pl_sctp_in_stream *stream;
+    pl_sctp_in_msg *m; /* fragments before next_fsn that have not been handed out; NULL: none */
+    pl_heap early;     /* pl_sctp_early by FSN */
+    int64_t next_fsn;
+    size_t bytes; /* in m and early */
+    uint32_t mid, ppid;
+    bool unordered, ended;
+} pl_sctp_assembly;
+
+/* Of a stream whose messages may come in pieces. One message at a time is handed out, `giving`; others that are whole
+ * meanwhile stand behind it, so pieces of two are never mixed. */
+typedef struct pl_sctp_in_pieces {
+    bool on, giving, begun, unordered;
+    uint32_t mid, ppid;
+    pl_sctp_in_msg *open;  /* the last piece, not taken yet */
+    pl_sctp_in_msg *spare; /* says that the rest will never come, so that this never lacks memory */
+    pl_sctp_in_msg *behind, *behind_last;
+} pl_sctp_in_pieces;
+
 typedef struct pl_sctp_in_stream {
-    pl_heap waiting;   /* pl_sctp_in_msg by unwrapped SSN */
-    int64_t next_ssn;  /* unwrapped; its low 16 bits travel */
-    uint32_t n_ready;  /* messages not yet taken … */
+    pl_heap waiting;   /* pl_sctp_in_msg by unwrapped number */
+    int64_t next_mid;  /* unwrapped; its low 16 (DATA) or 32 bits travel */
+    uint32_t n_ready;  /* messages and pieces not yet taken … */
     uint32_t n_before; /* … of them, when the stream was reset: those of before */
+    pl_sctp_assembly *unfinished;
+    pl_sctp_in_pieces *pieces; /* NULL until pl_sctp_set_pieces */
+    pl_node in_noisy;
     uint16_t sid;
     bool reset; /* to be told once n_before is 0, and before any message of after is taken */
-    pl_node in_noisy;
 } pl_sctp_in_stream;
 
 typedef struct pl_sctp_reassembly {
     pl_sctp_fragment **ring;
     uint32_t cap, n_fragments;
-    pl_sctp_in_msg *current; /* the message that the cumulative TSN stands in the middle of */
+    pl_sctp_in_msg *current;   /* DATA: the message that the cumulative TSN stands in the middle of … */
+    pl_sctp_in_stream *giving; /* … or its stream, when it is handed out in pieces */
+    pl_list earlies;           /* pl_sctp_early of all streams, as they came */
+    uint32_t n_unfinished;
     pl_sctp_in_msg *ready, *ready_last;
     pl_sctp_in_stream **page;
     size_t n_pages;
     pl_list noisy;
-    size_t held;
+    size_t held, tables;
     size_t max_message;
+    size_t piece_cap;   /* of the next piece's buffer */
     size_t size_hint;   /* length of the last large message: the next one's buffer */
     uint64_t n_orphans; /* fragments without their beginning */
     uint64_t n_messages, message_bytes;
@@ -79,6 +128,8 @@ PL_NODISCARD pl_err pl_sctp_reassembly_reached(pl_sctp_reassembly *r, uint32_t t
 /* FORWARD TSN from old to new: unfinished messages in between are given up. */
 void pl_sctp_reassembly_forward(pl_sctp_reassembly *r, uint32_t old_tsn, uint32_t new_tsn);
 PL_NODISCARD pl_err pl_sctp_reassembly_skip(pl_sctp_reassembly *r, pl_sctp_skip skip);
+/* The same of I-FORWARD-TSN: messages up to skip.mid of this kind are finished as far as they ever will be. */
+PL_NODISCARD pl_err pl_sctp_reassembly_skip_interleaved(pl_sctp_reassembly *r, pl_sctp_skip skip);
 /* Gives up the highest chunk kept aside, looked for between the two; *tsn tells which. False when there is
  * none. */
 bool pl_sctp_reassembly_renege(pl_sctp_reassembly *r, uint32_t cumulative_tsn, uint32_t highest_tsn,
@@ -94,7 +145,10 @@ bool pl_sctp_reassembly_reset_is_untold(const pl_sctp_reassembly *r, uint16_t si
 /* Restart of the association: what is unfinished is lost, what is whole stays. */
 void pl_sctp_reassembly_restart(pl_sctp_reassembly *r);
 
-/* The next message, or NULL: none, or a reset has to be told before it. */
+/* Messages of the stream come in pieces from now on, the one under way too, or whole again after it. */
+PL_NODISCARD pl_err pl_sctp_reassembly_set_pieces(pl_sctp_reassembly *r, uint16_t sid, bool on);
+
+/* The next message or piece, or NULL: none, or a reset has to be told before it. */
 const pl_sctp_msg *pl_sctp_reassembly_peek(const pl_sctp_reassembly *r);
 bool pl_sctp_reassembly_take(pl_sctp_reassembly *r, pl_sctp_msg *out);
 /* What one chunk kept aside costs. */

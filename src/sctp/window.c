@@ -18,3 +18,10 @@ void pl_sctp_window_taken(pl_sctp_window *w, size_t bytes, int64_t now_us, int64
     w->from = w->taken;
     w->since_us = now_us;
 }
+
+void pl_sctp_window_need(pl_sctp_window *w, size_t bytes)
+{
+    size_t want = bytes + bytes / 4; /* not for each chunk anew */
+    if (bytes > w->size)
+        w->size = want < w->max ? want : w->max;
+}

@@ -21,5 +21,7 @@ typedef struct pl_sctp_window {
 void pl_sctp_window_init(pl_sctp_window *w, size_t size, size_t max, int64_t now_us);
 /* The application has taken so much; rtt_us: 0 when it is not known. */
 void pl_sctp_window_taken(pl_sctp_window *w, size_t bytes, int64_t now_us, int64_t rtt_us);
+/* A message under way needs so much, though the application has taken all it can. */
+void pl_sctp_window_need(pl_sctp_window *w, size_t bytes);
 
 #endif
