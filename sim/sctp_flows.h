@@ -21,7 +21,7 @@ typedef struct sim_flows_conf {
     int64_t apart_us; /* each begins so much after the one before */
     pl_sctp_congestion congestion;
     size_t recv_buffer, recv_buffer_max, send_buffer; /* 0: defaults */
-    pl_sctp_congestion others; /* of all flows but the first; 0: the same */
+    pl_sctp_congestion others;                        /* of all flows but the first; 0: the same */
     uint64_t seed;
 } sim_flows_conf;
 
