@@ -46,7 +46,28 @@ static pl_sctp_init about_us(const pl_sctp *s, uint32_t tag, uint32_t tsn)
 void pl_sctp_write_init(pl_sctp *s, pl_wr *w)
 {
     pl_sctp_init init = about_us(s, s->my_tag, s->my_tsn);
+    init.preserve_ms = s->preserve_ms;
     pl_sctp_init_write(w, PL_SCTP_INIT, &init);
+}
+
+/* 5.2.6: the way there and back takes longer than the cookie lives; the next one should live twice what was missing
+ * longer. A peer that never has enough is given up. */
+void pl_sctp_on_stale_cookie(pl_sctp *s, uint32_t stale_us)
+{
+    if (++s->n_stale > s->conf.max_init_retransmits) {
+        pl_sctp_end(s, PL_EIO, PL_SCTP_CAUSE_STALE_COOKIE, "every cookie is stale");
+        return;
+    }
+    s->preserve_ms = 2 * (stale_us / 1000) + 1;
+    s->peer_tag = 0;
+    pl_sctp_outstanding_timeout(&s->sent);
+    pl_sctp_enter(s, PL_SCTP_COOKIE_WAIT, "stale cookie");
+}
+
+/* What the peer asks for, up to twice what a cookie has anyway: more would let old ones pile up. */
+static int64_t cookie_life(const pl_sctp *s, const pl_sctp_init *in)
+{
+    return s->conf.cookie_life_us + pl_min_us(PL_MS((int64_t)in->preserve_ms), s->conf.cookie_life_us);
 }
 
 /* An ABORT in answer to an INIT or INIT ACK that cannot be lived with. */
@@ -89,7 +110,7 @@ static pl_sctp_cookie make_cookie(pl_sctp *s, const pl_sctp_init *in)
                          .peer_streams_in = in->streams_in,
                          .extensions = in->extensions,
                          .made_us = s->now_us,
-                         .life_us = s->conf.cookie_life_us };
+                         .life_us = cookie_life(s, in) };
     if (s->state != PL_SCTP_CLOSED && s->peer_tag != 0) {
         c.tie_mine = s->my_tag;
         c.tie_peer = s->peer_tag;
@@ -210,7 +231,8 @@ static void establish(pl_sctp *s, const char *why)
     pl_sctp_enter(s, PL_SCTP_ESTABLISHED, why);
     free(s->cookie);
     s->cookie = NULL;
-    s->n_errors = s->n_init_tries = 0;
+    s->n_errors = s->n_init_tries = s->n_stale = 0;
+    s->preserve_ms = 0;
     if (s->rto.srtt_us == 0) /* the handshake's doubling is not the path's fault */
         pl_sctp_rto_init(&s->rto, s->conf.rto_initial_us, s->conf.rto_min_us, s->conf.rto_max_us);
     pl_sctp_purge_from(s, s->streams_out); /* for streams that the peer does not have */

@@ -124,9 +124,7 @@ static void on_error(pl_sctp *s, pl_rd body)
     for (pl_sctp_param cause; pl_sctp_param_next(&body, &cause);) {
         pl_log_debug(&s->log, "the peer reports: %s", pl_sctp_cause_str(cause.type));
         if (cause.type == PL_SCTP_CAUSE_STALE_COOKIE && s->state == PL_SCTP_COOKIE_ECHOED) {
-            s->peer_tag = 0;
-            pl_sctp_outstanding_timeout(&s->sent);
-            pl_sctp_enter(s, PL_SCTP_COOKIE_WAIT, "stale cookie");
+            pl_sctp_on_stale_cookie(s, pl_rd_u32(&cause.value));
             return;
         }
     }

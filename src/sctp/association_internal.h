@@ -133,6 +133,8 @@ struct pl_sctp {
     int64_t heartbeat_us;
     uint64_t heartbeat_nonce;
     bool heartbeat_out;
+    unsigned n_stale;                /* cookies in a row that were */
+    uint32_t preserve_ms;            /* the next one should live so much longer */
     unsigned n_init_tries, n_errors; /* timeouts in a row; … */
     int64_t error_us;                /* … the last of them */
 
@@ -182,6 +184,7 @@ void pl_sctp_on_init(pl_sctp *s, pl_rd body);
 void pl_sctp_on_init_ack(pl_sctp *s, pl_rd body);
 void pl_sctp_on_cookie_echo(pl_sctp *s, uint32_t packet_tag, pl_rd body);
 void pl_sctp_on_cookie_ack(pl_sctp *s);
+void pl_sctp_on_stale_cookie(pl_sctp *s, uint32_t stale_us);
 void pl_sctp_write_init(pl_sctp *s, pl_wr *w);
 
 /* association_recovery.c */

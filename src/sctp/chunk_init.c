@@ -40,6 +40,12 @@ static bool read_param(pl_sctp_init *out, const pl_sctp_param *p)
         out->cookie = p->value.p;
         out->cookie_len = pl_rd_left(&p->value);
         return true;
+    case PL_SCTP_PARAM_COOKIE_PRESERVATIVE: {
+        pl_rd value = p->value;
+        uint32_t ms = pl_rd_u32(&value);
+        out->preserve_ms = pl_rd_ok(&value) ? ms : 0;
+        return true;
+    }
     case PL_SCTP_PARAM_EXTENSIONS: read_extensions(out, p->value); return true;
     case PL_SCTP_PARAM_ZERO_CHECKSUM: read_zero_checksum(out, p->value); return true;
     case PL_SCTP_PARAM_FORWARD_TSN: out->extensions |= PL_SCTP_EXT_FORWARD_TSN; return true;
@@ -47,7 +53,6 @@ static bool read_param(pl_sctp_init *out, const pl_sctp_param *p)
     case PL_SCTP_PARAM_IP4: /* one path: RFC 8261 has no addresses */
     case PL_SCTP_PARAM_IP6:
     case PL_SCTP_PARAM_UNRECOGNIZED:
-    case PL_SCTP_PARAM_COOKIE_PRESERVATIVE:
     case PL_SCTP_PARAM_ADDRESS_TYPES:
     case PL_SCTP_PARAM_ECN: return true;
     default: return unknown_param(out, p);
@@ -104,6 +109,11 @@ void pl_sctp_init_write(pl_wr *w, uint8_t type, const pl_sctp_init *in)
     if (in->cookie) {
         size_t param = pl_sctp_param_begin(w, PL_SCTP_PARAM_COOKIE);
         pl_wr_bytes(w, in->cookie, in->cookie_len);
+        pl_sctp_param_end(w, param);
+    }
+    if (in->preserve_ms) {
+        size_t param = pl_sctp_param_begin(w, PL_SCTP_PARAM_COOKIE_PRESERVATIVE);
+        pl_wr_u32(w, in->preserve_ms);
         pl_sctp_param_end(w, param);
     }
     write_extensions(w, in->extensions);

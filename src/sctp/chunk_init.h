@@ -37,6 +37,7 @@ enum {
 typedef struct pl_sctp_init {
     uint32_t tag, a_rwnd, tsn;
     uint16_t streams_out, streams_in;
+    uint32_t preserve_ms;  /* INIT: how much longer a cookie should live (RFC 9260 3.3.2.1.3); 0: not said */
     uint8_t extensions;    /* PL_SCTP_EXT_* */
     const uint8_t *cookie; /* INIT ACK */
     size_t cookie_len;

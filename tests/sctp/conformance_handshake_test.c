@@ -295,6 +295,51 @@ PL_TEST(section_5_1_5_an_old_cookie_is_stale)
     raw_clear(&r);
 }
 
+PL_TEST(section_5_2_6_a_stale_cookie_asks_for_a_longer_life)
+{
+    rawpeer r;
+    pl_sctp_conf conf = { .max_init_retransmits = 3 };
+    pl_sctp_chunk c;
+    raw_init(&r, &conf);
+    pl_sctp_connect(r.sctp, r.now_us);
+    for (int i = 0; i < 4; i++) {
+        pl_sctp_init init, ack = good;
+        PL_OKAY(raw_hears(&r, PL_SCTP_INIT, &c));
+        PL_EQ(pl_sctp_init_parse(&init, c.body), PL_OK);
+        PL_EQ(init.preserve_ms, i == 0 ? 0 : 401); /* twice what was missing */
+        r.its_tag = init.tag;
+        ack.cookie = r.cookie;
+        ack.cookie_len = 20;
+        raw_begin(&r, r.its_tag);
+        pl_sctp_init_write(&r.w, PL_SCTP_INIT_ACK, &ack);
+        raw_give(&r);
+        PL_OKAY(raw_hears(&r, PL_SCTP_COOKIE_ECHO, &c));
+        raw_say(&r, PL_SCTP_ERROR, 0, "\x00\x03\x00\x08\x00\x03\x0d\x40", 8); /* 200 ms too late */
+    }
+    PL_EQ(pl_sctp_get_state(r.sctp), PL_SCTP_CLOSED); /* never enough: an end */
+    raw_clear(&r);
+}
+
+PL_TEST(section_3_3_2_1_3_a_cookie_lives_longer_when_asked_for)
+{
+    for (uint32_t ms = 0; ms < 90000; ms += 30000) {
+        rawpeer r;
+        pl_sctp_chunk c;
+        pl_sctp_init ack, init = good;
+        raw_init(&r, NULL);
+        init.preserve_ms = ms;
+        raw_say_init(&r, &init);
+        PL_OKAY(raw_hears(&r, PL_SCTP_INIT_ACK, &c));
+        PL_EQ(pl_sctp_init_parse(&ack, c.body), PL_OK);
+        memcpy(r.cookie, ack.cookie, ack.cookie_len);
+        r.its_tag = ack.tag;
+        r.now_us += PL_SEC(85);
+        raw_say(&r, PL_SCTP_COOKIE_ECHO, 0, r.cookie, ack.cookie_len);
+        PL_EQ(pl_sctp_get_state(r.sctp), ms > 0 ? PL_SCTP_ESTABLISHED : PL_SCTP_CLOSED);
+        raw_clear(&r);
+    }
+}
+
 PL_TEST(section_5_1_6_a_cookie_for_an_association_that_is_up_is_not_stale)
 {
     rawpeer r;
@@ -478,4 +523,6 @@ PL_TESTS(t(section_3_1_wrong_checksum_is_dropped), t(section_3_1_other_ports_are
          t(section_5_2_3_an_unexpected_init_ack_is_dropped), t(section_5_2_4_case_A_restart),
          t(section_5_2_4_case_A_in_shutdown_ack_sent_is_refused), t(section_5_2_4_case_B_both_began),
          t(section_5_2_4_case_C_an_old_cookie_is_dropped), t(section_5_2_4_case_D_the_same_cookie_again),
-         t(section_5_2_5_an_unexpected_cookie_ack_is_dropped), t(section_4_t1_doubles_and_ends))
+         t(section_5_2_5_an_unexpected_cookie_ack_is_dropped), t(section_4_t1_doubles_and_ends),
+         t(section_5_2_6_a_stale_cookie_asks_for_a_longer_life),
+         t(section_3_3_2_1_3_a_cookie_lives_longer_when_asked_for))
