@@ -146,7 +146,7 @@ function row(id, name) {
   paintAvatar(avatar, name);
   const button = element('button', { type: 'button', title: `Call ${name}`, ariaLabel: `Call ${name}` }, icon('phone'));
   button.onclick = () => startCall(id);
-  const send = element('button', { type: 'button', className: 'files', title: `Send files to ${name}`, ariaLabel: `Send files to ${name}` },
+  const send = element('button', { type: 'button', className: 'files', title: `Share files with ${name}`, ariaLabel: `Share files with ${name}` },
     icon('file'));
   send.onclick = () => chooseFiles(id);
   const li = element('li', {}, avatar, element('span', { textContent: name, title: name }), send, button);

@@ -68,7 +68,7 @@ async function open(name) {
 
 async function choose(page, to, files) {
   const [chooser] = await Promise.all([page.waitForEvent('filechooser'),
-    page.getByRole('button', { name: `Send files to ${to}` }).click()]);
+    page.getByRole('button', { name: `Share files with ${to}` }).click()]);
   await chooser.setFiles(files);
 }
 
