@@ -28,8 +28,9 @@ enum {
     PC_STREAMS_MAX = 16,   /* SSRCs received on one transceiver, RTX included */
     PC_PACKETS_MAX = 1024, /* RTP packets waiting for the pacer */
     PC_PACKET_CAP = 1280,  /* bytes of one, with room for its tag */
-    PC_DATA_PACKET_MAX =
-        16384, /* an SCTP packet: what a DTLS record holds, if the path does (loopback, jumbo) */
+    /* An SCTP packet, on paths that carry more than Ethernet (loopback, jumbo). A datagram above 2048 bytes, be it a
+     * probe, ends DTLS at Chromium; other stacks have buffers of 2 to 8 KiB. */
+    PC_DATA_PACKET_MAX = 1984,
     PC_PACKET_ETHERNET = 1432, /* one that an Ethernet packet holds in a record over IPv4 */
     PC_RTCP_MAX = 1150,        /* bytes of one compound packet */
     PC_RECV_CODECS_MAX = 8
