@@ -1,0 +1,57 @@
+/* Seeded journeys of two associations over bad links (sim/sctp_journey.h says what is promised). PL_SEED=n runs that one,
+ * checked after every packet; PL_SEEDS=n so many; PL_WITHOUT=mask leaves features out, to find what a failure needs.
+ * Without it I-DATA and messages in pieces are left out: PL_WITHOUT=0 is for them. */
+#include "pl_test.h"
+
+#include "sim/sctp_journey.h"
+
+enum { SEEDS = 10000 };
+
+static uint64_t number_of(const char *name, uint64_t otherwise)
+{
+    const char *text = getenv(name);
+    return text ? strtoull(text, NULL, 0) : otherwise;
+}
+
+static void print_totals(const sim_journey_totals *s)
+{
+#define P(field) print_message("%s %llu  ", #field, (unsigned long long)s->field)
+    P(journeys), P(messages), P(bytes), P(arrived), P(partial), P(abandoned), P(broken), P(parts), P(lent),
+        P(pieces);
+    P(resets), P(adds), P(restarts), P(path_changes), P(blackouts), P(packets), P(retransmitted), P(timeouts);
+    P(undone), P(no_checksum), P(refused_full), P(refused_sid), P(shutdowns), P(aborts);
+#undef P
+    print_message("virtual hours %.1f\n", (double)s->virtual_us / 3.6e9);
+}
+
+PL_TEST(journeys_over_bad_links)
+{
+    bool one = getenv("PL_SEED") != NULL;
+    uint64_t first = pl_test_seed(1), n = one ? 1 : number_of("PL_SEEDS", SEEDS);
+    sim_journey_totals sum = { 0 };
+    for (uint64_t seed = first; seed < first + n; seed++) {
+        sim_journey_conf conf = { .seed = seed,
+                                  .without = (unsigned)number_of("PL_WITHOUT", SIM_WITHOUT_PIECES |
+                                                                                   SIM_WITHOUT_INTERLEAVING),
+                                  .check = one };
+        const char *wrong = sim_journey(&conf, &sum);
+        if (wrong && getenv("PL_ALL"))
+            print_error("%s\n", wrong);
+        else if (wrong)
+            fail_msg("%s", wrong);
+    }
+    print_totals(&sum);
+    if (one || getenv("PL_WITHOUT"))
+        return;
+    /* What was to be tried was tried. */
+    PL_GE(sum.messages, 50 * n);
+    PL_GE(sum.abandoned, n);
+    PL_GE(sum.timeouts, n);
+    PL_GE(sum.undone, n / 10);
+    PL_GE(sum.resets, n / 4);
+    PL_GE(sum.restarts, n / 20);
+    PL_GE(sum.blackouts, n / 4);
+    PL_GE(sum.refused_full, n / 10);
+}
+
+PL_TESTS(t(journeys_over_bad_links))
