@@ -12,6 +12,12 @@ static size_t early_cost(const pl_sctp_early *e)
 
 enum { ASSEMBLY_COST = sizeof(pl_sctp_assembly) + PL_SCTP_BLOCK };
 
+/* Many may be under way, most of them short: no room is taken for what may never come. */
+static size_t first_cap(const pl_sctp_data *d)
+{
+    return d->flags & PL_SCTP_DATA_E ? d->len : 2 * d->len;
+}
+
 static pl_sctp_assembly *find(const pl_sctp_in_stream *s, bool unordered, uint32_t mid)
 {
     pl_sctp_assembly *a = s->unfinished;
@@ -193,7 +199,7 @@ static pl_err into_assembly(pl_sctp_reassembly *r, pl_sctp_assembly *a, const pl
         if (!give(r, a))
             return PL_ENOMEM;
     }
-    pl_err err = append(r, a, d->payload, d->len, pl_sctp_first_cap(r, d));
+    pl_err err = append(r, a, d->payload, d->len, first_cap(d));
     if (err != PL_OK)
         return err;
     a->next_fsn++;
@@ -245,7 +251,7 @@ size_t pl_sctp_interleaved_growth(const pl_sctp_reassembly *r, const pl_sctp_dat
     const pl_sctp_in_stream *s = pl_sctp_in_stream_find(r, d->sid);
     const pl_sctp_assembly *a = s ? find(s, d->flags & PL_SCTP_DATA_U, d->mid) : NULL;
     size_t early = sizeof(pl_sctp_early) + PL_SCTP_BLOCK + d->len;
-    size_t fresh = sizeof(pl_sctp_in_msg) + PL_SCTP_BLOCK + pl_sctp_first_cap(r, d);
+    size_t fresh = sizeof(pl_sctp_in_msg) + PL_SCTP_BLOCK + first_cap(d);
     if (!a)
         return ASSEMBLY_COST + (early > fresh ? early : fresh);
     if (is_given(a))
