@@ -149,7 +149,7 @@ function row(id, name) {
   const send = element('button', { type: 'button', className: 'files', title: `Share files with ${name}`, ariaLabel: `Share files with ${name}` },
     icon('file'));
   send.onclick = () => chooseFiles(id);
-  const li = element('li', {}, avatar, element('span', { textContent: name, title: name }), send, button);
+  const li = element('li', {}, avatar, element('span', { textContent: name, title: name }), button, send);
   li.dataset.id = id;
   takeDrops(li, () => id);
   return li;

@@ -453,6 +453,8 @@ void pl_transfer_sender_progress(const pl_transfer_sender *s, pl_transfer_progre
                                    .n_whole = s->n_whole,
                                    .n_bad = s->n_answered - s->n_whole,
                                    .index = s->index };
+    if (s->result && s->n_open == 0 && !s->is_stream)
+        out->done = out->total; /* the last bytes are answered for without a RECEIVED of their own */
 }
 
 void pl_transfer_sender_check(const pl_transfer_sender *s)

@@ -121,8 +121,10 @@ test('a native peer sends to a page, and both show the same digits', LIMIT, asyn
   await page.getByRole('button', { name: 'Accept files' }).waitFor();
   const { digits } = await robot.next('connected');
   await page.locator('#files .digits', { hasText: digits }).waitFor();
-  const [download] = await Promise.all([page.waitForEvent('download'),
-    page.getByRole('button', { name: 'Accept files' }).click()]);
+  await page.getByRole('button', { name: 'Accept files' }).click();
+  const link = page.getByRole('link', { name: 'Save to page.bin' });
+  await link.waitFor();
+  const [download] = await Promise.all([page.waitForEvent('download'), link.click()]);
   assert.equal(sha256(await saved(download)), sha256(bytes));
   assert.equal(await robot.ended(), 0);
   assert.equal((await robot.next('stored')).sha256, sha256(bytes));
