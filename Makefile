@@ -6,7 +6,7 @@ DESTDIR ?=
 PREFIX ?= /usr/local
 BUILD  := build/$(PRESET)
 
-.PHONY: help deps deps-test deps-bench build run test bench fuzz lint format install clean
+.PHONY: help deps deps-test deps-bench build run test bench bench-data fuzz lint format install clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -35,6 +35,9 @@ test: deps-test ## build and pass every test, browser tests included
 
 bench: deps-bench build ## every benchmark beside the peers of Debian and npm, 5 minutes; BENCH_QUICK=1: two
 	@tools/bench $(BUILD)
+
+bench-data: deps-bench build ## what data channels carry alone: throughput, latency, Chromium as the receiver; 3 minutes
+	@BENCH_ONLY=throughput tools/bench $(BUILD)
 
 fuzz: deps-test ## every fuzz target for SECONDS (20) each, two at a time
 	@tools/fuzz $(or $(SECONDS),20)

@@ -66,7 +66,7 @@ static void run(pair *p, probe *u, bool loaded, double seconds)
     u->n = 0;
     while (now - begin < seconds) {
         if (loaded)
-            fill(p, bulk, sizeof bulk);
+            fill(&p->a, bulk, sizeof bulk);
         if (now >= next) {
             send_small(u);
             next += 1.0 / PER_S;

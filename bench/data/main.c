@@ -9,11 +9,14 @@
 
 static int usage(void)
 {
-    fprintf(stderr, "usage: bench-data throughput MESSAGE_BYTES SECONDS RUNS\n"
-                    "       bench-data latency SECONDS\n"
-                    "       bench-data setup N\n"
-                    "       bench-data rss PAIRS\n"
-                    "       bench-data idle PAIRS SECONDS\n");
+    fprintf(
+        stderr,
+        "usage: bench-data throughput MESSAGE_BYTES SECONDS RUNS\n"
+        "       bench-data latency SECONDS\n"
+        "       bench-data feed MESSAGE_BYTES    (offer to stdout, answer from stdin, each closed by a dot)\n"
+        "       bench-data setup N\n"
+        "       bench-data rss PAIRS\n"
+        "       bench-data idle PAIRS SECONDS\n");
     return 2;
 }
 
@@ -21,12 +24,14 @@ int main(int argc, char **argv)
 {
     const char *what = argc > 1 ? argv[1] : "";
     int code = 0;
-    bench_begin();
+    bench_begin(strcmp(what, "feed") == 0 ? NULL : "127.0.0.1");
     if (strcmp(what, "throughput") == 0 && argc == 5) {
         for (int i = 0; i < atoi(argv[4]); i++)
             throughput((size_t)atol(argv[2]), atof(argv[3]));
     } else if (strcmp(what, "latency") == 0 && argc == 3) {
         latency(atof(argv[2]));
+    } else if (strcmp(what, "feed") == 0 && argc == 3) {
+        feed((size_t)atol(argv[2]));
     } else if (strcmp(what, "setup") == 0 && argc == 3 && atoi(argv[2]) > 0) {
         setup(atoi(argv[2]));
     } else if (strcmp(what, "rss") == 0 && argc == 3 && atoi(argv[2]) > 0) {

@@ -29,9 +29,9 @@ void check(pl_err err, const char *what)
     }
 }
 
-void bench_begin(void)
+void bench_begin(const char *address)
 {
-    pl_factory_conf conf = { .bind_address = "127.0.0.1", .loopback = true };
+    pl_factory_conf conf = { .bind_address = address, .loopback = address != NULL };
     check(pl_loop_new(&loop, NULL), "loop");
     conf.loop = loop;
     check(pl_factory_new(&factory, &conf), "factory");
@@ -41,6 +41,11 @@ void bench_end(void)
 {
     pl_factory_free(factory);
     pl_loop_free(loop);
+}
+
+pl_factory *bench_factory(void)
+{
+    return factory;
 }
 
 void bench_wait(double seconds)
@@ -137,10 +142,10 @@ void close_pair(pair *p)
     pl_peer_connection_free(p->b.pc);
 }
 
-void fill(pair *p, const uint8_t *message, size_t len)
+void fill(side *s, const uint8_t *message, size_t len)
 {
-    while (pl_data_channel_buffered_amount(p->a.channel) < BUFFER) {
-        pl_err err = pl_data_channel_send(p->a.channel, message, len, true);
+    while (pl_data_channel_buffered_amount(s->channel) < BUFFER) {
+        pl_err err = pl_data_channel_send(s->channel, message, len, true);
         if (err == PL_EAGAIN)
             return;
         check(err, "send");

@@ -26,19 +26,22 @@ double clock_s(clockid_t id);
 void die(const char *what);
 void check(pl_err err, const char *what);
 
-void bench_begin(void);
+/* address: what to bind to; NULL: all there is but loopback. */
+void bench_begin(const char *address);
 void bench_end(void);
+pl_factory *bench_factory(void);
 void bench_wait(double seconds); /* the loop runs until something has happened, or so long */
 
 void open_pair(pair *p);
 void wait_open(pair *p);
 void close_pair(pair *p);
 /* Sends until 4 MiB wait. */
-void fill(pair *p, const uint8_t *message, size_t len);
+void fill(side *s, const uint8_t *message, size_t len);
 
 /* The words of bench-data. */
 void throughput(size_t len, double seconds);
 void latency(double seconds);
+void feed(size_t len);
 void setup(int n);
 void rss(int n);
 void idle(int n, double seconds);

@@ -48,7 +48,7 @@ void throughput(size_t len, double seconds)
     wait_open(&p);
     double wall = clock_s(CLOCK_MONOTONIC), cpu = clock_s(CLOCK_PROCESS_CPUTIME_ID), now = wall;
     while (now - wall < seconds) {
-        fill(&p, message, len);
+        fill(&p.a, message, len);
         bench_wait(0.01);
         now = clock_s(CLOCK_MONOTONIC);
     }
