@@ -327,6 +327,7 @@ static void abort_it(sim_journey_rig *j)
     j->sum->aborts++;
     sim_net good = { .delay_us = 1000 };
     for (int i = 0; i < 2; i++) {
+        sim_ledger_excuse(&j->end[i].ledger, false);
         sim_link_set(j->end[i].link, &good);
         sim_link_blackout(j->end[i].link, 0);
     }
