@@ -5,14 +5,11 @@
 
 #include "sctp/association_internal.h"
 
-/* I-DATA is offered when both directions speak it. */
-enum { INTERLEAVING_IS_SPOKEN = 0 };
-
 /* What we offer, and may use when the peer offers it too. */
 static uint8_t our_extensions(const pl_sctp *s)
 {
     unsigned ours = PL_SCTP_EXT_FORWARD_TSN | PL_SCTP_EXT_RECONFIG;
-    if (INTERLEAVING_IS_SPOKEN && !s->conf.no_interleaving)
+    if (!s->conf.no_interleaving)
         ours |= PL_SCTP_EXT_INTERLEAVE;
     if (s->conf.zero_checksum)
         ours |= PL_SCTP_EXT_ZERO_CHECKSUM;
@@ -236,6 +233,7 @@ static void establish(pl_sctp *s, const char *why)
     if (s->rto.srtt_us == 0) /* the handshake's doubling is not the path's fault */
         pl_sctp_rto_init(&s->rto, s->conf.rto_initial_us, s->conf.rto_min_us, s->conf.rto_max_us);
     pl_sctp_purge_from(s, s->streams_out); /* for streams that the peer does not have */
+    pl_sctp_reset_spare(s, s->streams_out);
     pl_sctp_restart_heartbeat(s);
     s->tells |= PL_SCTP_TELL_CONNECTED;
 }

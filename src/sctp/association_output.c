@@ -251,7 +251,8 @@ static void wake_window(pl_sctp *s)
     size_t initial = pl_sctp_cc_initial(&s->cc), burst = s->cc.cwnd < initial ? s->cc.cwnd : initial;
     if (silence_us >= s->rto.rto_us) /* a window acknowledged by a single SACK is no silence */
         s->burst_limit = burst;
-    pl_sctp_pacer_rested(&s->pacer, s->now_us, burst);
+    if (!pl_sctp_limited(s)) /* between two packets of a slow pace is no rest */
+        pl_sctp_pacer_rested(&s->pacer, s->now_us, burst);
 }
 
 static bool has_data(pl_sctp *s)

@@ -359,6 +359,19 @@ void pl_sctp_reset_input(pl_sctp *s, pl_rd body)
     }
 }
 
+/* The peer that we have now has no such streams: there is nothing to be reset. */
+void pl_sctp_reset_spare(pl_sctp *s, unsigned first_sid)
+{
+    PL_EACH (node, &s->out.resets) {
+        pl_sctp_out_stream *st = pl_of(node, pl_sctp_out_stream, in_resets);
+        if (st->sid < first_sid)
+            continue;
+        st->reset = PL_SCTP_OUT_OPEN;
+        pl_list_remove(node);
+        pl_sctp_streams_note(&s->out, st, PL_SCTP_OUT_RESET_DONE);
+    }
+}
+
 /* Asked for before we knew that the peer cannot. */
 static void refuse_all(pl_sctp *s)
 {
