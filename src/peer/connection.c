@@ -302,9 +302,17 @@ pl_err pl_peer_connection_create_answer(pl_peer_connection *p, char **sdp)
     return peer_carry(&c);
 }
 
+/* Which of the two descriptions settles what the peer takes depends on who offered. */
+static void note_limits(pl_peer_connection *p, const pl_pc *core)
+{
+    atomic_store(&p->max_message, pl_pc_max_message_size(core));
+}
+
 static pl_err do_set_local(peer_call *c, pl_pc *core, int64_t now_us)
 {
-    return pl_pc_set_local(core, now_us, c->type, c->in);
+    pl_err err = pl_pc_set_local(core, now_us, c->type, c->in);
+    note_limits(c->p, core);
+    return err;
 }
 
 pl_err pl_peer_connection_set_local_description(pl_peer_connection *p, pl_sdp_type type, const char *sdp)
@@ -316,7 +324,7 @@ pl_err pl_peer_connection_set_local_description(pl_peer_connection *p, pl_sdp_ty
 static pl_err do_set_remote(peer_call *c, pl_pc *core, int64_t now_us)
 {
     pl_err err = pl_pc_set_remote(core, now_us, c->type, c->in);
-    atomic_store(&c->p->max_message, pl_pc_max_message_size(core));
+    note_limits(c->p, core);
     return err;
 }
 
