@@ -110,7 +110,7 @@ struct pl_udp {
     bool any;        /* bound to "any": every datagram tells its local address */
     bool dual_stack; /* speaks IPv4 through mapped addresses */
     bool gso, gro;
-    bool cork; /* pl_udp_cork was called */
+    bool cork;  /* pl_udp_cork was called */
     uint8_t df; /* pl_df */
     uint8_t ecn;
     uint8_t gso_failures;

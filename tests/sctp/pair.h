@@ -8,7 +8,7 @@
 
 typedef struct pair {
     pl_sctp *end[2];
-    sim_link *link[2]; /* link[i] carries what end[i] sends */
+    sim_link *link[2];     /* link[i] carries what end[i] sends */
     sim_link *by_parts[2]; /* the way of packets that IP may cut; NULL: they go as any other */
     pl_rand_seeded state[2];
     int64_t now_us;
