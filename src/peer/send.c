@@ -122,8 +122,8 @@ static void settle(peer_send *s, pl_err err)
         let_go(s);
 }
 
-/* False: the core's buffer is full. */
-static bool feed(pl_data_channel *c)
+/* False: the core's buffer is full. *fed: it has got something, if only an empty message. */
+static bool feed(pl_data_channel *c, bool *fed)
 {
     pl_peer_connection *p = c->peer;
     for (pl_node *n; c->in_core < PEER_IN_CORE_MAX && (n = pl_list_first(&c->waiting));) {
@@ -133,6 +133,7 @@ static bool feed(pl_data_channel *c)
             return false;
         if (err && err != PL_ESTATE)
             pl_log_warn(&p->log, "a message of %zu bytes was lost: %s", s->len, pl_err_str(err));
+        *fed |= !err;
         pl_list_remove(n);
         settle(s, err);
     }
@@ -258,10 +259,8 @@ bool peer_feed(pl_peer_connection *p)
     for (pl_node *n = pl_list_first(&p->feeding), *next; n && !p->send_stalled; n = next) {
         next = n->next == &p->feeding ? NULL : n->next;
         pl_data_channel *c = pl_of(n, pl_data_channel, in_feeding);
-        size_t before = c->in_core;
         peer_channel_ref(c);
-        p->send_stalled = !feed(c);
-        fed |= c->in_core > before;
+        p->send_stalled = !feed(c, &fed);
         peer_channel_unref(c);
     }
     PL_EACH (n, &p->tended) {

@@ -148,6 +148,24 @@ PL_TEST(the_amount_is_exact)
     }
 }
 
+/* It adds nothing to any amount, and must go all the same: at once, not with the next timer. */
+PL_TEST(an_empty_message_waits_for_nobody)
+{
+    for (int own = 0; own < 2; own++) {
+        pipe_duo p;
+        pipe_open(&p, &(pipe_conf){ .own_loop = own, .whole = true });
+        for (int i = 0; i < 300; i++) /* what setting up has left to do */
+            pipe_nap(&p);
+        for (unsigned i = 0; i < 10; i++) {
+            PL_EQ(pl_data_channel_send(p.a.channel, NULL, 0, i % 2), PL_OK);
+            for (int nap = 0; nap < 1000 && p.b.n_messages == i; nap++)
+                pipe_nap(&p);
+            PL_EQ(p.b.n_messages, i + 1);
+        }
+        pipe_close(&p);
+    }
+}
+
 static void *send_many(void *arg)
 {
     pipe_duo *p = arg;
@@ -204,5 +222,5 @@ PL_TEST(who_was_refused_is_told_when_to_go_on)
 }
 
 PL_TESTS(t(lent_bytes_arrive_and_come_back_once), t(refused_bytes_stay_the_callers),
-         t(they_come_back_however_it_ends), t(the_amount_is_exact), t(sends_from_many_threads),
-         t(who_was_refused_is_told_when_to_go_on))
+         t(they_come_back_however_it_ends), t(the_amount_is_exact), t(an_empty_message_waits_for_nobody),
+         t(sends_from_many_threads), t(who_was_refused_is_told_when_to_go_on))

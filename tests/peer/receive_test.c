@@ -82,16 +82,19 @@ PL_TEST(a_paused_channel_says_nothing_and_loses_nothing)
 {
     for (int kind = 0; kind < 4; kind++) {
         pipe_duo p;
-        pipe_open(&p, &(pipe_conf){ .own_loop = kind % 2, .whole = kind / 2 });
+        pipe_open(&p, &(pipe_conf){ .own_loop = kind % 2,
+                                    .whole = kind / 2,
+                                    .conf = { .data_send_buffer = 64 * MIB } });
         uint64_t sent = 0;
         pl_data_channel_pause(p.b.channel);
         pl_data_channel_pause(p.b.channel);
-        for (int i = 0; i < 100; i++, sent += 100 * KIB) /* ten megabytes: more than the window */
+        for (int i = 0; i < 400;
+             i++, sent += 100 * KIB) /* forty megabytes: more than the window can become */
             send_from(&p, sent, 100 * KIB);
         for (int i = 0; i < 200; i++)
             pipe_nap(&p);
         PL_EQ(p.b.n_bytes, 0);
-        PL_LE(1 * MIB, pl_data_channel_buffered_amount(p.a.channel)); /* the window is closed */
+        PL_LE(16 * MIB, pl_data_channel_buffered_amount(p.a.channel)); /* the window is closed */
         atomic_store(&p.b.pause_next, true);
         pl_data_channel_resume(p.b.channel);
         PIPE_UNTIL(&p, p.b.n_messages == 1); /* paused again inside that callback */
@@ -99,7 +102,7 @@ PL_TEST(a_paused_channel_says_nothing_and_loses_nothing)
             pipe_nap(&p);
         PL_EQ(p.b.n_messages, 1);
         pl_data_channel_resume(p.b.channel);
-        PIPE_UNTIL(&p, p.b.n_messages == 100);
+        PIPE_UNTIL(&p, p.b.n_messages == 400);
         PL_OKAY(!p.b.wrong);
         pipe_close(&p);
     }
