@@ -176,7 +176,7 @@ void pl_sctp_end(pl_sctp *s, pl_err error, uint16_t cause, const char *reason)
         pl_sctp_enter(s, PL_SCTP_CLOSED, reason);
     drop_sending(s);
     pl_sctp_reset_clear(s);
-    pl_sctp_reassembly_restart(&s->re); /* what is whole can still be taken */
+    pl_sctp_reassembly_end(&s->re); /* what is whole can still be taken */
     free(s->cookie);
     s->cookie = NULL;
     s->t3_us = s->t5_us = s->heartbeat_us = s->in.due_us = PL_NEVER;

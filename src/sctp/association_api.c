@@ -39,6 +39,7 @@ static bool has_room(pl_sctp *s, size_t cost, const pl_sctp_send_opts *o)
     if (o->limit_priority && pl_sctp_make_room(s, cost, o->buffer_priority))
         return true;
     s->writable_owed = true;
+    s->tells &= ~(unsigned)PL_SCTP_TELL_WRITABLE; /* one not yet told is no longer true */
     return false;
 }
 

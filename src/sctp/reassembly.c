@@ -299,13 +299,26 @@ bool pl_sctp_reassembly_poll_reset(pl_sctp_reassembly *r, uint16_t *sid)
     return false;
 }
 
-void pl_sctp_reassembly_restart(pl_sctp_reassembly *r)
+void pl_sctp_reassembly_end(pl_sctp_reassembly *r)
 {
     pl_sctp_plain_drop(r);
     for (size_t p = 0; p < r->n_pages; p++) {
-        for (size_t i = 0; r->page[p] && i < PL_SCTP_IN_PAGE; i++) {
+        for (size_t i = 0; r->page[p] && i < PL_SCTP_IN_PAGE; i++)
             drop_unfinished(r, &r->page[p][i]);
-            r->page[p][i].next_mid = 0;
+    }
+}
+
+/* The news of the restart says that all streams begin anew: a reset not yet told would speak of the new ones. */
+void pl_sctp_reassembly_restart(pl_sctp_reassembly *r)
+{
+    pl_sctp_reassembly_end(r);
+    for (size_t p = 0; p < r->n_pages; p++) {
+        for (size_t i = 0; r->page[p] && i < PL_SCTP_IN_PAGE; i++) {
+            pl_sctp_in_stream *s = &r->page[p][i];
+            s->next_mid = 0;
+            s->reset = false;
+            s->n_before = 0;
+            pl_list_remove(&s->in_noisy);
         }
     }
 }

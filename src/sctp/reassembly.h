@@ -144,6 +144,8 @@ bool pl_sctp_reassembly_poll_reset(pl_sctp_reassembly *r, uint16_t *sid);
 bool pl_sctp_reassembly_reset_is_untold(const pl_sctp_reassembly *r, uint16_t sid);
 /* Restart of the association: what is unfinished is lost, what is whole stays. */
 void pl_sctp_reassembly_restart(pl_sctp_reassembly *r);
+/* The association is over: what is unfinished is lost, what is whole and resets not yet told stay. */
+void pl_sctp_reassembly_end(pl_sctp_reassembly *r);
 
 /* Messages of the stream come in pieces from now on, the one under way too, or whole again after it. */
 PL_NODISCARD pl_err pl_sctp_reassembly_set_pieces(pl_sctp_reassembly *r, uint16_t sid, bool on);

@@ -1,11 +1,16 @@
 /* Seeded journeys of two associations over bad links (sim/sctp_journey.h says what is promised). PL_SEED=n runs that one,
  * checked after every packet; PL_SEEDS=n so many; PL_WITHOUT=mask leaves features out, to find what a failure needs.
- * Without it I-DATA is left out: PL_WITHOUT=0 is for that. */
+ * Together the two tests run 10,000, fewer under a sanitizer. Messages in parts are left out of I-DATA: their length is not
+ * known, so several that are begun may fill a small window for good (docs/rfc/sctp.md). */
 #include "pl_test.h"
 
 #include "sim/sctp_journey.h"
 
-enum { SEEDS = 2000 };
+#ifdef __SANITIZE_ADDRESS__
+enum { SEEDS = 500 };
+#else
+enum { SEEDS = 5000 };
+#endif
 
 static uint64_t number_of(const char *name, uint64_t otherwise)
 {
@@ -24,15 +29,14 @@ static void print_totals(const sim_journey_totals *s)
     print_message("virtual hours %.1f\n", (double)s->virtual_us / 3.6e9);
 }
 
-PL_TEST(journeys_over_bad_links)
+static void journeys(unsigned without)
 {
     bool one = getenv("PL_SEED") != NULL;
     uint64_t first = pl_test_seed(1), n = one ? 1 : number_of("PL_SEEDS", SEEDS);
     sim_journey_totals sum = { 0 };
     for (uint64_t seed = first; seed < first + n; seed++) {
         sim_journey_conf conf = { .seed = seed,
-                                  .without = (unsigned)number_of("PL_WITHOUT", SIM_WITHOUT_PIECES |
-                                                                                   SIM_WITHOUT_INTERLEAVING),
+                                  .without = (unsigned)number_of("PL_WITHOUT", without),
                                   .check = one };
         const char *wrong = sim_journey(&conf, &sum);
         if (wrong && getenv("PL_ALL"))
@@ -54,4 +58,14 @@ PL_TEST(journeys_over_bad_links)
     PL_GE(sum.refused_full, n / 10);
 }
 
-PL_TESTS(t(journeys_over_bad_links))
+PL_TEST(journeys_over_bad_links)
+{
+    journeys(SIM_WITHOUT_INTERLEAVING);
+}
+
+PL_TEST(interleaved_journeys_over_bad_links)
+{
+    journeys(SIM_WITHOUT_PARTS);
+}
+
+PL_TESTS(t(journeys_over_bad_links), t(interleaved_journeys_over_bad_links))
