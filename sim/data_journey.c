@@ -1,5 +1,6 @@
 #include "sim/data_journey.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -70,8 +71,9 @@ static void on_channel(rig *j, int at, pl_channel *h)
 {
     const char *label = pl_channel_label(h, NULL);
     unsigned k = 0;
-    if (sscanf(label, "channel %u", &k) != 1 || k >= j->n_channels ||
-        strcmp(label, j->channel[k].label) != 0 || j->channel[k].made[at] || j->channel[k].init.negotiated) {
+    while (k < j->n_channels && strcmp(label, j->channel[k].label) != 0)
+        k++;
+    if (k == j->n_channels || j->channel[k].made[at] || j->channel[k].init.negotiated) {
         fail(j, at, "a channel that nobody opened");
         pl_channel_release(h, j->now_us);
         return;
@@ -124,6 +126,8 @@ static void on_event(rig *j, int at, pl_data_event *e)
     unsigned k = c ? (unsigned)(c - j->channel) : 0;
     if (c && c->handle[at] != e->channel)
         fail(j, at, "an event of a channel that was given back");
+    assert(c || e->kind == PL_DATA_EVENT_CONNECTED || e->kind == PL_DATA_EVENT_CHANNEL ||
+           e->kind == PL_DATA_EVENT_WRITABLE || e->kind == PL_DATA_EVENT_FAILED);
     switch (e->kind) {
     case PL_DATA_EVENT_CONNECTED: j->connected[at] = true; break;
     case PL_DATA_EVENT_CHANNEL: on_channel(j, at, e->channel); break;

@@ -29,7 +29,7 @@ static int number_of(const sim_channel *c, const sim_channel_way *w, const pl_da
     if (e->len < NUMBER)
         return -1;
     memcpy(digits, e->data, NUMBER);
-    return atoi(digits);
+    return (int)strtol(digits, NULL, 10);
 }
 
 static const char *take_number(sim_channel *c, sim_channel_way *w, int number)

@@ -110,7 +110,7 @@ static bool part_name(pl_str name, char out[FILE_NAME_MAX])
 static bool numbered_name(pl_str name, int number, char out[FILE_NAME_MAX])
 {
     size_t dot = name.n;
-    for (size_t i = 1; i < name.n; i++)
+    for (size_t i = 1; name.p && i < name.n; i++)
         dot = name.p[i] == '.' ? i : dot;
     int n = number ? snprintf(out, FILE_NAME_MAX, "%.*s (%d)%.*s", (int)dot, name.p, number,
                               (int)(name.n - dot), name.p + dot)

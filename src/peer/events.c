@@ -91,7 +91,7 @@ static void tell_data(pl_peer_connection *p, peer_event *e)
         peer_stream_done(c, e->stream);
         return;
     }
-    if (c->muted)
+    if (!c || c->muted)
         return;
     switch (d->kind) {
     case PL_DATA_EVENT_OPEN:

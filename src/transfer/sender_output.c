@@ -73,7 +73,7 @@ static bool make_data(pl_transfer_sender *s)
     if (s->is_stream) {
         const uint8_t *bytes = pl_transfer_stream_at(&s->stream, s->pos, &n);
         n = pl_transfer_least(n, max);
-        if (n)
+        if (n && at)
             memcpy(at + PL_TRANSFER_DATA_HEADER, bytes, n);
     } else {
         n = pl_transfer_least(s->block_len - s->block_sent, max);

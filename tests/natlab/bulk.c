@@ -190,6 +190,6 @@ int main(int argc, char **argv)
         return 2;
     }
     e.dir = argv[2];
-    e.seconds = e.sends ? 600 : atof(argv[3]);
+    e.seconds = e.sends ? 600 : strtod(argv[3], NULL);
     return run(&e);
 }

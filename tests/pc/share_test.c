@@ -69,7 +69,7 @@ static seen share(int64_t rate_bps, int64_t rtt_us, int64_t max_bps, uint16_t pr
         duo_run(&d, FRAME_US, NULL);
     }
     s.target_bps /= (double)n;
-    s.data_bps = (double)(d.end[1].message_bytes - bytes) * 8e6 / (double)(for_us / 2);
+    s.data_bps = (double)(d.end[1].message_bytes - bytes) * 8e6 / ((double)for_us / 2);
     uint64_t k = d.end[1].n_packets - packets;
     s.delay_ms = k ? (double)(d.end[1].media_delay_us - delay_us) / (double)k / 1000 : -1;
     s.delay_max_ms = (double)d.end[1].media_delay_max_us / 1000;

@@ -143,10 +143,11 @@ void pipe_nap(pipe_duo *p)
 
 size_t pipe_memory(void)
 {
-    unsigned long all, resident = 0;
+    char line[128] = "", *resident = line;
     FILE *f = fopen("/proc/self/statm", "r");
     PL_OKAY(f != NULL);
-    PL_EQ(fscanf(f, "%lu %lu", &all, &resident), 2);
+    PL_OKAY(fgets(line, sizeof line, f) != NULL);
     fclose(f);
-    return resident * (size_t)sysconf(_SC_PAGESIZE);
+    (void)strtoul(line, &resident, 10); /* all of it */
+    return strtoul(resident, NULL, 10) * (size_t)sysconf(_SC_PAGESIZE);
 }

@@ -305,8 +305,8 @@ void interop_start(const interop_conf *conf)
     it->chance = pl_rand_seed(&it->chance_state, conf->seed + 1);
     for (int i = 0; i < 2; i++) {
         it->link[i] = sim_link_new(&conf->net, conf->seed * 2 + (uint64_t)i);
-        for (uint16_t slot = 0; slot < SIM_LEDGER_SLOTS; slot++)
-            it->sent[i].sid[slot] = slot;
+        for (unsigned slot = 0; slot < SIM_LEDGER_SLOTS; slot++)
+            it->sent[i].sid[slot] = (uint16_t)slot;
     }
     usrsctp_init_nothreads(0, on_output, NULL);
     usrsctp_sysctl_set_sctp_ecn_enable(0);

@@ -193,7 +193,7 @@ static void send_one(pair *p, journey *j, pl_rand *r)
     pl_sctp_send_opts opts = some_opts(r, s);
     fill(number, s->len);
     pl_err err;
-    size_t n = s->len;
+    size_t n;
     switch (pl_rand_below(r, 4)) {
     case 0:
         n = 1 + pl_rand_below(r, s->len);
@@ -216,7 +216,7 @@ static void send_one(pair *p, journey *j, pl_rand *r)
 
 static void close_parts(pair *p, journey *j, pl_rand *r)
 {
-    for (uint16_t sid = 0; sid < STREAMS; sid++) {
+    for (uint16_t sid = 0; sid < (uint16_t)STREAMS; sid++) {
         while (j->open[sid] >= 0) {
             give_part(p, j, sid, r);
             pair_run(p, p->now_us + PL_MS(20));
@@ -269,7 +269,7 @@ static void travel(uint64_t seed)
     p.user = &j;
     p.check = seed % 8 == 0;
     pair_connect(&p);
-    for (uint16_t sid = 0; sid < STREAMS; sid++)
+    for (uint16_t sid = 0; sid < (uint16_t)STREAMS; sid++)
         PL_EQ(pl_sctp_set_priority(p.end[0], sid, (uint16_t)(128 << pl_rand_below(&r, 4))), PL_OK);
     for (int burst = 0; burst < 12; burst++) {
         for (unsigned i = pl_rand_below(&r, 40); i > 0 && j.n_sent < MESSAGES_MAX - 1; i--)

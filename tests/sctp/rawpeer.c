@@ -134,7 +134,7 @@ void raw_get_cookie(rawpeer *r)
                           .streams_in = 10,
                           .tsn = r->tsn,
                           .extensions = PL_SCTP_EXT_FORWARD_TSN | PL_SCTP_EXT_RECONFIG };
-    pl_sctp_chunk c;
+    pl_sctp_chunk c = { 0 };
     pl_sctp_init ack;
     raw_say_init(r, &init);
     PL_OKAY(raw_hears(r, PL_SCTP_INIT_ACK, &c));
