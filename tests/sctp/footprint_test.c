@@ -86,7 +86,7 @@ PL_TEST(ten_thousand_idle_associations)
     PL_EQ(n_messages, 2 * PAIRS);
     beat(now_us += PL_SEC(1)); /* the last SACKs */
     PL_EQ(beat(now_us + PL_MS(100)), 0);
-    unsigned n_packets = beat(now_us += PL_SEC(BEAT_S)); /* a heartbeat each, and its answer */
+    unsigned n_packets = beat(now_us + PL_SEC(BEAT_S)); /* a heartbeat each, and its answer */
     PL_GE(n_packets, 2 * PAIRS);
     size_t each = (allocated() - before) / (2 * PAIRS);
     print_message("%d idle associations, %zu bytes each\n", 2 * PAIRS, each);
