@@ -84,7 +84,7 @@ static SSL *new_tls(const pl_cert *cert, bool server)
 
 static void openssl_connect(void)
 {
-    pl_cert *cert;
+    pl_cert *cert = NULL;
     uint8_t flight[PLAIN_MAX];
     if (pl_cert_new(&cert, &(pl_cert_conf){ .now_s = time(NULL) }) != PL_OK)
         die("certificate");
@@ -122,7 +122,7 @@ static pl_dtls *session[2];
 static void our_connect(void)
 {
     pl_cert *cert;
-    pl_dtls_ctx *ctx;
+    pl_dtls_ctx *ctx = NULL;
     if (pl_cert_new(&cert, &(pl_cert_conf){ .now_s = time(NULL) }) != PL_OK ||
         pl_dtls_ctx_new(&ctx, cert) != PL_OK)
         die("context");

@@ -198,7 +198,8 @@ bool pl_sctp_recv(pl_sctp *s, pl_sctp_msg *out)
 {
     if (!pl_sctp_reassembly_take(&s->re, out))
         return false;
-    size_window(s, out->len);
+    if (s->held_above == 0) /* else nobody takes it yet, and a larger window would only hold more */
+        size_window(s, out->len);
     tell_window(s);
     return true;
 }

@@ -123,6 +123,8 @@ PL_TEST(the_amount_is_exact)
         pipe_open(&p, &(pipe_conf){ .own_loop = own, .whole = true });
         pl_data_channel_set_buffered_amount_low_threshold(p.a.channel, 100000);
         pl_data_channel_pause(p.b.channel);
+        for (int i = 0; i < 100; i++) /* until it has heard of it */
+            pipe_nap(&p);
         size_t sent = 0;
         while (sent < 6000 * KIB) { /* beyond what the window lets out */
             PL_EQ(pl_data_channel_send(p.a.channel, pipe_bytes(sent), 100 * KIB, true), PL_OK);
