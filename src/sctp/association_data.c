@@ -23,7 +23,7 @@ static bool make_room(pl_sctp *s, const pl_sctp_data *d)
     need = need > growth ? need : growth;
     if (pl_sctp_held(s) + need <= s->window.size)
         return true;
-    if (!next || s->re.ready)
+    if (!next || s->re.ready || s->held_above > 0) /* there is something to take */
         return false;
     uint32_t tsn;
     while (pl_sctp_held(s) + need > pl_sctp_hard_limit(s) &&
