@@ -146,10 +146,10 @@ static void end_probe(pl_sctp *s)
     pl_sctp_recovery *r = &s->recovery;
     if (!r->probing)
         return;
-    bool arrived = !pl_seq32_at_least(r->probe_tsn, s->sent.first_tsn) ||
-                   pl_sctp_outstanding_at(&s->sent, r->probe_tsn)->state == PL_SCTP_SENT_ACKED;
-    if (r->probe_resends && !arrived)
-        return; /* others have; RACK tells what became of this one */
+    bool waits = r->probe_resends && pl_seq32_at_least(r->probe_tsn, s->sent.first_tsn) &&
+                 pl_sctp_outstanding_at(&s->sent, r->probe_tsn)->state != PL_SCTP_SENT_ACKED;
+    if (waits)
+        return; /* others have arrived; RACK tells what became of this one */
     r->probing = false;
     if (!r->probe_resends || recovering(s) || s->now_us - r->probed_us < s->rto.min_rtt_us / 2)
         return;
