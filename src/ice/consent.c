@@ -70,7 +70,7 @@ void pl_ice_consent_answered(pl_ice *ice, ice_pair *p)
 void pl_ice_consent_hurry(pl_ice *ice, ice_session *s)
 {
     int64_t since_us = s->asked_us == PL_NEVER ? s->selected->answered_us : s->asked_us;
-    if (s->hurried || ice->now_us - since_us < HURRY_PAUSE_US)
+    if (only_listens(ice) || s->hurried || ice->now_us - since_us < HURRY_PAUSE_US)
         return;
     s->hurried = true;
     if (s->asked_us == PL_NEVER)

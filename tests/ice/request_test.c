@@ -180,6 +180,36 @@ PL_TEST(conflict_by_answer)
     }
 }
 
+/* RFC 8445 2.5: a lite agent sends no checks, also when the interface of its call goes. */
+PL_TEST(a_lite_agent_never_asks)
+{
+    pl_ice_conf conf = { .lite = true, .rand = pl_rand_seed(&state, pl_test_seed(1)) };
+    pl_ice_base b = { .addr = addr("10.0.0.1:1000") }, second = { .addr = addr("10.0.0.2:1000") };
+    now_us = PL_SEC(50);
+    PL_EQ(pl_ice_new(&ice, &conf, now_us), PL_OK);
+    PL_EQ(pl_ice_add_base(ice, now_us, &b), PL_OK);
+    PL_EQ(pl_ice_add_base(ice, now_us, &second), PL_OK);
+    for (int i = 0; i < 2; i++) { /* before the peer's credentials are known */
+        base = i ? second.addr : b.addr;
+        check_from("192.0.2.7:7", (check){ .controlling = 1, .use_candidate = true });
+        pl_stun_msg m;
+        next_out(&m);
+        PL_EQ(m.cls, PL_STUN_SUCCESS);
+    }
+    pl_path path;
+    PL_OKAY(pl_ice_selected(ice, &path));
+    now_us += PL_SEC(2);
+    pl_ice_remove_base(ice, now_us, &path.local);
+    PL_OKAY(pl_ice_selected(ice, &path));
+    for (int i = 0; i < 100; i++) {
+        pl_ice_tick(ice, now_us);
+        PL_OKAY(!anything_out());
+        now_us += PL_MS(100);
+    }
+    down();
+}
+
 PL_TESTS(t(outsiders_get_silence), t(a_flood_of_checks_is_bounded),
          t(a_check_is_answered_and_checked_in_return), t(bad_requests_of_the_peer_itself),
-         t(checks_before_the_answer), t(conflict_by_request), t(conflict_by_answer))
+         t(checks_before_the_answer), t(conflict_by_request), t(conflict_by_answer),
+         t(a_lite_agent_never_asks))
