@@ -25,8 +25,8 @@ if(TARGET peerline-media)
   pl_pc(peerline-media "Voice and video engines for peerline" "peerline = ${PROJECT_VERSION}" "opus, vpx, speexdsp")
 endif()
 if(TARGET peerline-signal)
-  pl_pc(peerline-signal "Signaling for peerline: HTTP and WebSocket rooms" "peerline = ${PROJECT_VERSION}"
-        "jansson, libcurl")
+  pl_pc(peerline-signal "Signaling for peerline: HTTP and WebSocket rooms, XMPP" "peerline = ${PROJECT_VERSION}"
+        "jansson, libcurl, expat, libgsasl, libidn")
 endif()
 
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/peerline)

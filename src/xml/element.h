@@ -7,7 +7,8 @@
  *     pl_xml_set(iq, "type", "get");
  *     pl_xml_add(iq, "urn:xmpp:ping", "ping");
  * Errors   building sticks: without memory or beyond PL_XML_BYTES_MAX the adders return NULL, every function takes
- *          NULL for an element and does nothing, and pl_xml_err says so: ask once, before it is sent.
+ *          NULL for an element and does nothing, and pl_xml_err says so: ask once, before it is sent. Text
+ *          that XML cannot carry (not UTF-8, control characters) makes it PL_EINVAL, since a server would end the stream.
  * Thread   belongs to its owner's. */
 #ifndef PL_XML_ELEMENT_H
 #define PL_XML_ELEMENT_H
@@ -20,7 +21,7 @@
 #include "peerline/error.h"
 
 enum {
-    PL_XML_BYTES_MAX = 1 << 20, /* of one tree, all in all */
+    PL_XML_BYTES_MAX = 4 << 20, /* of one tree, all in all: a roster of 10,000 is one stanza */
     PL_XML_DEPTH_MAX = 64,      /* elements within elements */
     PL_XML_ATTRS_MAX = 64,      /* of one element */
 };
@@ -54,7 +55,7 @@ pl_xml *pl_xml_new(const char *ns, const char *name);
 pl_xml *pl_xml_copy(const pl_xml *e);
 /* Takes a root; NULL is fine. */
 void pl_xml_free(pl_xml *root);
-/* Of the whole tree that e is in: PL_OK, PL_ENOMEM, PL_ENOSPC; PL_ENOMEM for NULL. */
+/* Of the whole tree that e is in: PL_OK, PL_ENOMEM, PL_ENOSPC, PL_EINVAL; PL_ENOMEM for NULL. */
 pl_err pl_xml_err(const pl_xml *e);
 /* A new last child. ns NULL: the parent's. */
 pl_xml *pl_xml_add(pl_xml *parent, const char *ns, const char *name);
