@@ -12,6 +12,8 @@ include(cmake/Load.cmake)
 # Peers that others wrote; only tests link them.
 set(PL_TEST_USES_sctp usrsctp)
 set(PL_TEST_USES_srtp srtp2)
+# Descriptions of real peers come as SDP.
+set(PL_TEST_USES_jingle pl_room_sdp)
 # Our own TURN server, for tests of its clients named relay_*; left out together with the program.
 if(TARGET pl_room_relay)
   set(PL_TEST_USES_turn pl_room_relay)
