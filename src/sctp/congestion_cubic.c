@@ -146,8 +146,10 @@ static void slow_start_bdp(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
     cc->cwnd += ack->acked;
     if (cc->u.cubic.n_queued < QUEUE_SAMPLES)
         return;
-    cc->cwnd = cc->cwnd / 8 * 5;
-    cc->ssthresh = cc->cwnd;
+    size_t to = cc->cwnd / 8 * 5, least = PL_SCTP_CC_LEAST * cc->mtu;
+    cc->ssthresh = to > least ? to : least;
+    if (cc->cwnd > cc->ssthresh)
+        cc->cwnd = cc->ssthresh;
     cc->u.cubic.n_queued = 0;
     cc->u.cubic.eased_till = cc->path.delivered + ack->flight_after;
 }

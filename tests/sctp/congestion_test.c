@@ -168,6 +168,22 @@ PL_TEST(a_loss_with_a_queue_or_many_give_way_but_not_below_the_path)
     PL_GE(p.cc.cwnd, pl_sctp_cc_bdp(&p.cc, PL_MS(100)) * 99 / 100);
 }
 
+PL_TEST(a_queue_leaves_a_small_window_as_it_is)
+{
+    path p;
+    path_init(&p, &pl_sctp_cc_cubic_bdp, PL_MS(100));
+    loses(&p);
+    p.cc.ops->timeout(&p.cc, p.ack.now_us);
+    PL_EQ(p.cc.cwnd, MTU);
+    p.ack.acked = MTU / 20;
+    p.ack.rtt_us = PL_MS(300); /* others fill the link */
+    for (int i = 0; i < 40; i++) {
+        acked(&p);
+        PL_GE(p.cc.cwnd, MTU);
+    }
+    PL_GE(p.cc.ssthresh, PL_SCTP_CC_LEAST * MTU);
+}
+
 PL_TEST(the_pacer_keeps_the_rate_in_bursts)
 {
     static const uint64_t rates[] = { 10000, 1000000, 12500000, 125000000 };
@@ -221,4 +237,5 @@ PL_TESTS(t(cubic_is_back_at_its_plateau_after_k), t(cubic_grows_no_slower_than_r
          t(hystart_slows_down_when_the_delay_grows_and_forgives_jitter),
          t(a_loss_without_a_queue_is_only_repaired),
          t(a_loss_with_a_queue_or_many_give_way_but_not_below_the_path),
-         t(the_pacer_keeps_the_rate_in_bursts), t(the_window_follows_what_is_taken_in_a_round_trip))
+         t(a_queue_leaves_a_small_window_as_it_is), t(the_pacer_keeps_the_rate_in_bursts),
+         t(the_window_follows_what_is_taken_in_a_round_trip))

@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "pl_test.h"
 #include "sctp/chunk_init.h"
+#include "trace.h"
 
 enum { PORT = 5000, PACKET_MAX = 4096, TICK_US = 1000 };
 
@@ -17,7 +18,9 @@ interop *it; /* usrsctp's callbacks have no better way for accepted sockets */
 
 /* --- usrsctp's clock and its random numbers: these are the functions of libc that it calls --- */
 
-int gettimeofday(struct timeval *restrict tv, void *restrict zone)
+#define SEEN_BY_USRSCTP __attribute__((visibility("default"))) /* else it would find libc's */
+
+SEEN_BY_USRSCTP int gettimeofday(struct timeval *restrict tv, void *restrict zone)
 {
     (void)zone;
     struct timespec t;
@@ -30,7 +33,7 @@ int gettimeofday(struct timeval *restrict tv, void *restrict zone)
     return result;
 }
 
-long syscall(long number, ...)
+SEEN_BY_USRSCTP long syscall(long number, ...)
 {
     static long (*real)(long, ...);
     long arg[6];
@@ -50,12 +53,21 @@ long syscall(long number, ...)
 
 /* --- what usrsctp says --- */
 
+static int first_missing(const sim_ledger *l)
+{
+    for (uint32_t i = 0; i < l->n; i++) {
+        if (!l->m[i].arrived && !l->m[i].partial && !l->m[i].excused)
+            return (int)i;
+    }
+    return -1;
+}
+
 void interop_fail(const char *what)
 {
-    fail_msg("%s; seed %llu, at %.3f s: missing %u of ours and %u of theirs, %s %s", what,
+    fail_msg("%s; seed %llu, at %.3f s: missing %u of ours (from %d on) and %u of theirs (%d), %s %s", what,
              (unsigned long long)it->conf.seed, (double)it->now_us * 1e-6, sim_ledger_missing(&it->sent[0]),
-             sim_ledger_missing(&it->sent[1]), pl_sctp_state_str(pl_sctp_get_state(it->ours)),
-             it->closed ? it->last_closed.reason : "");
+             first_missing(&it->sent[0]), sim_ledger_missing(&it->sent[1]), first_missing(&it->sent[1]),
+             pl_sctp_state_str(pl_sctp_get_state(it->ours)), it->closed ? it->last_closed.reason : "");
 }
 
 /* RFC 5061 4.2.7: ASCONF among the extensions of an INIT. */
@@ -86,6 +98,7 @@ static int on_output(void *addr, void *buffer, size_t length, uint8_t tos, uint8
 {
     (void)addr, (void)tos, (void)set_df;
     look_at(buffer, length);
+    trace_packet(it->now_us, "they", buffer, length);
     sim_link_send(it->link[1], it->now_us, NULL, buffer, length);
     return 0;
 }
@@ -206,16 +219,21 @@ void interop_step(void)
     static uint8_t packet[PACKET_MAX];
     size_t len;
     while (sim_link_recv(it->link[1], it->now_us, NULL, packet, sizeof packet, &len)) {
+        trace_packet(it->now_us, "    they, here", packet, len);
         pl_sctp_input(it->ours, it->now_us, packet, len);
         take_ours();
     }
-    while (sim_link_recv(it->link[0], it->now_us, NULL, packet, sizeof packet, &len))
+    while (sim_link_recv(it->link[0], it->now_us, NULL, packet, sizeof packet, &len)) {
+        trace_packet(it->now_us, "    we, there", packet, len);
         usrsctp_conninput(it, packet, len, 0);
+    }
     if (it->now_us >= pl_sctp_next_us(it->ours))
         pl_sctp_tick(it->ours, it->now_us);
     take_ours();
-    while (pl_sctp_poll_output(it->ours, it->now_us, packet, sizeof packet, &len))
+    while (pl_sctp_poll_output(it->ours, it->now_us, packet, sizeof packet, &len)) {
+        trace_packet(it->now_us, "we", packet, len);
         sim_link_send(it->link[0], it->now_us, NULL, packet, len);
+    }
     pl_sctp_check(it->ours);
     if (it->wrong)
         interop_fail(it->wrong);
@@ -374,7 +392,8 @@ bool interop_send(unsigned slot, uint32_t len, const pl_sctp_send_opts *opts)
     pl_err err = pl_sctp_send(it->ours, it->now_us, l->sid[slot], l->n, sim_ledger_bytes(l->n), len, o);
     if (err == PL_EAGAIN)
         return false;
-    PL_EQ(err, PL_OK);
+    if (err != PL_OK)
+        interop_fail("we may not send");
     sim_ledger_sent(l, slot, len, false, o);
     return true;
 }
@@ -404,7 +423,8 @@ bool interop_their_send(unsigned slot, uint32_t len, const pl_sctp_send_opts *op
         usrsctp_sendv(it->theirs, sim_ledger_bytes(l->n), len, NULL, 0, &spa, sizeof spa, SCTP_SENDV_SPA, 0);
     if (n < 0 && (errno == EWOULDBLOCK || errno == EAGAIN))
         return false;
-    PL_EQ(n, len);
+    if (n != (ssize_t)len)
+        interop_fail("usrsctp may not send");
     sim_ledger_sent(l, slot, len, false, o);
     return true;
 }
