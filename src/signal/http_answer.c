@@ -102,13 +102,57 @@ static bool answer_classic(http_conn *c, const pl_http_request *req)
     return true;
 }
 
-/* ---- files ---- */
-
 static void begin(pl_buf *out, int status, bool keep)
 {
     pl_buf_addf(out, "HTTP/1.1 %d %s\r\nConnection: %s\r\n", status, pl_http_status_text(status),
                 keep ? "keep-alive" : "close");
 }
+
+/* ---- what the owner answers ---- */
+
+enum { OWNER_HEAD_MAX = 16 * 1024 };
+
+static bool write_owner(http_conn *c, const pl_http_request *req, const pl_http_reply *reply)
+{
+    pl_buf out = pl_buf_init(HTTP_OUT_MAX);
+    bool keep = pl_http_keeps(req) && !c->server->draining;
+    begin(&out, reply->status, keep);
+    pl_buf_addf(&out, "X-Content-Type-Options: nosniff\r\nCache-Control: no-store\r\n");
+    if (reply->type)
+        pl_buf_addf(&out, "Content-Type: %s\r\n", reply->type);
+    if (reply->status != 204)
+        pl_buf_addf(&out, "Content-Length: %zu\r\n", reply->body.n);
+    pl_buf_add(&out, reply->head.p, reply->head.n);
+    pl_buf_add(&out, "\r\n", 2);
+    if (req->method != PL_HTTP_HEAD)
+        pl_buf_add(&out, reply->body.p, reply->body.n);
+    out.bad |= reply->head.bad || reply->body.bad;
+    bool alive = http_conn_write(c, &out);
+    pl_buf_clear(&out);
+    if (alive && !keep)
+        http_conn_end(c);
+    return alive && keep;
+}
+
+/* True when the request was the owner's; *alive as http_answer says. */
+static bool answer_owner(http_conn *c, const pl_http_request *req, bool *alive)
+{
+    pl_http_server *s = c->server;
+    pl_http_reply reply = { .head = pl_buf_init(OWNER_HEAD_MAX), .body = pl_buf_init(HTTP_OUT_MAX / 2) };
+    bool mine = s->conf.answer && s->conf.answer(s->conf.user, req, pl_tcp_remote(c->tcp), now(c), &reply);
+    if (mine) {
+        if (reply.status >= 400) {
+            s->stats.n_bad++;
+            say_bad(c, reply.status);
+        }
+        *alive = write_owner(c, req, &reply);
+    }
+    pl_buf_clear(&reply.head);
+    pl_buf_clear(&reply.body);
+    return mine;
+}
+
+/* ---- files ---- */
 
 static void add_file(pl_buf *out, const pl_http_request *req, const pl_http_file *file, bool keep)
 {
@@ -193,6 +237,9 @@ bool http_answer(http_conn *c)
         http_refuse(c, 426, "Speak WebSocket here.");
         return false;
     }
+    bool alive;
+    if (answer_owner(c, req, &alive))
+        return alive;
     if (answer_classic(c, req)) {
         http_server_pump(s);
         return false;

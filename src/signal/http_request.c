@@ -46,7 +46,7 @@ static int hex_digit(char c)
 
 static pl_http_method method_of(pl_str s)
 {
-    static const char *const name[] = { "GET", "HEAD", "POST", "OPTIONS" };
+    static const char *const name[] = { "GET", "HEAD", "POST", "OPTIONS", "PATCH", "DELETE" };
     for (int i = 0; i < PL_HTTP_OTHER; i++) {
         if (pl_str_is(s, name[i]))
             return (pl_http_method)i;
@@ -190,7 +190,7 @@ static int plan_body(pl_http_reader *rd)
         rd->stage = AT_CHUNK_SIZE;
         return 0;
     }
-    if (!n_lengths && req->method == PL_HTTP_POST)
+    if (!n_lengths && (req->method == PL_HTTP_POST || req->method == PL_HTTP_PATCH))
         return 411;
     pl_str text = pl_http_header_get(req, "Content-Length");
     if (n_lengths && !pl_str_u64(text, PL_HTTP_BODY_MAX, &len)) {
@@ -409,17 +409,24 @@ const char *pl_http_status_text(int status)
         const char *text;
     } known[] = { { 101, "Switching Protocols" },
                   { 200, "OK" },
+                  { 201, "Created" },
                   { 204, "No Content" },
                   { 304, "Not Modified" },
                   { 400, "Bad Request" },
+                  { 401, "Unauthorized" },
                   { 403, "Forbidden" },
                   { 404, "Not Found" },
                   { 405, "Method Not Allowed" },
                   { 408, "Request Timeout" },
+                  { 409, "Conflict" },
                   { 411, "Length Required" },
+                  { 412, "Precondition Failed" },
                   { 413, "Content Too Large" },
                   { 414, "URI Too Long" },
+                  { 415, "Unsupported Media Type" },
+                  { 422, "Unprocessable Content" },
                   { 426, "Upgrade Required" },
+                  { 428, "Precondition Required" },
                   { 429, "Too Many Requests" },
                   { 431, "Request Header Fields Too Large" },
                   { 500, "Internal Server Error" },

@@ -27,6 +27,8 @@ typedef enum pl_http_method {
     PL_HTTP_HEAD,
     PL_HTTP_POST,
     PL_HTTP_OPTIONS,
+    PL_HTTP_PATCH,
+    PL_HTTP_DELETE,
     PL_HTTP_OTHER /* not for us: 405 */
 } pl_http_method;
 

@@ -30,6 +30,14 @@ typedef struct pl_http_file {
     void *release;  /* free()d after use; NULL for static data */
 } pl_http_file;
 
+/* What an owner answers to a request of its own paths. */
+typedef struct pl_http_reply {
+    int status;
+    pl_buf head;      /* header lines beyond those of the connection and the body, each with its CR LF */
+    const char *type; /* of the body; NULL: there is none */
+    pl_buf body;
+} pl_http_reply;
+
 typedef struct pl_http_server_conf {
     pl_addr listen[PL_HTTP_LISTEN_MAX]; /* port 0: any */
     size_t n_listen;
@@ -42,6 +50,10 @@ typedef struct pl_http_server_conf {
     int64_t ping_us;                /* between pings on a silent WebSocket; 0: 20 s */
     /* The file at a path ("/app.js"), false for none; "/" asks for "/index.html". */
     bool (*file)(void *user, pl_str path, pl_http_file *out);
+    /* Asked first about every request that is no WebSocket's; false: it is none of the owner's. *out comes with
+     * empty buffers, which are cleared for the owner. */
+    bool (*answer)(void *user, const pl_http_request *req, const pl_addr *from, int64_t now_us,
+                   pl_http_reply *out);
     /* JSON for GET /status; asked for by loopback clients only. */
     void (*status)(void *user, pl_buf *out);
     void *user;
