@@ -103,6 +103,23 @@ static int on_output(void *addr, void *buffer, size_t length, uint8_t tos, uint8
     return 0;
 }
 
+/* A message of which pieces were handed out has been given up by us. */
+static void on_broken(uint16_t sid)
+{
+    sim_ledger *l = &it->sent[0];
+    for (unsigned i = 0; i < 2 * SIM_LEDGER_SLOTS; i++) {
+        int64_t number = l->piece_of[i / 2][i % 2] - 1;
+        if (l->sid[i / 2] != sid || number < 0 || !l->m[number].partial)
+            continue;
+        pl_sctp_msg m = {
+            .sid = sid, .ppid = (uint32_t)number, .unordered = i % 2, .continues = true, .broken = true
+        };
+        const char *wrong = sim_ledger_arrived(l, &m);
+        it->wrong = it->wrong ? it->wrong : wrong;
+        return;
+    }
+}
+
 static void on_notification(const union sctp_notification *n)
 {
     const struct sctp_assoc_change *change = &n->sn_assoc_change;
@@ -128,6 +145,7 @@ static void on_notification(const union sctp_notification *n)
             sim_ledger_reset_out(&it->sent[1], e->strreset_stream_list[i]);
         break;
     }
+    case SCTP_PARTIAL_DELIVERY_EVENT: on_broken((uint16_t)n->sn_pdapi_event.pdapi_stream); break;
     case SCTP_STREAM_CHANGE_EVENT:
         it->streams_seen++;
         it->their_streams_in = n->sn_strchange_event.strchange_instrms;
@@ -277,7 +295,8 @@ static void set_size(struct socket *s, int option)
 
 static void want_events(struct socket *s)
 {
-    static const uint16_t events[] = { SCTP_ASSOC_CHANGE, SCTP_STREAM_RESET_EVENT, SCTP_STREAM_CHANGE_EVENT };
+    static const uint16_t events[] = { SCTP_ASSOC_CHANGE, SCTP_STREAM_RESET_EVENT, SCTP_STREAM_CHANGE_EVENT,
+                                       SCTP_PARTIAL_DELIVERY_EVENT };
     for (size_t i = 0; i < sizeof events / sizeof *events; i++) {
         struct sctp_event e = { .se_assoc_id = SCTP_ALL_ASSOC, .se_type = events[i], .se_on = 1 };
         set_option(s, SCTP_EVENT, &e, sizeof e);
