@@ -84,6 +84,8 @@ const char *pl_xmpp_condition(const pl_xml *stanza);
 pl_xmpp_state pl_xmpp_client_state(const pl_xmpp_client *c);
 /* The full address that the server bound; before that the bare one. Lent. */
 const pl_jid *pl_xmpp_client_jid(const pl_xmpp_client *c);
+/* Who sent it: a stanza without `from` is of the account itself (RFC 6120 8.1.2.1). False: no address. */
+bool pl_xmpp_sender(const pl_xmpp_client *c, const pl_xml *stanza, pl_jid *out);
 int64_t pl_xmpp_client_now(const pl_xmpp_client *c);
 /* n random characters that may stand in ids and resources, and a final zero. */
 void pl_xmpp_client_token(pl_xmpp_client *c, char *out, size_t n);
