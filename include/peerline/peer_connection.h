@@ -214,6 +214,12 @@ PL_API void pl_peer_connection_close(pl_peer_connection *pc);
  * NULL is fine. */
 PL_API void pl_peer_connection_free(pl_peer_connection *pc);
 
+/* Servers that became known after the connection was made, as by WHIP's answers: asked at once when gathering has begun, else
+ * with it. What they give is told by on_ice_candidate. Texts are copied.
+ * Errors: PL_ESTATE (closed, or it has servers already), PL_EINVAL (as pl_peer_connection_new), PL_ENOMEM. */
+PL_NODISCARD PL_API pl_err pl_peer_connection_add_ice_servers(pl_peer_connection *pc,
+                                                              const pl_ice_server *servers, size_t n);
+
 typedef struct pl_offer_options {
     bool ice_restart;
 } pl_offer_options;

@@ -188,6 +188,6 @@ void pc_media_rtp(pl_pc *pc, uint8_t *pkt, size_t len)
     s->pt = h.pt;
     if (t->recv_nack)
         pl_nack_packet(&s->nack, pc->now_us, ext_seq);
-    if (h.payload_len) /* padding alone carries nothing, but its number counts */
+    if (h.payload_len || t->rings.empties) /* padding alone carries nothing, but its number counts */
         deliver(pc, t, s, pkt, &h, &ext, ext_seq);
 }

@@ -30,9 +30,18 @@ static void push(pl_pc *pc, pc_packet *p, pl_pacer_class prio)
     }
 }
 
+/* Ours ascend; a forwarded packet brings its number, and one that was late where it came from is late here, too. */
+static uint16_t take_seq(pc_transceiver *t, const pl_media_packet *in)
+{
+    uint16_t seq = in->numbered ? (uint16_t)in->ext_seq : t->seq;
+    if (!in->numbered || (int16_t)(seq - t->seq) >= 0)
+        t->seq = (uint16_t)(seq + 1);
+    return seq;
+}
+
 static void send_payload(pl_pc *pc, pc_transceiver *t, const pl_media_packet *in)
 {
-    if (in->len > PL_MEDIA_SEND_MAX) {
+    if (in->len > (in->numbered ? PL_MEDIA_FORWARD_MAX : PL_MEDIA_SEND_MAX)) {
         pc->count.outbox_bad++;
         return;
     }
@@ -40,7 +49,7 @@ static void send_payload(pl_pc *pc, pc_transceiver *t, const pl_media_packet *in
     if (!p)
         return;
     pl_rtp_header h = {
-        .ssrc = t->ssrc, .rtp_ts = in->rtp_ts, .seq = t->seq, .pt = in->pt, .marker = in->marker
+        .ssrc = t->ssrc, .rtp_ts = in->rtp_ts, .seq = take_seq(t, in), .pt = in->pt, .marker = in->marker
     };
     pl_rtp_ext ext = { .has = 1u << PL_EXT_MID | 1u << PL_EXT_ABS_SEND_TIME | 1u << PL_EXT_TWCC,
                        .mid = pl_str_of(t->info.mid) };
@@ -58,7 +67,6 @@ static void send_payload(pl_pc *pc, pc_transceiver *t, const pl_media_packet *in
         pl_pool_put(&pc->media->packets, p);
         return;
     }
-    t->seq++;
     p->len = pl_wr_len(&w);
     if (in->arrival_us)
         p->sample_us = in->arrival_us;

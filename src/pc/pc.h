@@ -157,6 +157,7 @@ typedef struct pl_pc_rings {
     pl_ring *recv_out; /* from it: WANT_KEY, STATS */
     pl_ring *send_in;  /* to the sending engine: BITRATE, WANT_KEY, LOSS */
     pl_ring *send_out; /* from it: PACKET, STATS */
+    bool empties; /* recv_in also gets packets without payload (padding): who forwards needs every number */
 } pl_pc_rings;
 /* Lent until detached (rings NULL). */
 void pl_pc_attach_media(pl_pc *pc, int index, const pl_pc_rings *rings);

@@ -27,7 +27,8 @@
 enum {
     PC_STREAMS_MAX = 16,   /* SSRCs received on one transceiver, RTX included */
     PC_PACKETS_MAX = 1024, /* RTP packets waiting for the pacer */
-    PC_PACKET_CAP = 1280,  /* bytes of one, with room for its tag */
+    PC_PACKET_CAP =
+        1400, /* bytes of one, with room for its tag; ours have 1200, forwarded ones may have more */
     /* An SCTP packet, on paths that carry more than Ethernet (loopback, jumbo). A datagram above 2048 bytes, be it a
      * probe, ends DTLS at Chromium; other stacks have buffers of 2 to 8 KiB. */
     PC_DATA_PACKET_MAX = 1984,

@@ -184,6 +184,34 @@ pl_err pl_peer_connection_new(pl_peer_connection **out, pl_factory *factory, con
     return PL_OK;
 }
 
+typedef struct more_servers {
+    const pl_ice_server *servers;
+    size_t n;
+} more_servers;
+
+/* arg: more_servers */
+static pl_err do_add_servers(peer_call *c, pl_pc *core, int64_t now_us)
+{
+    const more_servers *more = c->arg;
+    pl_ice_io_server server[PL_ICE_IO_SERVERS_MAX];
+    if (more->n > PL_ICE_IO_SERVERS_MAX)
+        return PL_EINVAL;
+    for (size_t i = 0; i < more->n; i++) {
+        const pl_ice_server *s = &more->servers[i];
+        server[i] = (pl_ice_io_server){ s->url, s->username, s->credential };
+    }
+    pl_err err = pl_ice_io_add_servers(c->p->io, server, more->n);
+    pl_pc_ice_changed(core, now_us);
+    return err;
+}
+
+pl_err pl_peer_connection_add_ice_servers(pl_peer_connection *p, const pl_ice_server *servers, size_t n)
+{
+    const more_servers more = { servers, n };
+    peer_call c = { .p = p, .fn = do_add_servers, .arg = &more };
+    return peer_carry(&c);
+}
+
 /* ---- ending ---- */
 
 static pl_err do_close(peer_call *c, pl_pc *core, int64_t now_us)

@@ -139,7 +139,7 @@ void io_dtls_input(pl_ice_io *io, int64_t now_us, const pl_path *path, uint8_t *
 void io_dtls_drop(pl_ice_io *io, const pl_addr *local);
 
 /* ice_servers.c */
-pl_err io_servers_read_conf(pl_ice_io *io, const pl_ice_io_conf *conf);
+pl_err io_servers_read(pl_ice_io *io, const pl_ice_io_server *servers, size_t n); /* the first ones */
 /* Asks for those that are not known yet; pl_ice_bases_done comes when none is under way. */
 void io_servers_ask(pl_ice_io *io, int64_t now_us);
 const io_server *io_server_of(const pl_ice_io *io, uint32_t id);

@@ -74,7 +74,7 @@ static pl_err read_conf(pl_ice_io *io, const pl_ice_io_conf *conf)
     io->conf.bind_address = io->conf.interfaces = NULL; /* lent for the call only */
     pl_err err = io_sockets_read_conf(io, conf);
     if (!err)
-        err = io_servers_read_conf(io, conf);
+        err = io_servers_read(io, conf->servers, conf->n_servers);
     if (!err && io->hub->mux)
         err = mux_user_new(&io->muxed, io->hub->mux, io);
     return err;
@@ -145,6 +145,16 @@ void pl_ice_io_gather(pl_ice_io *io, pl_ice *ice)
     pl_ice_io_settle(io);
     if (io->conf.tcp == PL_ICE_IO_TCP_BOTH)
         pl_timer_set(io->hub->loop, &io->reap, now_us + REAP_US);
+}
+
+pl_err pl_ice_io_add_servers(pl_ice_io *io, const pl_ice_io_server *servers, size_t n)
+{
+    if (io->closed || io->n_servers > 0)
+        return PL_ESTATE;
+    pl_err err = io_servers_read(io, servers, n);
+    if (!err && io->ice)
+        io_servers_ask(io, pl_loop_now_us(io->hub->loop));
+    return err;
 }
 
 void pl_ice_io_close(pl_ice_io *io)

@@ -76,6 +76,9 @@ PL_NODISCARD pl_err pl_ice_io_new(pl_ice_io **out, pl_ice_hub *hub, const pl_ice
  * From now on the network is watched: what comes is gathered, what goes is removed. ice is lent until close. Poll it
  * afterwards. Calling again does nothing. */
 void pl_ice_io_gather(pl_ice_io *io, pl_ice *ice);
+/* Servers for an object that has none yet; asked at once when it has gathered already, and then poll the agent. Errors:
+ * PL_ESTATE (it has some, or is closed), PL_EINVAL, PL_ENOMEM. */
+PL_NODISCARD pl_err pl_ice_io_add_servers(pl_ice_io *io, const pl_ice_io_server *servers, size_t n);
 /* An event of the agent: true when it was for the driver (CONNECT, DISCONNECT, RESOLVE) and is taken care of. */
 bool pl_ice_io_event(pl_ice_io *io, const pl_ice_event *ev);
 /* After a restart of the agent, when its events are not handed over: on a shared port its new ufrag must be known. */

@@ -52,26 +52,37 @@ pl_err pl_ice_io_server_check(const pl_ice_io_server *server, char error[PL_ICE_
     return err;
 }
 
-pl_err io_servers_read_conf(pl_ice_io *io, const pl_ice_io_conf *conf)
+static pl_err read_one(pl_ice_io *io, io_server *s, const pl_ice_io_server *from)
 {
     char error[PL_ICE_IO_ERROR_MAX];
-    if (conf->n_servers > PL_ICE_IO_SERVERS_MAX)
-        return PL_EINVAL;
-    if (conf->n_servers > 0 && !(io->server = calloc(conf->n_servers, sizeof *io->server)))
-        return PL_ENOMEM;
-    for (size_t i = 0; i < conf->n_servers; i++) {
-        io_server *s = &io->server[i];
-        s->io = io;
-        s->id = (uint32_t)i + 1;
-        pl_err err = read_server(&s->uri, &conf->servers[i], error);
-        if (!err && s->uri.secure)
-            err = by_udp(&s->uri) ? ice_hub_need_dtls(io->hub) : ice_hub_need_tls(io->hub);
-        if (err)
-            return err;
+    s->io = io;
+    s->id = (uint32_t)(s - io->server) + 1;
+    pl_err err = read_server(&s->uri, from, error);
+    if (!err && s->uri.secure)
+        err = by_udp(&s->uri) ? ice_hub_need_dtls(io->hub) : ice_hub_need_tls(io->hub);
+    if (!err)
         pl_stun_uri_str(&s->uri, s->url);
-        io->n_servers++;
+    return err;
+}
+
+pl_err io_servers_read(pl_ice_io *io, const pl_ice_io_server *servers, size_t n)
+{
+    pl_err err = PL_OK;
+    if (n > PL_ICE_IO_SERVERS_MAX)
+        return PL_EINVAL;
+    if (n > 0 && !(io->server = calloc(n, sizeof *io->server)))
+        return PL_ENOMEM;
+    for (size_t i = 0; !err && i < n; i++)
+        err = read_one(io, &io->server[i], &servers[i]);
+    if (!err)
+        io->n_servers = n;
+    else
+        pl_wipe(io->server, n * sizeof *io->server);
+    if (err) {
+        free(io->server);
+        io->server = NULL;
     }
-    return PL_OK;
+    return err;
 }
 
 const io_server *io_server_of(const pl_ice_io *io, uint32_t id)

@@ -8,7 +8,7 @@
 #include "base/time.h"
 #include "rtp/header.h"
 
-enum { SLOTS_MIN = 64, PADDING_REACH = 32, FIRST_RTT_US = 100000 };
+enum { SLOTS_MIN = 64, PADDING_REACH = 32, LATE_REACH = 32, FIRST_RTT_US = 100000 };
 
 struct pl_history_chunk {
     pl_history_chunk *next;
@@ -141,10 +141,23 @@ static pl_history_chunk *chunk_with_room(pl_rtp_history *h, size_t len)
     return c;
 }
 
-/* The unwrapped number of the packet to put. One that does not ascend begins a new series. */
+static bool fills_gap(const pl_rtp_history *h, int64_t ext)
+{
+    return ext >= h->first && ext < h->next && !slot_of(h, ext)->chunk;
+}
+
+static bool comes_too_late(const pl_rtp_history *h, int64_t ext)
+{
+    return h->next != 0 && ext < h->first && ext >= h->first - LATE_REACH;
+}
+
+/* The unwrapped number of the packet to put. One far from the others begins a new series, as does one that is there
+ * already. */
 static int64_t place(pl_rtp_history *h, uint16_t seq)
 {
     int64_t ext = pl_seq16_unwrap(h->next, seq);
+    if (fills_gap(h, ext) || comes_too_late(h, ext))
+        return ext;
     if (h->next == 0 || ext < h->next || ext - h->next >= PL_HISTORY_PACKETS_MAX) {
         forget_all(h);
         ext = ((h->next >> 16) + 1) << 16 | seq;
@@ -159,6 +172,8 @@ pl_err pl_rtp_history_put(pl_rtp_history *h, int64_t now_us, const uint8_t *pkt,
         return PL_ENOSPC;
     int64_t ext = place(h, pl_rtp_seq(pkt));
     forget_old(h, now_us);
+    if (ext < h->first) /* what came before and after it has been forgotten */
+        return PL_OK;
     while (ext - h->first >= h->n_slots) {
         if (grow_slots(h))
             continue;
@@ -171,7 +186,8 @@ pl_err pl_rtp_history_put(pl_rtp_history *h, int64_t now_us, const uint8_t *pkt,
     }
     if (h->first == h->next)
         h->first = ext;
-    h->next = ext + 1; /* numbers in between have empty slots */
+    if (ext >= h->next)
+        h->next = ext + 1; /* numbers in between have empty slots */
     pl_history_chunk *c = chunk_with_room(h, len);
     if (!c)
         return PL_ENOMEM;

@@ -37,7 +37,8 @@ void pl_rtp_history_init(pl_rtp_history *h);
 void pl_rtp_history_clear(pl_rtp_history *h);
 /* The smoothed round-trip time: how long to keep, and how soon a packet may go again. 100 ms until told. */
 void pl_rtp_history_rtt(pl_rtp_history *h, int64_t rtt_us);
-/* Copies a packet in (RTP before SRTP, its own SSRC and sequence number). Sequence numbers ascend. */
+/* Copies a packet in (RTP before SRTP, its own SSRC and sequence number). Sequence numbers ascend; a late one (forwarded
+ * after it was repaired) fills the gap that was left for it. */
 PL_NODISCARD pl_err pl_rtp_history_put(pl_rtp_history *h, int64_t now_us, const uint8_t *pkt, size_t len);
 /* The packet a NACK asks for, or NULL when it is gone or was resent less than a round trip ago (that copy is
  * still on its way); marks it as resent at now_us. Lent until the next put, tick or clear. */

@@ -13,12 +13,14 @@ enum {
     PL_MEDIA_PAYLOAD_MAX =
         1380, /* bytes of payload that reach an engine; larger packets are counted and dropped */
     PL_MEDIA_SEND_MAX = 1160, /* bytes of payload an engine may hand over: the rest of a 1200-byte packet */
+    PL_MEDIA_FORWARD_MAX = 1300, /* and of a packet that was made elsewhere and is forwarded */
     PL_AUDIO_LEVEL_NONE = 128
 };
 
 typedef struct pl_media_packet {
     int64_t arrival_us; /* inbound: when it came; outbound: when the frame was captured */
     int64_t ext_seq;    /* inbound: unwrapped sequence number of the media stream (RTX undone) */
+    bool numbered;      /* outbound: it is forwarded and goes with ext_seq, gaps and late ones included */
     uint32_t rtp_ts;    /* clock-rate ticks. Outbound: any start, the connection adds no offset */
     uint32_t ssrc;      /* inbound only */
     uint8_t pt;         /* negotiated payload type */

@@ -133,6 +133,33 @@ PL_TEST(gaps_and_new_series)
     pl_rtp_history_clear(&h);
 }
 
+/* A forwarder sends what was lost on the way to it after what followed. */
+PL_TEST(late_packets_fill_their_gaps)
+{
+    pl_rtp_history h;
+    pl_rtp_history_init(&h);
+    put(&h, 0, 65534, 100);
+    put(&h, 0, 2, 100);
+    put(&h, PL_MS(50), 0, 90);
+    put(&h, PL_MS(60), 65535, 80);
+    pl_rtp_history_check(&h);
+    PL_OKAY(resends(&h, PL_MS(70), 65534, 100));
+    PL_OKAY(resends(&h, PL_MS(70), 0, 90));
+    PL_OKAY(resends(&h, PL_MS(70), 65535, 80));
+    PL_OKAY(resends(&h, PL_MS(70), 2, 100));
+    PL_OKAY(!resends(&h, PL_MS(70), 1, 100));
+    put(&h, PL_MS(900), 3, 100);
+    put(&h, PL_MS(1500), 65530, 100); /* later than anything is kept: left out, and nothing else is harmed */
+    PL_OKAY(resends(&h, PL_MS(1500), 3, 100));
+    PL_OKAY(!resends(&h, PL_MS(1500), 65530, 100));
+    put(&h, PL_MS(1600), 4, 100);
+    PL_OKAY(resends(&h, PL_MS(1600), 4, 100));
+    pl_rtp_history_check(&h);
+    pl_rtp_history_tick(&h, PL_SEC(20));
+    PL_EQ(pl_rtp_history_bytes(&h), 0);
+    pl_rtp_history_clear(&h);
+}
+
 PL_TEST(padding_is_a_recent_packet)
 {
     pl_rtp_history h;
@@ -239,5 +266,6 @@ PL_TEST(not_every_packet_is_a_retransmission)
 }
 
 PL_TESTS(t(packets_are_kept_for_a_while), t(not_again_within_a_round_trip), t(long_paths_keep_longer),
-         t(memory_follows_the_stream), t(gaps_and_new_series), t(padding_is_a_recent_packet),
-         t(any_life_of_a_history), t(there_and_back), t(not_every_packet_is_a_retransmission))
+         t(memory_follows_the_stream), t(gaps_and_new_series), t(late_packets_fill_their_gaps),
+         t(padding_is_a_recent_packet), t(any_life_of_a_history), t(there_and_back),
+         t(not_every_packet_is_a_retransmission))
