@@ -1,6 +1,5 @@
 #include "signal/rooms.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -24,12 +23,15 @@ pl_err pl_rooms_new(pl_rooms **out, const pl_rooms_conf *conf)
     r->conf.idle_us = conf->idle_us ? conf->idle_us : PL_SEC(30);
     uint8_t key[16];
     pl_rand_bytes(&r->conf.rand, key, sizeof key);
-    pl_hash_init(&r->by_id, r->conf.max_peers, key);
-    pl_hash_init(&r->by_name, r->conf.max_peers, key);
+    size_t max = r->conf.shared ? PL_ROOMS_PEERS_MAX : r->conf.max_peers; /* other nodes' peers, too */
+    pl_hash_init(&r->by_id, max, key);
+    pl_hash_init(&r->by_name, max, key);
     pl_list_init(&r->rooms);
     pl_list_init(&r->ready);
     pl_list_init(&r->gone);
+    pl_list_init(&r->ops);
     r->next_id = 1;
+    r->ids_left = conf->shared ? 0 : INT32_MAX;
     *out = r;
     return PL_OK;
 }
@@ -44,7 +46,7 @@ static size_t utf8_chars(pl_str s)
     return n;
 }
 
-static bool name_fits(pl_str s)
+bool pl_room_name_fits(pl_str s)
 {
     return s.n <= PL_ROOMS_NAME_MAX && pl_utf8_valid(s.p, s.n) && utf8_chars(s) <= PL_ROOMS_NAME_CHARS;
 }
@@ -54,7 +56,7 @@ static bool is_control(char c)
     return (uint8_t)c < ' ' || c == 0x7f;
 }
 
-static bool has_control(pl_str s)
+bool pl_room_has_control(pl_str s)
 {
     for (size_t i = 0; i < s.n; i++) {
         if (is_control(s.p[i]))
@@ -63,7 +65,7 @@ static bool has_control(pl_str s)
     return false;
 }
 
-static pl_name *name_new(pl_str s, pl_peer_id id)
+pl_name *pl_name_new(pl_str s, pl_peer_id id)
 {
     char made[32];
     if (s.n == 0) {
@@ -129,7 +131,7 @@ static void room_free(pl_rooms *r, pl_room *room)
 
 /* ---- peers ---- */
 
-static pl_peer *find_peer(const pl_rooms *r, pl_peer_id id)
+pl_peer *pl_peer_find(const pl_rooms *r, pl_peer_id id)
 {
     for (pl_hash_node *n = pl_hash_find(&r->by_id, &id, sizeof id); n; n = pl_hash_next(n)) {
         pl_peer *p = pl_of(n, pl_peer, by_id);
@@ -139,7 +141,7 @@ static pl_peer *find_peer(const pl_rooms *r, pl_peer_id id)
     return NULL;
 }
 
-static void forget_lent(pl_rooms *r)
+void pl_rooms_forget_lent(pl_rooms *r)
 {
     pl_name_unref(r->lent_name);
     free(r->lent_message);
@@ -147,7 +149,7 @@ static void forget_lent(pl_rooms *r)
     r->lent_message = NULL;
 }
 
-static void drop_queue(pl_rooms *r, pl_peer *p)
+void pl_peer_drop_queue(pl_rooms *r, pl_peer *p)
 {
     for (pl_node *n; (n = pl_list_pop_front(&p->queue));) {
         pl_message *m = pl_of(n, pl_message, in_queue);
@@ -159,67 +161,86 @@ static void drop_queue(pl_rooms *r, pl_peer *p)
     p->queued_bytes = 0;
 }
 
-static void peer_free(pl_peer *p)
+void pl_peer_free(pl_peer *p)
 {
     pl_name_unref(p->name);
+    free(p->leave);
     free(p);
 }
 
-/* Takes the peer out of everything. With a listener it stays in the list of the gone until that was told. */
-static void sign_out(pl_rooms *r, pl_peer *p, const char *why)
+/* From here on it is nobody's peer: with a listener it stays in the list of the gone until that was told. */
+static void let_go(pl_rooms *r, pl_peer *p)
+{
+    p->room = NULL;
+    if (p->listener) {
+        r->stats.n_listening--;
+        pl_list_push_back(&r->gone, &p->in_ready);
+    } else {
+        pl_peer_free(p);
+    }
+}
+
+/* Takes the peer out of everything. */
+void pl_peer_sign_out(pl_rooms *r, pl_peer *p, const char *why)
 {
     pl_room *room = p->room;
     pl_log_debug(&rooms_log, "peer %u signed out: %s", p->id, why);
     pl_heap_remove(&r->idle, &p->idle);
     pl_list_remove(&p->in_ready);
     pl_hash_remove(&r->by_id, &p->by_id);
-    drop_queue(r, p);
-    room->n_caught -= p->cursor == room->log_end;
+    pl_peer_drop_queue(r, p);
     pl_list_remove(&p->in_room);
     room->n_peers--;
-    r->stats.n_peers--;
-    r->stats.n_signed_out++;
+    if (p->remote) {
+        r->stats.n_remote--;
+    } else {
+        room->n_caught -= p->cursor == room->log_end;
+        room->n_own--;
+        r->stats.n_peers--;
+        r->stats.n_signed_out++;
+    }
+    if (p->leave) {
+        pl_rooms_push_op(r, p->leave);
+        p->leave = NULL;
+    }
     if (room->n_peers == 0)
         room_free(r, room);
     else
         pl_room_log_add(r, room, p, false);
-    p->room = NULL;
-    if (p->listener) {
-        r->stats.n_listening--;
-        pl_list_push_back(&r->gone, &p->in_ready);
-    } else {
-        peer_free(p);
-    }
+    let_go(r, p);
 }
 
 void pl_rooms_free(pl_rooms *r)
 {
     if (!r)
         return;
-    forget_lent(r);
+    pl_rooms_forget_lent(r);
     PL_EACH (n, &r->rooms) {
         pl_room *room = pl_of(n, pl_room, in_rooms);
         PL_EACH (m, &room->peers) {
             pl_peer *p = pl_of(m, pl_peer, in_room);
-            drop_queue(r, p);
-            peer_free(p);
+            pl_peer_drop_queue(r, p);
+            pl_peer_free(p);
         }
         room_free(r, room);
     }
     for (pl_node *n; (n = pl_list_pop_front(&r->gone));)
-        peer_free(pl_of(n, pl_peer, in_ready));
+        pl_peer_free(pl_of(n, pl_peer, in_ready));
+    for (pl_rooms_op *op; (op = pl_rooms_next_op(r));)
+        pl_rooms_op_free(r, op);
     pl_hash_clear(&r->by_id);
     pl_hash_clear(&r->by_name);
     free(r);
 }
 
-static pl_err refused(pl_rooms *r, pl_err err)
+pl_err pl_rooms_refused(pl_rooms *r, pl_err err)
 {
     r->stats.n_refused++;
     return err;
 }
 
-static pl_err add_peer(pl_rooms *r, pl_str room_name, pl_peer *p)
+/* Into its room, which comes with its first peer, and into the tables. */
+pl_err pl_peer_enter(pl_rooms *r, pl_str room_name, pl_peer *p)
 {
     pl_room *room = find_room(r, room_name);
     bool made = !room;
@@ -235,9 +256,21 @@ static pl_err add_peer(pl_rooms *r, pl_str room_name, pl_peer *p)
     pl_room_log_add(r, room, p, true);
     pl_list_push_back(&room->peers, &p->in_room);
     room->n_peers++;
-    p->cursor = room->log_end; /* it does not hear of its own coming */
-    pl_room_caught_up(r, room);
+    if (p->remote)
+        r->stats.n_remote++;
+    else
+        pl_peer_own(r, p);
     return PL_OK;
+}
+
+/* One of ours now. It does not hear of its own coming, and nothing of before. */
+void pl_peer_own(pl_rooms *r, pl_peer *p)
+{
+    p->remote = false;
+    p->cursor = p->room->log_end;
+    p->room->n_own++;
+    r->stats.n_peers++;
+    pl_room_caught_up(r, p->room);
 }
 
 static void say_signed_in(pl_rooms *r, const pl_peer *p, int64_t now_us)
@@ -250,27 +283,55 @@ static void say_signed_in(pl_rooms *r, const pl_peer *p, int64_t now_us)
                 pl_log_private(name), r->stats.n_peers, pl_rate_missed(&r->said));
 }
 
+pl_peer *pl_peer_new(pl_peer_id id, pl_str name)
+{
+    pl_peer *p = calloc(1, sizeof *p);
+    if (!p)
+        return NULL;
+    p->id = id;
+    pl_list_init(&p->queue);
+    p->name = pl_name_new(name, id);
+    if (!p->name) {
+        free(p);
+        return NULL;
+    }
+    return p;
+}
+
+static void use_up_id(pl_rooms *r)
+{
+    r->next_id++;
+    if (--r->ids_left == 0 && r->spare_ids) {
+        r->next_id = r->spare_id;
+        r->ids_left = r->spare_ids;
+        r->spare_ids = 0;
+    }
+}
+
 pl_err pl_rooms_sign_in(pl_rooms *r, int64_t now_us, pl_str room, pl_str name, pl_peer_id *id)
 {
     *id = 0;
-    if (!name_fits(name) || !name_fits(room) || has_control(room))
-        return refused(r, PL_EINVAL);
-    if (r->stats.n_peers >= r->conf.max_peers || r->next_id > INT32_MAX)
-        return refused(r, PL_ENOSPC);
-    pl_peer *p = calloc(1, sizeof *p);
-    if (!p)
-        return PL_ENOMEM;
-    p->id = r->next_id;
-    pl_list_init(&p->queue);
-    p->name = name_new(name, p->id);
-    pl_err err = p->name ? add_peer(r, room, p) : PL_ENOMEM;
+    if (!pl_room_name_fits(name) || !pl_room_name_fits(room) || pl_room_has_control(room))
+        return pl_rooms_refused(r, PL_EINVAL);
+    if (r->stats.n_peers >= r->conf.max_peers || r->ids_left == 0)
+        return pl_rooms_refused(r, PL_ENOSPC);
+    pl_peer *p = pl_peer_new(r->next_id, name);
+    pl_err err = p ? pl_peer_promise_leave(r, p) : PL_ENOMEM;
+    if (!err)
+        err = pl_peer_enter(r, room, p);
+    if (!err && (err = pl_rooms_join_again(r, p->id))) {
+        free(p->leave); /* nobody has heard of it */
+        p->leave = NULL;
+        pl_peer_sign_out(r, p, "no memory");
+        return err;
+    }
     if (err) {
-        peer_free(p);
+        if (p)
+            pl_peer_free(p);
         return err;
     }
     pl_heap_set(&r->idle, &p->idle, now_us + r->conf.idle_us);
-    r->next_id++;
-    r->stats.n_peers++;
+    use_up_id(r);
     r->stats.n_signed_in++;
     say_signed_in(r, p, now_us);
     *id = p->id;
@@ -280,35 +341,40 @@ pl_err pl_rooms_sign_in(pl_rooms *r, int64_t now_us, pl_str room, pl_str name, p
 void pl_rooms_sign_out(pl_rooms *r, int64_t now_us, pl_peer_id id)
 {
     (void)now_us;
-    pl_peer *p = find_peer(r, id);
+    pl_peer *p = pl_peer_find(r, id);
+    if (p && p->remote &&
+        pl_peer_promise_leave(r, p)) /* a claim of the classic protocol, at another node's door */
+        return;
     if (p)
-        sign_out(r, p, "it asked to");
+        pl_peer_sign_out(r, p, "it asked to");
 }
 
-static void describe(const pl_peer *p, pl_rooms_peer *out)
+void pl_peer_describe(const pl_peer *p, pl_rooms_peer *out)
 {
-    *out = (pl_rooms_peer){ p->id, pl_name_str(p->name), pl_room_name(p->room), p->bound };
+    *out = (pl_rooms_peer){ p->id, pl_name_str(p->name), pl_room_name(p->room), p->bound, p->remote };
 }
 
 void pl_rooms_bind(pl_rooms *r, pl_peer_id id)
 {
-    pl_peer *p = find_peer(r, id);
-    if (p)
-        p->bound = true;
+    pl_peer *p = pl_peer_find(r, id);
+    if (!p || p->bound)
+        return;
+    p->bound = true;
+    pl_peer_share_bound(r, p);
 }
 
 bool pl_rooms_find(const pl_rooms *r, pl_peer_id id, pl_rooms_peer *out)
 {
-    const pl_peer *p = find_peer(r, id);
+    const pl_peer *p = pl_peer_find(r, id);
     if (!p)
         return false;
-    describe(p, out);
+    pl_peer_describe(p, out);
     return true;
 }
 
 bool pl_rooms_each(const pl_rooms *r, pl_peer_id of, const void **cursor, pl_rooms_peer *out)
 {
-    const pl_peer *me = find_peer(r, of);
+    const pl_peer *me = pl_peer_find(r, of);
     if (!me)
         return false;
     const pl_node *n = *cursor ? ((const pl_node *)*cursor)->next : me->room->peers.next;
@@ -318,174 +384,7 @@ bool pl_rooms_each(const pl_rooms *r, pl_peer_id of, const void **cursor, pl_roo
         return false;
     const pl_peer *p = pl_of(n, pl_peer, in_room);
     *cursor = n;
-    describe(p, out);
-    return true;
-}
-
-/* ---- messages ---- */
-
-static bool has_something(const pl_peer *p)
-{
-    return p->cursor != p->room->log_end || !pl_list_empty(&p->queue);
-}
-
-/* Something new waits for p: say so once, if there is somebody to hear it. */
-void pl_peer_wake(pl_rooms *r, pl_peer *p)
-{
-    if (p->listener && !p->told && !pl_node_linked(&p->in_ready))
-        pl_list_push_back(&r->ready, &p->in_ready);
-}
-
-static bool has_room_for(const pl_rooms *r, const pl_peer *to, size_t size)
-{
-    return to->n_queued < r->conf.max_queue && size <= r->conf.max_queue_bytes - to->queued_bytes &&
-           r->stats.queued_bytes + size <= r->conf.max_total_bytes;
-}
-
-pl_err pl_rooms_send(pl_rooms *r, int64_t now_us, pl_peer_id from, pl_peer_id to, pl_str type, pl_str data)
-{
-    pl_peer *sender = find_peer(r, from), *target = find_peer(r, to);
-    if (!sender)
-        return refused(r, PL_ESTATE);
-    if (!sender->listener) /* who speaks is alive */
-        pl_heap_set(&r->idle, &sender->idle, now_us + r->conf.idle_us);
-    if (!target || target->room != sender->room || data.n > PL_ROOMS_MESSAGE_MAX ||
-        type.n > PL_ROOMS_TYPE_MAX || has_control(type))
-        return refused(r, PL_EINVAL);
-    size_t size = sizeof(pl_message) + type.n + data.n;
-    if (!has_room_for(r, target, size))
-        return refused(r, PL_ENOSPC);
-    pl_message *m = malloc(size);
-    if (!m)
-        return PL_ENOMEM;
-    *m = (pl_message){ .from = from, .after = target->room->log_end, .type_len = type.n, .data_len = data.n };
-    if (type.n)
-        memcpy(m->bytes, type.p, type.n);
-    if (data.n)
-        memcpy(m->bytes + type.n, data.p, data.n);
-    pl_list_push_back(&target->queue, &m->in_queue);
-    target->n_queued++;
-    target->queued_bytes += size;
-    r->stats.queued_bytes += size;
-    r->stats.n_queued++;
-    r->stats.n_messages++;
-    r->stats.message_bytes += data.n;
-    pl_peer_wake(r, target);
-    return PL_OK;
-}
-
-/* ---- listeners ---- */
-
-/* Its room forgot what it has not heard yet: telling it the rest would leave it with a wrong picture. */
-static bool fell_behind(pl_rooms *r, pl_peer *p)
-{
-    if (p->cursor >= p->room->log_start)
-        return false;
-    r->stats.n_behind++;
-    sign_out(r, p, "it fell behind");
-    return true;
-}
-
-pl_err pl_rooms_listen(pl_rooms *r, int64_t now_us, pl_peer_id id, void *listener, void **replaced)
-{
-    (void)now_us;
-    *replaced = NULL;
-    pl_peer *p = find_peer(r, id);
-    if (!p || (!p->listener && fell_behind(r, p)))
-        return refused(r, PL_ESTATE);
-    if (p->listener && p->listener != listener)
-        *replaced = p->listener;
-    r->stats.n_listening += !p->listener;
-    p->listener = listener;
-    p->told = false;
-    pl_heap_remove(&r->idle, &p->idle);
-    if (has_something(p))
-        pl_peer_wake(r, p);
-    return PL_OK;
-}
-
-void pl_rooms_unlisten(pl_rooms *r, int64_t now_us, pl_peer_id id, const void *listener)
-{
-    PL_EACH (n, &r->gone) {
-        pl_peer *p = pl_of(n, pl_peer, in_ready);
-        if (p->id == id && p->listener == listener) {
-            pl_list_remove(n);
-            peer_free(p);
-            return;
-        }
-    }
-    pl_peer *p = find_peer(r, id);
-    if (!p || p->listener != listener || !listener)
-        return;
-    p->listener = NULL;
-    p->told = false;
-    r->stats.n_listening--;
-    pl_list_remove(&p->in_ready);
-    pl_heap_set(&r->idle, &p->idle, now_us + r->conf.idle_us);
-}
-
-static void take_message(pl_rooms *r, pl_peer *p, pl_rooms_item *out)
-{
-    pl_message *m = pl_of(pl_list_pop_front(&p->queue), pl_message, in_queue);
-    size_t size = pl_message_size(m);
-    p->n_queued--;
-    p->queued_bytes -= size;
-    r->stats.queued_bytes -= size;
-    r->stats.n_queued--;
-    r->lent_message = m;
-    *out = (pl_rooms_item){ .kind = PL_ROOMS_MESSAGE,
-                            .peer = m->from,
-                            .type = { m->bytes, m->type_len },
-                            .data = { m->bytes + m->type_len, m->data_len } };
-}
-
-static void take_note(pl_rooms *r, pl_peer *p, pl_rooms_item *out)
-{
-    const pl_note *note = pl_room_log_at(p->room, p->cursor);
-    r->lent_name = note->name;
-    note->name->refs++;
-    *out = (pl_rooms_item){ .kind = note->joined ? PL_ROOMS_JOINED : PL_ROOMS_LEFT,
-                            .peer = note->id,
-                            .name = pl_name_str(note->name) };
-    if (++p->cursor == p->room->log_end)
-        pl_room_caught_up(r, p->room);
-}
-
-bool pl_rooms_take(pl_rooms *r, int64_t now_us, pl_peer_id id, pl_rooms_item *out)
-{
-    (void)now_us;
-    forget_lent(r);
-    pl_peer *p = find_peer(r, id);
-    if (!p || fell_behind(r, p))
-        return false;
-    const pl_node *first = pl_list_first(&p->queue);
-    if (first && pl_of(first, pl_message, in_queue)->after <= p->cursor) {
-        take_message(r, p, out);
-        return true;
-    }
-    if (p->cursor != p->room->log_end) {
-        take_note(r, p, out);
-        return true;
-    }
-    p->told = false;
-    return false;
-}
-
-bool pl_rooms_poll_event(pl_rooms *r, pl_rooms_event *out)
-{
-    pl_node *n = pl_list_pop_front(&r->gone);
-    if (n) {
-        pl_peer *p = pl_of(n, pl_peer, in_ready);
-        *out = (pl_rooms_event){ PL_ROOMS_GONE, p->id, p->listener };
-        peer_free(p);
-        return true;
-    }
-    n = pl_list_pop_front(&r->ready);
-    if (!n)
-        return false;
-    pl_peer *p = pl_of(n, pl_peer, in_ready);
-    p->told = true;
-    *out = (pl_rooms_event){ PL_ROOMS_READY, p->id, p->listener };
+    pl_peer_describe(p, out);
     return true;
 }
 
@@ -495,7 +394,7 @@ void pl_rooms_tick(pl_rooms *r, int64_t now_us)
 {
     for (pl_heap_node *n; (n = pl_heap_first(&r->idle)) && n->at_us <= now_us;) {
         r->stats.n_idle++;
-        sign_out(r, pl_of(n, pl_peer, idle), "nobody has listened for it");
+        pl_peer_sign_out(r, pl_of(n, pl_peer, idle), "nobody has listened for it");
     }
 }
 
@@ -508,58 +407,4 @@ int64_t pl_rooms_next_us(const pl_rooms *r)
 const pl_rooms_stats *pl_rooms_get_stats(const pl_rooms *r)
 {
     return &r->stats;
-}
-
-/* ---- invariants ---- */
-
-static size_t check_peer(const pl_rooms *r, const pl_room *room, const pl_peer *p)
-{
-    assert(p->room == room);
-    assert(p->id && p->id < r->next_id);
-    assert(p->idle.linked == !p->listener);
-    assert(!pl_node_linked(&p->in_ready) || (p->listener && !p->told));
-    assert(p->cursor <= room->log_end);
-    assert(!p->listener || !has_something(p) || p->told || pl_node_linked(&p->in_ready));
-    uint32_t n = 0;
-    size_t bytes = 0;
-    uint64_t after = 0;
-    PL_EACH (node, &p->queue) {
-        const pl_message *m = pl_of(node, pl_message, in_queue);
-        assert(m->after >= after);
-        after = m->after;
-        bytes += pl_message_size(m);
-        n++;
-    }
-    assert(n == p->n_queued && n <= r->conf.max_queue);
-    assert(bytes == p->queued_bytes && bytes <= r->conf.max_queue_bytes);
-    return bytes;
-}
-
-void pl_rooms_check(const pl_rooms *r)
-{
-    uint32_t n_peers = 0, n_rooms = 0, n_listening = 0;
-    size_t bytes = 0, log_bytes = 0;
-    PL_EACH (n, &r->rooms) {
-        const pl_room *room = pl_of(n, pl_room, in_rooms);
-        uint32_t here = 0, caught = 0;
-        PL_EACH (m, &room->peers) {
-            const pl_peer *p = pl_of(m, pl_peer, in_room);
-            bytes += check_peer(r, room, p);
-            caught += p->cursor == room->log_end;
-            n_listening += p->listener != NULL;
-            here++;
-        }
-        assert(here > 0 && here == room->n_peers);
-        assert(caught == room->n_caught);
-        assert(room->log_end - room->log_start <= PL_ROOMS_LOG_MAX);
-        for (uint64_t i = room->log_start; i < room->log_end; i++)
-            log_bytes += pl_note_size(pl_room_log_at(room, i));
-        n_peers += here;
-        n_rooms++;
-    }
-    assert(n_peers == r->stats.n_peers && n_peers == r->by_id.n);
-    assert(n_rooms == r->stats.n_rooms && n_rooms == r->by_name.n);
-    assert(n_listening == r->stats.n_listening);
-    assert(bytes == r->stats.queued_bytes && log_bytes == r->stats.log_bytes);
-    (void)n_listening, (void)n_rooms, (void)n_peers, (void)bytes, (void)log_bytes;
 }

@@ -38,6 +38,7 @@ typedef struct pl_rooms_conf {
     size_t max_queue_bytes; /* and their bytes; 0: 1 MiB */
     size_t max_total_bytes; /* of all queues, and again of all logs; 0: 64 MiB */
     int64_t idle_us;        /* a peer nobody listens for is signed out after it; 0: 30 s */
+    bool shared;            /* with other nodes: see rooms_share.h */
 } pl_rooms_conf;
 
 /* Errors: PL_ENOMEM, PL_EINVAL for limits out of range. */
@@ -63,6 +64,7 @@ typedef struct pl_rooms_peer {
     pl_peer_id id;
     pl_str name, room; /* lent until the peer is signed out */
     bool bound;
+    bool remote; /* signed in at another node */
 } pl_rooms_peer;
 bool pl_rooms_find(const pl_rooms *r, pl_peer_id id, pl_rooms_peer *out);
 /* From now on the peer belongs to its connection: carriers whose requests only claim an id must not act for
@@ -80,12 +82,19 @@ PL_NODISCARD pl_err pl_rooms_listen(pl_rooms *r, int64_t now_us, pl_peer_id id, 
 /* The carrier is gone or has had enough; the idle time starts. Ignored when another listens by now. */
 void pl_rooms_unlisten(pl_rooms *r, int64_t now_us, pl_peer_id id, const void *listener);
 
-typedef enum pl_rooms_kind { PL_ROOMS_MESSAGE, PL_ROOMS_JOINED, PL_ROOMS_LEFT } pl_rooms_kind;
+typedef enum pl_rooms_kind {
+    PL_ROOMS_MESSAGE,
+    PL_ROOMS_JOINED,
+    PL_ROOMS_LEFT,
+    PL_ROOMS_REFUSED /* shared rooms: a message of this peer's, taken before, did not reach `peer` */
+} pl_rooms_kind;
 typedef struct pl_rooms_item {
     pl_rooms_kind kind;
     pl_peer_id peer; /* who sent it, came or left */
     pl_str name;     /* of who came or left */
     pl_str type, data;
+    uint64_t seq; /* shared rooms: the message's place, for pl_rooms_resume */
+    bool busy;    /* PL_ROOMS_REFUSED: too much waits for it; else it is not there */
 } pl_rooms_item;
 /* The next thing for a peer, in the order in which things happened; false when it has heard everything. The
  * slices are lent until the next verb. */
@@ -112,6 +121,10 @@ typedef struct pl_rooms_stats {
     size_t queued_bytes, n_queued; /* messages that wait */
     size_t log_bytes;              /* comings and goings that not everybody has heard */
     uint64_t n_signed_in, n_signed_out, n_idle, n_behind, n_messages, message_bytes, n_refused;
+    uint32_t n_remote; /* peers of other nodes; n_peers are our own */
+    uint32_t n_ops;    /* what the other nodes have not been told yet */
+    size_t ops_bytes;
+    uint64_t n_resumed, n_moved;
 } pl_rooms_stats;
 const pl_rooms_stats *pl_rooms_get_stats(const pl_rooms *r);
 

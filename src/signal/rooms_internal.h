@@ -1,5 +1,6 @@
-/* rooms_internal.h - what rooms.c (peers and messages) and rooms_log.c (comings and goings) share.
- * Shape    private to these two files. */
+/* rooms_internal.h - what rooms.c (peers and rooms), rooms_messages.c (queues and listeners), rooms_log.c (comings and
+ * goings), rooms_share.c (other nodes) and rooms_check.c have in common.
+ * Shape    private to these files. */
 #ifndef PL_SIGNAL_ROOMS_INTERNAL_H
 #define PL_SIGNAL_ROOMS_INTERNAL_H
 
@@ -7,7 +8,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/log.h"
-#include "signal/rooms.h"
+#include "signal/rooms_share.h"
 
 /* Shared by a peer and the notes about it, so that its leaving can be told without memory. */
 typedef struct pl_name {
@@ -26,6 +27,9 @@ typedef struct pl_message {
     pl_node in_queue;
     pl_peer_id from;
     uint64_t after; /* the room's log_end when it was sent: it is heard after those notes */
+    uint64_t seq;
+    uint8_t kind; /* PL_ROOMS_MESSAGE or PL_ROOMS_REFUSED */
+    bool busy;
     size_t type_len, data_len;
     char bytes[]; /* type, then data */
 } pl_message;
@@ -33,9 +37,9 @@ typedef struct pl_message {
 typedef struct pl_room {
     pl_hash_node by_name;
     pl_node in_rooms;
-    pl_list peers;              /* in order of sign-in */
-    uint32_t n_peers, n_caught; /* n_caught: peers whose cursor is log_end */
-    pl_note *log;               /* ring of log_cap, a power of two; holds [log_start, log_end) */
+    pl_list peers;                     /* in order of sign-in */
+    uint32_t n_peers, n_own, n_caught; /* n_own: of this node; n_caught: those whose cursor is log_end */
+    pl_note *log;                      /* ring of log_cap, a power of two; holds [log_start, log_end) */
     size_t log_cap;
     uint64_t log_start, log_end;
     size_t name_len;
@@ -56,7 +60,12 @@ typedef struct pl_peer {
     uint32_t n_queued;
     pl_peer_id id;
     bool bound;
-    bool told; /* READY was told and it has not been taken empty since */
+    bool remote;         /* another node's: no listener, no queue, hears nothing */
+    bool arriving;       /* moved here; what comes first is still on its way */
+    bool busy;           /* the others were told that too much waits for it */
+    pl_rooms_op *leave;  /* kept, so that its leaving can be told without memory; or NULL */
+    uint64_t here_since; /* when it moved here, in the order of all comings and goings */
+    bool told;           /* READY was told and it has not been taken empty since */
 } pl_peer;
 
 struct pl_rooms {
@@ -64,7 +73,12 @@ struct pl_rooms {
     pl_hash by_id, by_name;
     pl_list rooms, ready, gone;
     pl_heap idle;
-    uint32_t next_id;
+    uint32_t next_id, ids_left; /* ids to be given, and the block after them */
+    uint32_t spare_id, spare_ids;
+    pl_list ops;
+    uint64_t seq;
+    bool has_secret, reach;
+    uint8_t secret[32];
     pl_name *lent_name; /* what the last take lent out */
     pl_message *lent_message;
     pl_rooms_stats stats;
@@ -92,6 +106,9 @@ static inline const pl_note *pl_room_log_at(const pl_room *room, uint64_t at)
     return &room->log[at & (room->log_cap - 1)];
 }
 
+bool pl_room_name_fits(pl_str s);
+bool pl_room_has_control(pl_str s);
+pl_name *pl_name_new(pl_str s, pl_peer_id id);
 void pl_name_unref(pl_name *n);
 void pl_peer_wake(pl_rooms *r, pl_peer *p);
 /* Notes that `about` came or went and wakes the room. Cannot fail: without memory the room forgets, and who
@@ -100,5 +117,33 @@ void pl_room_log_add(pl_rooms *r, pl_room *room, const pl_peer *about, bool join
 /* One more peer has heard everything; when all have, the log is given back. */
 void pl_room_caught_up(pl_rooms *r, pl_room *room);
 void pl_room_log_clear(pl_rooms *r, pl_room *room);
+
+/* ---- rooms.c ---- */
+pl_err pl_rooms_refused(pl_rooms *r, pl_err err); /* counts, and gives err back */
+void pl_rooms_forget_lent(pl_rooms *r);
+pl_peer *pl_peer_find(const pl_rooms *r, pl_peer_id id);
+pl_peer *pl_peer_new(pl_peer_id id, pl_str name);
+void pl_peer_free(pl_peer *p);
+pl_err pl_peer_enter(pl_rooms *r, pl_str room_name, pl_peer *p);
+void pl_peer_own(pl_rooms *r, pl_peer *p);
+void pl_peer_sign_out(pl_rooms *r, pl_peer *p, const char *why);
+void pl_peer_drop_queue(pl_rooms *r, pl_peer *p);
+void pl_peer_describe(const pl_peer *p, pl_rooms_peer *out);
+
+/* ---- rooms_messages.c ---- */
+bool pl_peer_has_something(const pl_peer *p);
+pl_message *pl_message_new(pl_peer_id from, pl_str type, pl_str data);
+void pl_peer_enqueue(pl_rooms *r, pl_peer *p, pl_message *m);
+/* The next has been taken out of its queue; told the others if need be. */
+void pl_peer_dequeued(pl_rooms *r, pl_peer *p, const pl_message *m);
+
+/* ---- rooms_share.c ---- */
+/* Without conf.shared these do nothing. */
+pl_err pl_peer_promise_leave(pl_rooms *r, pl_peer *p);
+void pl_rooms_push_op(pl_rooms *r, pl_rooms_op *op);
+void pl_peer_share_bound(pl_rooms *r, const pl_peer *p);
+pl_err pl_rooms_share_message(pl_rooms *r, pl_peer_id from, pl_peer_id to, pl_str type, pl_str data);
+void pl_peer_share_heard(pl_rooms *r, pl_peer *p, uint64_t seq);
+void pl_peer_share_load(pl_rooms *r, pl_peer *p);
 
 #endif

@@ -50,7 +50,9 @@ void pl_room_log_add(pl_rooms *r, pl_room *room, const pl_peer *about, bool join
 {
     pl_note note = { .id = about->id, .joined = joined, .name = about->name };
     room->n_caught = 0;
-    if (!make_space(r, room, pl_note_size(&note))) {
+    if (room->n_own == 0) /* nobody here hears it */
+        pl_room_log_clear(r, room);
+    if (room->n_own == 0 || !make_space(r, room, pl_note_size(&note))) {
         room->log_start = ++room->log_end; /* never had a ring: nothing to drop */
         goto wake;
     }
@@ -64,7 +66,7 @@ wake:
 
 void pl_room_caught_up(pl_rooms *r, pl_room *room)
 {
-    if (++room->n_caught < room->n_peers)
+    if (++room->n_caught < room->n_own)
         return;
     pl_room_log_clear(r, room);
     if (room->log_cap > LOG_KEEP) {
