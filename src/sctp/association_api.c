@@ -36,7 +36,9 @@ static bool has_room(pl_sctp *s, size_t cost, const pl_sctp_send_opts *o)
         return true;
     if (pl_sctp_outstanding_n(&s->sent) == 0 && !pl_sctp_streams_ready(&s->out))
         return true;
-    if (o->limit_priority && pl_sctp_make_room(s, cost, o->buffer_priority))
+    bool made = o->limit_priority && pl_sctp_make_room(s, cost, o->buffer_priority);
+    pl_sctp_settle(s); /* the TSN behind half a message that was given up may be the only one under way */
+    if (made)
         return true;
     s->writable_owed = true;
     s->tells &= ~(unsigned)PL_SCTP_TELL_WRITABLE; /* one not yet told is no longer true */

@@ -287,6 +287,34 @@ static void travel(uint64_t seed)
     pair_clear(&p);
 }
 
+static bool moved(pair *p, int from)
+{
+    uint8_t packet[2048];
+    size_t len;
+    bool any = false;
+    for (; pl_sctp_poll_output(p->end[from], p->now_us, packet, sizeof packet, &len); any = true)
+        pl_sctp_input(p->end[1 - from], p->now_us, packet, len);
+    return any;
+}
+
+/* All that has gone of it is acknowledged, so nothing is under way but the TSN which says that the rest never comes. */
+PL_TEST(half_of_a_message_is_pushed_out_while_nothing_is_under_way)
+{
+    pair p;
+    begin(&p, 42000, NULL);
+    PL_EQ(send_ranked(&p, 1, 'a', 20000, 7), PL_OK);
+    PL_EQ(send_ranked(&p, 1, 'b', 20000, 7), PL_OK);
+    PL_OKAY(moved(&p, 0) && moved(&p, 1));
+    PL_EQ(stats(&p, 0).in_flight, 0);
+    PL_EQ(send_ranked(&p, 2, 'c', 20000, 0), PL_OK);
+    PL_EQ(stats(&p, 0).abandoned_sent, 1);
+    pl_sctp_check(p.end[0]);
+    pair_run(&p, p.now_us + PL_SEC(2));
+    PL_EQ(n_got, 2);
+    PL_EQ(pl_sctp_buffered_total(p.end[0]), 0);
+    pair_clear(&p);
+}
+
 PL_TEST(every_message_arrives_or_is_counted)
 {
     uint64_t first = pl_test_seed(1), n = getenv("PL_SEED") ? 1 : 400;
@@ -324,4 +352,5 @@ PL_TEST(whatever_is_lent_comes_back)
 }
 
 PL_TESTS(t(the_more_important_push_out_the_less_important), t(what_is_under_way_is_pushed_out_too),
+         t(half_of_a_message_is_pushed_out_while_nothing_is_under_way),
          t(every_message_arrives_or_is_counted), t(whatever_is_lent_comes_back))
