@@ -5,6 +5,10 @@
 
 #include "sctp/association_internal.h"
 
+/* Some peers (pion before 2024) drop a whole INIT or INIT ACK for one parameter that they do not know. So the only one that
+ * is younger than they are is not said to a peer that did not say it itself, nor in the INITs after this many. */
+enum { PLAIN_AFTER = 2 };
+
 /* What we offer, and may use when the peer offers it too. */
 static uint8_t our_extensions(const pl_sctp *s)
 {
@@ -44,6 +48,8 @@ void pl_sctp_write_init(pl_sctp *s, pl_wr *w)
 {
     pl_sctp_init init = about_us(s, s->my_tag, s->my_tsn);
     init.preserve_ms = s->preserve_ms;
+    if (s->n_init_tries >= PLAIN_AFTER)
+        init.extensions &= (uint8_t)~PL_SCTP_EXT_ZERO_CHECKSUM;
     pl_sctp_init_write(w, PL_SCTP_INIT, &init);
 }
 
@@ -139,6 +145,8 @@ void pl_sctp_on_init(pl_sctp *s, pl_rd body)
     uint8_t sealed[PL_SCTP_COOKIE_LEN], packet[PL_SCTP_MTU_DEFAULT];
     pl_sctp_cookie_seal(&cookie, s->key, sealed);
     pl_sctp_init ack = about_us(s, cookie.my_tag, cookie.my_tsn);
+    if (!(in.extensions & PL_SCTP_EXT_ZERO_CHECKSUM))
+        ack.extensions &= (uint8_t)~PL_SCTP_EXT_ZERO_CHECKSUM;
     ack.cookie = sealed;
     ack.cookie_len = sizeof sealed;
     pl_wr w = pl_wr_init(packet, sizeof packet < s->conf.mtu ? sizeof packet : s->conf.mtu);

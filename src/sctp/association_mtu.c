@@ -4,9 +4,12 @@
 enum { PROBE_INFO = 20 }; /* the time, a nonce, the size */
 #define NEAR_US PL_MS(2)
 
+/* Beyond Ethernet only with a peer young enough to speak I-DATA: older ones (aiortc) read each packet into 1,500 bytes, and
+ * are a packet behind for good after a longer one. */
 void pl_sctp_mtu_on_full(pl_sctp *s)
 {
-    s->mtu.near = s->rto.min_rtt_us > 0 && s->rto.min_rtt_us < NEAR_US;
+    s->mtu.near =
+        s->rto.min_rtt_us > 0 && s->rto.min_rtt_us < NEAR_US && (s->extensions & PL_SCTP_EXT_INTERLEAVE);
     pl_sctp_mtu_full(&s->mtu);
 }
 
@@ -112,6 +115,7 @@ void pl_sctp_path_changed(pl_sctp *s, int64_t now_us)
     pl_sctp_rto_init(&s->rto, s->conf.rto_initial_us, s->conf.rto_min_us, s->conf.rto_max_us);
     pl_sctp_mtu_forget(s);
     pl_sctp_cc_restart(&s->cc);
+    s->first_pace = 0;
     s->burst_limit = s->cc.cwnd;
     pl_sctp_set_rate(s, now_us, s->rate_bound);
     s->recovery.may_undo = s->recovery.probing = false; /* the window of before is another path's */

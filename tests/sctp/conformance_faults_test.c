@@ -311,10 +311,11 @@ PL_TEST(rfc_3758_forward_tsn_moves_the_cumulative_point)
     raw_clear(&r);
 }
 
-static pl_sctp_init init_ack_of(rawpeer *r, const pl_sctp_conf *conf, uint8_t *copy)
+static pl_sctp_init init_ack_of(rawpeer *r, const pl_sctp_conf *conf, uint8_t extensions, uint8_t *copy)
 {
     pl_sctp_chunk c;
-    pl_sctp_init ack, init = { .tag = 5, .a_rwnd = 9000, .streams_out = 1, .streams_in = 1 };
+    pl_sctp_init ack,
+        init = { .tag = 5, .a_rwnd = 9000, .streams_out = 1, .streams_in = 1, .extensions = extensions };
     raw_init(r, conf);
     raw_say_init(r, &init);
     PL_OKAY(raw_hears(r, PL_SCTP_INIT_ACK, &c));
@@ -328,9 +329,32 @@ PL_TEST(rfc_9653_4_offered_only_when_below_is_dtls)
     rawpeer r;
     uint8_t copy[1500];
     pl_sctp_conf conf = { .zero_checksum = true };
-    PL_OKAY(!(init_ack_of(&r, NULL, copy).extensions & PL_SCTP_EXT_ZERO_CHECKSUM));
+    PL_OKAY(!(init_ack_of(&r, NULL, PL_SCTP_EXT_ZERO_CHECKSUM, copy).extensions & PL_SCTP_EXT_ZERO_CHECKSUM));
     raw_clear(&r);
-    PL_OKAY(init_ack_of(&r, &conf, copy).extensions & PL_SCTP_EXT_ZERO_CHECKSUM);
+    PL_OKAY(init_ack_of(&r, &conf, PL_SCTP_EXT_ZERO_CHECKSUM, copy).extensions & PL_SCTP_EXT_ZERO_CHECKSUM);
+    raw_clear(&r);
+}
+
+/* pion before 2024 drops what has a parameter that it does not know. */
+PL_TEST(rfc_9653_4_not_said_to_who_might_not_know_it)
+{
+    rawpeer r;
+    uint8_t copy[1500];
+    pl_sctp_conf conf = { .zero_checksum = true };
+    pl_sctp_chunk c;
+    pl_sctp_init init;
+    PL_OKAY(!(init_ack_of(&r, &conf, 0, copy).extensions & PL_SCTP_EXT_ZERO_CHECKSUM));
+    raw_clear(&r);
+    raw_init(&r, &conf);
+    pl_sctp_connect(r.sctp, r.now_us);
+    for (int i = 0; i < 4; i++) { /* nobody answers */
+        PL_OKAY(raw_hears(&r, PL_SCTP_INIT, &c));
+        PL_EQ(pl_sctp_init_parse(&init, c.body), PL_OK);
+        PL_EQ(!(init.extensions & PL_SCTP_EXT_ZERO_CHECKSUM), i >= 2);
+        PL_OKAY(init.extensions & PL_SCTP_EXT_INTERLEAVE);
+        r.now_us = pl_sctp_next_us(r.sctp);
+        pl_sctp_tick(r.sctp, r.now_us);
+    }
     raw_clear(&r);
 }
 
@@ -443,6 +467,7 @@ PL_TESTS(t(section_8_4_shutdown_ack_out_of_the_blue_is_completed),
          t(section_9_2_both_shut_down_at_once), t(section_9_2_t2_sends_shutdown_again),
          t(section_9_2_t5_guards_the_shutdown), t(section_9_2_init_in_shutdown_ack_sent_repeats_the_ack),
          t(rfc_7053_the_I_bit_asks_for_a_sack_at_once), t(rfc_3758_forward_tsn_moves_the_cumulative_point),
-         t(rfc_9653_4_offered_only_when_below_is_dtls), t(rfc_9653_5_3_zero_is_accepted_only_where_offered),
-         t(rfc_9653_5_3_an_init_needs_its_checksum), t(rfc_9653_5_2_zero_is_sent_only_to_who_takes_it),
-         t(rfc_6525_5_2_1_sequence_numbers_of_requests), t(rfc_4820_padding_is_skipped))
+         t(rfc_9653_4_offered_only_when_below_is_dtls), t(rfc_9653_4_not_said_to_who_might_not_know_it),
+         t(rfc_9653_5_3_zero_is_accepted_only_where_offered), t(rfc_9653_5_3_an_init_needs_its_checksum),
+         t(rfc_9653_5_2_zero_is_sent_only_to_who_takes_it), t(rfc_6525_5_2_1_sequence_numbers_of_requests),
+         t(rfc_4820_padding_is_skipped))
