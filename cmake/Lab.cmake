@@ -17,6 +17,22 @@ add_executable(libnice_peer ${CMAKE_SOURCE_DIR}/tests/interop/libnice_peer.c)
 target_link_libraries(libnice_peer PRIVATE pl_flags PkgConfig::NICE)
 set_target_properties(libnice_peer PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 
+# Data channels with stacks that others wrote; pion's end is built by Go from Debian's sources first.
+pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
+add_executable(channel_peer ${CMAKE_SOURCE_DIR}/tests/interop/channel_peer.c)
+target_link_libraries(channel_peer PRIVATE pl_flags peerline PkgConfig::JANSSON PkgConfig::OPENSSL Threads::Threads)
+set_target_properties(channel_peer PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+set(PL_PION_CHANNELS ${CMAKE_BINARY_DIR}/tests/go/pion_channels)
+add_test(NAME interop.build_pion COMMAND sh ${CMAKE_SOURCE_DIR}/tools/gopeer ${CMAKE_SOURCE_DIR}/tests/interop/pion
+         ${PL_PION_CHANNELS})
+set_tests_properties(interop.build_pion PROPERTIES LABELS interop TIMEOUT 250 FIXTURES_SETUP pion)
+foreach(stack aiortc pion)
+  add_test(NAME interop.${stack} COMMAND sh ${CMAKE_SOURCE_DIR}/tests/interop/channels.sh ${stack})
+  set_tests_properties(interop.${stack} PROPERTIES LABELS interop RUN_SERIAL ON TIMEOUT 300
+    ENVIRONMENT "CHANNEL_PEER=$<TARGET_FILE:channel_peer>;PION_CHANNELS=${PL_PION_CHANNELS}")
+endforeach()
+set_tests_properties(interop.pion PROPERTIES FIXTURES_REQUIRED pion)
+
 # Both sides are `peerline`, or one of them.
 if(TARGET peerline_program)
   add_test(NAME natlab.matrix COMMAND Python3::Interpreter ${CMAKE_SOURCE_DIR}/tests/natlab/matrix)

@@ -149,6 +149,9 @@ PL_API const char *pl_data_channel_state_str(pl_data_channel_state state); /* "c
 /* Constant for the handle's life. */
 PL_API const char *pl_data_channel_label(pl_data_channel *channel);
 PL_API const char *pl_data_channel_protocol(pl_data_channel *channel);
+/* How it was made, by whichever side: order, limits, protocol (the channel's own text), priority as it counts here. id is
+ * right once pl_data_channel_id is not -1. */
+PL_API void pl_data_channel_get_init(pl_data_channel *channel, pl_data_channel_init *out);
 /* -1 before it is known. */
 PL_API int pl_data_channel_id(pl_data_channel *channel);
 /* Begins closing: queued messages are sent first, then the streams are reset (RFC 8831 6.7). */

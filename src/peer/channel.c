@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+enum { PRIORITY_NORMAL = 256 };
+
 pl_data_channel *peer_channel_make(pl_peer_connection *p, const char *label, const pl_data_channel_init *init,
                                    const pl_data_channel_observer *observer)
 {
@@ -12,16 +14,20 @@ pl_data_channel *peer_channel_make(pl_peer_connection *p, const char *label, con
     if (!c)
         return NULL;
     c->label = strdup(label);
-    c->protocol = strdup(protocol ? protocol : "");
-    if (!c->label || !c->protocol) {
+    char *own_protocol = strdup(protocol ? protocol : "");
+    if (!c->label || !own_protocol) {
         free(c->label);
-        free(c->protocol);
+        free(own_protocol);
         free(c);
         return NULL;
     }
     if (observer)
         c->observer = *observer;
-    c->timed = init && init->has_max_packet_life_time;
+    if (init)
+        c->init = *init;
+    c->init.protocol = own_protocol;
+    if (!c->init.priority)
+        c->init.priority = PRIORITY_NORMAL;
     pl_list_init(&c->waiting);
     pl_list_init(&c->held);
     atomic_init(&c->refs, 1); /* the handle */
@@ -50,7 +56,7 @@ void peer_channel_unref(pl_data_channel *c)
     peer_stream_unref(c->stream); /* of a connection that ended in the middle of it */
     free(c->joined);
     free(c->label);
-    free(c->protocol);
+    free((char *)c->init.protocol);
     free(c);
     peer_unref(p);
 }
@@ -179,7 +185,14 @@ const char *pl_data_channel_label(pl_data_channel *c)
 
 const char *pl_data_channel_protocol(pl_data_channel *c)
 {
-    return c->protocol;
+    return c->init.protocol;
+}
+
+void pl_data_channel_get_init(pl_data_channel *c, pl_data_channel_init *out)
+{
+    int id = atomic_load(&c->id);
+    *out = c->init;
+    out->id = id < 0 ? c->init.id : (uint16_t)id;
 }
 
 int pl_data_channel_id(pl_data_channel *c)

@@ -126,8 +126,8 @@ struct pl_data_channel {
     _Atomic unsigned refs;    /* the handle, events and sends under way, the core */
     pl_channel *core;         /* net; NULL once closed for good */
     pl_data_channel_observer observer;
-    char *label, *protocol;
-    bool timed; /* its messages have a lifetime */
+    char *label;
+    pl_data_channel_init init; /* as it was made; its protocol is the channel's own */
 
     /* signaling */
     bool muted, paused;

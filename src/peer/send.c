@@ -346,7 +346,7 @@ static pl_err queue(pl_data_channel *c, const void *data, size_t len, bool binar
         return PL_ENOMEM;
     s->len = len;
     s->binary = binary;
-    s->since_us = c->timed ? pl_clock_us() : 0;
+    s->since_us = c->init.has_max_packet_life_time ? pl_clock_us() : 0;
     s->release = release;
     s->user = user;
     if (release)

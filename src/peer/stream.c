@@ -85,7 +85,7 @@ static peer_send *make_block(pl_data_channel *c, peer_stream *st, size_t room)
 /* The block is complete: a message, or a part of one. */
 static pl_err hand_over(peer_stream *st, peer_send *s, bool ends)
 {
-    s->since_us = s->channel->timed ? pl_clock_us() : 0;
+    s->since_us = s->channel->init.has_max_packet_life_time ? pl_clock_us() : 0;
     if (!st->parts)
         return peer_hand_over(s);
     st->in_message += s->len;

@@ -1,21 +1,20 @@
 // The harness of the interoperation tests: a `peerline peer` as a process, a page of Chromium with a
 // RTCPeerConnection (peer_page.js), and the wire between them that carries descriptions and candidates.
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { mkdtemp, mkdir, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { tmpdir } from 'node:os';
-import { createInterface } from 'node:readline';
 import { after, afterEach, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
+import { LineProcess, PATIENCE, within } from '../lines.mjs';
+
+export { PATIENCE, within };
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const program = process.env.PEERLINE ?? `${root}build/release/peerline`;
 export const artifacts = process.env.PL_ARTIFACTS ?? `${root}build/artifacts`;
 
-/** What an event may take on a loaded machine. A good run needs a tenth of it. */
-export const PATIENCE = 20000;
 /** Of one test, above all its waits. */
 export const LIMIT = { timeout: 60000 };
 
@@ -24,95 +23,15 @@ const flags = ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-ru
 /** The page may use camera and microphone: then Chromium does not hide the machine's addresses behind mDNS names. */
 export const TRUSTED = '--use-fake-ui-for-media-stream';
 
-export function within(ms, what, promise) {
-  let timer;
-  const late = new Promise((_, reject) => { timer = setTimeout(() => reject(new Error(`timed out: ${what()}`)), ms); });
-  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
-}
-
-const isLike = (line, like) => (typeof like === 'function' ? like(line)
-  : Object.entries(like).every(([key, value]) => line[key] === value));
-
-/** One `peerline peer` process. Every line it prints is kept; `next` hands them out by what they look like. */
-export class Peer {
-  lines = [];
-  #taken = new Set();
-  #waiting = new Set();
-  #listeners = [];
-  #stderr = '';
-
+/** One `peerline peer` process. */
+export class Peer extends LineProcess {
   constructor(...args) {
-    this.child = spawn(program, ['peer', ...args], { stdio: 'pipe' });
-    this.child.stdin.on('error', () => {}); // the process may have left before us
-    this.child.stderr.on('data', (data) => { this.#stderr += data; });
-    createInterface({ input: this.child.stdout }).on('line', (text) => this.#heard(JSON.parse(text)));
-    this.exit = new Promise((resolve) => this.child.once('close', (code, signal) => {
-      this.exited = true;
-      resolve(code ?? signal);
-    }));
-  }
-
-  #heard(line) {
-    this.lines.push(line);
-    for (const hear of [...this.#waiting]) hear(line);
-    for (const tell of this.#listeners) tell(line);
-  }
-
-  /** Tells every line: those that were, and those to come. */
-  each(tell) {
-    this.lines.forEach(tell);
-    this.#listeners.push(tell);
-  }
-
-  write(text) {
-    this.child.stdin.write(text);
-  }
-
-  send(line) {
-    this.write(`${JSON.stringify(line)}\n`);
-  }
-
-  /** The first line not handed out before that looks like `like` (an object's members, or a predicate). */
-  next(like, ms = PATIENCE) {
-    let hear;
-    const found = new Promise((resolve) => {
-      hear = (line) => {
-        if (this.#taken.has(line) || !isLike(line, like)) return false;
-        this.#taken.add(line);
-        this.#waiting.delete(hear);
-        resolve(line);
-        return true;
-      };
-      if (!this.lines.some(hear)) this.#waiting.add(hear);
-    });
-    return within(ms, () => `${JSON.stringify(like) ?? like}; ${this.story()}`, found)
-      .finally(() => this.#waiting.delete(hear));
-  }
-
-  /** From now on: lines of before are not looked at. */
-  nextNew(like, ms) {
-    const old = new Set(this.lines);
-    return this.next((line) => !old.has(line) && isLike(line, like), ms);
+    super('peerline', program, ['peer', ...args]);
   }
 
   /** The next statistics line for which `good` holds; by default the very next one. */
   stats(good = () => true) {
     return this.nextNew((o) => o.type === 'stats' && good(o));
-  }
-
-  get errors() {
-    return this.lines.filter((line) => line.type === 'error').map((line) => line.message);
-  }
-
-  /** For messages of failures: what it said last, without statistics, long texts cut. */
-  story() {
-    const cut = (key, value) => (typeof value === 'string' && value.length > 120 ? `${value.slice(0, 120)}…` : value);
-    const said = this.lines.filter((line) => line.type !== 'stats').slice(-12).map((line) => JSON.stringify(line, cut));
-    return `peerline said\n  ${said.join('\n  ')}\n${this.#stderr}`;
-  }
-
-  ended(ms = PATIENCE) {
-    return within(ms, () => `peerline's end; ${this.story()}`, this.exit);
   }
 
   /** Ends the call as its user would: the last line is "closed", the exit code 0, and there was no complaint. */
@@ -121,12 +40,7 @@ export class Peer {
     assert.equal(await this.ended(), 0, this.story());
     assert.deepEqual(this.lines.at(-1), { type: 'closed' });
     assert.deepEqual(this.errors, []);
-    assert.equal(this.#stderr, '');
-  }
-
-  kill() {
-    if (!this.exited) this.child.kill('SIGKILL');
-    return this.exit;
+    assert.equal(this.stderr, '');
   }
 }
 
