@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+#include "signal/rooms_share.h"
+
 /* What the original sends with every answer: any page may talk to it. */
 static const char cors[] = "Access-Control-Allow-Origin: *\r\n"
                            "Access-Control-Allow-Credentials: true\r\n"
@@ -77,7 +79,8 @@ static pl_classic_result on_sign_in(pl_rooms *rooms, int64_t now_us, const pl_ht
     else if (err == PL_EINVAL)
         respond_text(out, 400, status, "A name has at most 64 characters of UTF-8.");
     else
-        respond_text(out, 503, status, "The server is full.");
+        respond_text(out, 503, status,
+                     err == PL_EAGAIN ? "The server is starting; try again soon." : "The server is full.");
     return PL_CLASSIC_ANSWERED;
 }
 
@@ -117,11 +120,19 @@ static void on_message(pl_rooms *rooms, int64_t now_us, const pl_http_request *r
 static pl_classic_result on_wait(pl_rooms *rooms, int64_t now_us, pl_peer_id id, void *listener, int *status,
                                  void **replaced, pl_buf *out)
 {
-    if (pl_rooms_listen(rooms, now_us, id, listener, replaced)) {
+    pl_rooms_peer peer;
+    pl_err err = PL_OK;
+    if (pl_rooms_find(rooms, id, &peer) && peer.remote) /* a balancer sent it to another node this time */
+        err = pl_rooms_resume(rooms, now_us, id, 0);
+    if (err == PL_OK)
+        err = pl_rooms_listen(rooms, now_us, id, listener, replaced);
+    if (err == PL_OK)
+        return PL_CLASSIC_WAITS;
+    if (err == PL_ESTATE)
         gone(out, status);
-        return PL_CLASSIC_ANSWERED;
-    }
-    return PL_CLASSIC_WAITS;
+    else
+        respond_text(out, 503, status, "The servers do not reach each other; try again soon.");
+    return PL_CLASSIC_ANSWERED;
 }
 
 typedef enum verb { SIGN_IN, WAIT, MESSAGE, SIGN_OUT, QUIT, N_VERBS } verb;

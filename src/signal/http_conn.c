@@ -67,7 +67,10 @@ static void leave_rooms(http_conn *c)
         s->stats.n_waiting--;
     }
     if (c->mode == HTTP_SOCKET) {
-        pl_ws_session_end(&c->session, s->rooms, now(c));
+        if (c->hung_up)
+            pl_ws_session_end(&c->session, s->rooms, now(c));
+        else
+            pl_ws_session_lost(&c->session, s->rooms, now(c));
         s->stats.n_websockets--;
         pl_ws_clear(c->ws);
         free(c->ws);
@@ -217,6 +220,7 @@ static void on_frames(http_conn *c, uint8_t *data, size_t len)
         data += used;
         len -= used;
         s->stats.n_bad += p == PL_WS_FAILED;
+        c->hung_up |= p == PL_WS_CLOSED;
         if (alive && (p == PL_WS_CLOSED || p == PL_WS_FAILED))
             http_conn_end(c);
         http_server_pump(s);

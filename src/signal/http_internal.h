@@ -42,7 +42,8 @@ typedef struct http_conn {
     bool pinned; /* freeing waits: somebody on the stack still holds it */
     bool doomed; /* freed while it was pinned */
     bool begun;  /* bytes of a request have come */
-    bool pinged; /* no frame came since our last ping */
+    bool pinged;  /* no frame came since our last ping */
+    bool hung_up; /* the client closed its WebSocket, as opposed to losing it */
 } http_conn;
 
 struct pl_http_server {

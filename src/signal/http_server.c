@@ -233,3 +233,8 @@ pl_rooms *pl_http_server_rooms(pl_http_server *s)
 {
     return s->rooms;
 }
+
+void pl_http_server_rooms_changed(pl_http_server *s)
+{
+    http_server_pump(s);
+}

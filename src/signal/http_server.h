@@ -77,5 +77,7 @@ typedef struct pl_http_server_stats {
 } pl_http_server_stats;
 const pl_http_server_stats *pl_http_server_get_stats(const pl_http_server *s);
 pl_rooms *pl_http_server_rooms(pl_http_server *s);
+/* Somebody else has used the rooms: what they have to tell is carried. */
+void pl_http_server_rooms_changed(pl_http_server *s);
 
 #endif

@@ -313,6 +313,8 @@ pl_err pl_rooms_sign_in(pl_rooms *r, int64_t now_us, pl_str room, pl_str name, p
     *id = 0;
     if (!pl_room_name_fits(name) || !pl_room_name_fits(room) || pl_room_has_control(room))
         return pl_rooms_refused(r, PL_EINVAL);
+    if (r->conf.shared && r->ids_left == 0) /* the other nodes have not been within reach yet */
+        return pl_rooms_refused(r, PL_EAGAIN);
     if (r->stats.n_peers >= r->conf.max_peers || r->ids_left == 0)
         return pl_rooms_refused(r, PL_ENOSPC);
     pl_peer *p = pl_peer_new(r->next_id, name);

@@ -47,7 +47,8 @@ void pl_rooms_free(pl_rooms *r); /* NULL is fine */
 
 /* Name and room as they came: commas and control characters of a name become '_', since the classic protocol
  * separates with them; an empty name becomes "peer_ID". Two peers may have one name. The others of the room
- * hear of it. Errors: PL_EINVAL (too long, not UTF-8), PL_ENOSPC (max_peers), PL_ENOMEM. */
+ * hear of it. Errors: PL_EINVAL (too long, not UTF-8), PL_ENOSPC (max_peers), PL_EAGAIN (shared,
+ * and no other node was within reach yet), PL_ENOMEM. */
 PL_NODISCARD pl_err pl_rooms_sign_in(pl_rooms *r, int64_t now_us, pl_str room, pl_str name, pl_peer_id *id);
 /* What waits for the peer is dropped, the others hear of it, its listener gets PL_ROOMS_GONE. An unknown id
  * is fine. */

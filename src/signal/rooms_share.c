@@ -270,14 +270,15 @@ pl_err pl_rooms_resume(pl_rooms *r, int64_t now_us, pl_peer_id id, uint64_t hear
         r->stats.n_remote--;
         pl_peer_own(r, p);
     }
+    if (p->listener) /* its former connection, which nobody has seen breaking */
+        leave_listener(r, p);
     pl_peer_drop_queue(r, p);
     p->arriving = true;
     if (p->cursor != p->room->log_end) { /* it will be given the list of who is there */
         p->cursor = p->room->log_end;
         pl_room_caught_up(r, p->room);
     }
-    if (!p->listener)
-        pl_heap_set(&r->idle, &p->idle, now_us + r->conf.idle_us);
+    pl_heap_set(&r->idle, &p->idle, now_us + r->conf.idle_us);
     r->stats.n_resumed++;
     return PL_OK;
 }

@@ -175,6 +175,11 @@ int64_t pl_share_next_us(const pl_share *s)
     return s->state == HERE && !s->beating ? pl_min_us(s->beat_us, s->again_us) : PL_NEVER;
 }
 
+bool pl_share_is_idle(const pl_share *s)
+{
+    return pl_rooms_get_stats(s->rooms)->n_ops == 0;
+}
+
 /* ---- the hello: two pictures of who is there become one ---- */
 
 static int compare_ids(const void *a, const void *b)

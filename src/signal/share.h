@@ -100,6 +100,8 @@ void pl_share_lost(pl_share *s, int64_t now_us);
 /* False when there is nothing to ask now; again after each verb of the rooms, each answer and at next_us. */
 bool pl_share_poll_ask(pl_share *s, int64_t now_us, pl_share_ask *out);
 int64_t pl_share_next_us(const pl_share *s);
+/* All that was done here is told and answered. */
+bool pl_share_is_idle(const pl_share *s);
 
 /* The answers, in the order of the asks. */
 void pl_share_hello_answered(pl_share *s, int64_t now_us, const pl_share_hello *a);

@@ -2,6 +2,8 @@
 
 #include <jansson.h>
 
+#include "signal/rooms_share.h"
+
 /* ---- writing JSON ---- */
 
 /* Appends a JSON string. Text is UTF-8 already, or it would not have come this far; names from the classic
@@ -55,15 +57,30 @@ static void add_error(pl_buf *out, const char *code, const char *text, pl_peer_i
     finish(out);
 }
 
-static void add_welcome(const pl_rooms *rooms, pl_peer_id id, pl_buf *out)
+/* Where it stands in the messages is told to who comes for the first time; who comes back knows it. */
+static void add_token(const pl_ws_session *s, const pl_rooms *rooms, bool resumed, pl_buf *out)
+{
+    char token[PL_ROOMS_TOKEN_LEN + 1];
+    if (!s->resumable || !pl_rooms_token(rooms, s->id, token))
+        return;
+    pl_buf_addf(out, ",\"token\":\"%s\"", token);
+    if (resumed)
+        pl_buf_addf(out, ",\"resumed\":true");
+    else
+        pl_buf_addf(out, ",\"heard\":%llu", (unsigned long long)pl_rooms_seq(rooms));
+}
+
+static void add_welcome(const pl_ws_session *s, const pl_rooms *rooms, bool resumed, pl_buf *out)
 {
     pl_rooms_peer peer;
     const void *cursor = NULL;
+    pl_peer_id id = s->id;
     if (!pl_rooms_find(rooms, id, &peer))
         return;
     pl_buf_addf(out, "{\"type\":\"welcome\",\"id\":%u", id);
     add_field(out, ",\"name\":", peer.name);
     add_field(out, ",\"room\":", peer.room);
+    add_token(s, rooms, resumed, out);
     pl_buf_addf(out, ",\"peers\":[");
     for (int n = 0; pl_rooms_each(rooms, id, &cursor, &peer); n++) {
         pl_buf_addf(out, "%s{\"id\":%u", n ? "," : "", peer.id);
@@ -82,6 +99,28 @@ static pl_str get_string(const json_t *msg, const char *key)
     return json_is_string(v) ? (pl_str){ json_string_value(v), json_string_length(v) } : (pl_str){ 0 };
 }
 
+/* True when it was a coming back: the token is right, and the peer is still there. */
+static bool resume(pl_ws_session *s, pl_rooms *rooms, int64_t now_us, const json_t *msg, pl_buf *out)
+{
+    void *replaced;
+    json_int_t id = json_integer_value(json_object_get(msg, "id"));
+    json_int_t heard = json_integer_value(json_object_get(msg, "heard"));
+    if (id <= 0 || id > INT32_MAX ||
+        !pl_rooms_token_is_right(rooms, (pl_peer_id)id, get_string(msg, "token")))
+        return false;
+    pl_err err = pl_rooms_resume(rooms, now_us, (pl_peer_id)id, heard > 0 ? (uint64_t)heard : 0);
+    if (err == PL_EAGAIN || err == PL_ENOMEM || err == PL_ENOSPC) {
+        add_error(out, "later", "The servers do not reach each other; try again soon.", 0);
+        return true;
+    }
+    if (err || pl_rooms_listen(rooms, now_us, (pl_peer_id)id, s->listener, &replaced))
+        return false; /* a replaced one of this node finds that nothing comes any more, and is closed by its pings */
+    s->id = (pl_peer_id)id;
+    s->resumable = true;
+    add_welcome(s, rooms, true, out);
+    return true;
+}
+
 static void on_sign_in(pl_ws_session *s, pl_rooms *rooms, int64_t now_us, const json_t *msg, pl_buf *out)
 {
     void *replaced;
@@ -94,17 +133,22 @@ static void on_sign_in(pl_ws_session *s, pl_rooms *rooms, int64_t now_us, const 
         add_error(out, "bad-name", "A sign_in wants a name.", 0);
         return;
     }
+    if (resume(s, rooms, now_us, msg, out))
+        return;
     pl_peer_id id;
     pl_err err = pl_rooms_sign_in(rooms, now_us, get_string(msg, "room"), name, &id);
-    if (err == PL_EINVAL)
+    if (err == PL_EAGAIN)
+        add_error(out, "later", "The server is starting; try again soon.", 0);
+    else if (err == PL_EINVAL)
         add_error(out, "bad-name", "Names of peers and rooms have at most 64 characters.", 0);
     else if (err)
         add_error(out, "full", "The server is full.", 0);
     if (err || pl_rooms_listen(rooms, now_us, id, s->listener, &replaced))
         return;
     s->id = id;
+    s->resumable = json_is_true(json_object_get(msg, "resumable"));
     pl_rooms_bind(rooms, id);
-    add_welcome(rooms, id, out);
+    add_welcome(s, rooms, false, out);
 }
 
 static void on_message(pl_ws_session *s, pl_rooms *rooms, int64_t now_us, const json_t *msg, pl_buf *out)
@@ -168,8 +212,17 @@ bool pl_ws_session_next(pl_ws_session *s, pl_rooms *rooms, int64_t now_us, pl_bu
         if (!s->id || !pl_rooms_take(rooms, now_us, s->id, &item))
             return false;
     } while (item.kind == PL_ROOMS_MESSAGE && !pl_utf8_valid(item.data.p, item.data.n));
+    if (item.kind == PL_ROOMS_REFUSED) {
+        if (item.busy)
+            add_error(out, "busy", "Too many messages wait for that peer.", item.peer);
+        else
+            add_error(out, "no-such-peer", "That peer is not there.", item.peer);
+        return true;
+    }
     if (item.kind == PL_ROOMS_MESSAGE) {
         pl_buf_addf(out, "{\"type\":\"message\",\"from\":%u", item.peer);
+        if (s->resumable)
+            pl_buf_addf(out, ",\"seq\":%llu", (unsigned long long)item.seq);
         add_field(out, ",\"data\":", item.data);
     } else {
         pl_buf_addf(out, "{\"type\":\"%s\",\"id\":%u", item.kind == PL_ROOMS_JOINED ? "joined" : "left",
@@ -192,5 +245,16 @@ void pl_ws_session_end(pl_ws_session *s, pl_rooms *rooms, int64_t now_us)
         return;
     pl_rooms_unlisten(rooms, now_us, s->id, s->listener);
     pl_rooms_sign_out(rooms, now_us, s->id);
+    s->id = 0;
+}
+
+void pl_ws_session_lost(pl_ws_session *s, pl_rooms *rooms, int64_t now_us)
+{
+    char token[PL_ROOMS_TOKEN_LEN + 1];
+    if (!s->id || !s->resumable || !pl_rooms_token(rooms, s->id, token)) {
+        pl_ws_session_end(s, rooms, now_us);
+        return;
+    }
+    pl_rooms_unlisten(rooms, now_us, s->id, s->listener);
     s->id = 0;
 }

@@ -1,0 +1,627 @@
+#include "server/redis.h"
+
+#include <hiredis/adapters/libuv.h>
+#include <hiredis/async.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "crypto/hmac.h"
+#include "net/resolve.h"
+#include "server/redis_scripts.h"
+
+enum { PORT = 6379, TEXT_MAX = 256, SHA_LEN = 40, READ_COUNT = 1000, BLOCK_MS = 2000, SCRIPTS = 3 };
+#define PAUSE_MIN_US PL_MS(250)
+#define PAUSE_MAX_US PL_SEC(2)
+#define SILENCE_US   PL_SEC(5) /* longer than a read waits */
+
+static const pl_log redis_log = { "redis" };
+
+typedef enum redis_phase { WAITING, RESOLVING, CONNECTING, SETTING_UP, RUNNING } redis_phase;
+
+struct pl_redis {
+    pl_loop *loop;
+    pl_share *share;
+    void (*changed)(void *user);
+    void *user;
+    char host[TEXT_MAX], name[TEXT_MAX], password[TEXT_MAX], prefix[TEXT_MAX];
+    uint16_t port;
+    unsigned database;
+    redis_phase phase;
+    pl_resolve *resolve;
+    redisAsyncContext *asks, *reads;
+    unsigned n_connected, n_setting_up;
+    char sha[SCRIPTS][SHA_LEN + 1]; /* of the scripts, in the order of pl_share_ask_kind */
+    bool reading;
+    int64_t pause_us, heard_us;
+    pl_timer timer;
+    pl_loop_hook hook;
+    pl_rate said;
+};
+
+static void drop(pl_redis *r, const char *why);
+static void read_on(pl_redis *r);
+
+static int64_t now(const pl_redis *r)
+{
+    return pl_loop_now_us(r->loop);
+}
+
+/* ---- the URL ---- */
+
+static bool parse_address(pl_redis *r, pl_str place)
+{
+    uint64_t port = PORT;
+    pl_str host;
+    if (place.n && place.p[0] == '[') {
+        host = pl_str_cut(&place, ']');
+        host = (pl_str){ host.p + 1, host.n - 1 };
+        (void)pl_str_cut(&place, ':');
+    } else {
+        host = pl_str_cut(&place, ':');
+    }
+    if (place.n && !pl_str_u64(place, 65535, &port))
+        return false;
+    r->port = (uint16_t)port;
+    return host.n && port && pl_str_copy(host, r->host, sizeof r->host);
+}
+
+static bool parse_url(pl_redis *r, const char *url)
+{
+    uint64_t database = 0;
+    pl_str rest = pl_str_of(url);
+    if (!pl_str_starts(rest, "redis://"))
+        return false;
+    rest = (pl_str){ rest.p + 8, rest.n - 8 };
+    pl_str place = pl_str_cut(&rest, '/');
+    if (rest.n && !pl_str_u64(rest, 1000000, &database))
+        return false;
+    r->database = (unsigned)database;
+    const char *at = place.n ? memchr(place.p, '@', place.n) : NULL;
+    if (at) {
+        pl_str name = pl_str_cut(&place, '@'), password = name;
+        name = pl_str_cut(&password, ':');
+        if (!pl_str_copy(name, r->name, sizeof r->name) ||
+            !pl_str_copy(password.p ? password : PL_STR(""), r->password, sizeof r->password))
+            return false;
+    }
+    return parse_address(r, place);
+}
+
+/* ---- replies ---- */
+
+static const redisReply *item(const redisReply *list, size_t i)
+{
+    return list && list->type == REDIS_REPLY_ARRAY && i < list->elements ? list->element[i] : NULL;
+}
+
+static uint64_t number(const redisReply *reply)
+{
+    uint64_t n = 0;
+    if (reply && reply->type == REDIS_REPLY_INTEGER)
+        return reply->integer > 0 ? (uint64_t)reply->integer : 0;
+    if (reply && reply->type == REDIS_REPLY_STRING)
+        (void)pl_str_u64((pl_str){ reply->str, reply->len }, UINT64_MAX, &n);
+    return n;
+}
+
+static pl_str text(const redisReply *reply)
+{
+    return reply && reply->type == REDIS_REPLY_STRING ? (pl_str){ reply->str, reply->len } : PL_STR("");
+}
+
+static pl_peer_id id_of(const redisReply *reply)
+{
+    uint64_t id = number(reply);
+    return id <= INT32_MAX ? (pl_peer_id)id : 0;
+}
+
+/* "node, bound, room, name", a line each. */
+static pl_share_peer record(pl_peer_id id, pl_str lines)
+{
+    pl_share_peer p = { .id = id };
+    p.node = pl_str_cut(&lines, '\n');
+    p.bound = pl_str_is(pl_str_cut(&lines, '\n'), "1");
+    p.room = pl_str_cut(&lines, '\n');
+    p.name = lines.p ? lines : PL_STR("");
+    return p;
+}
+
+/* False when the reply is none, or an error, and the connection was dropped. */
+static bool is_well(pl_redis *r, const redisReply *reply)
+{
+    if (!reply) /* the connection has ended; its own callback tells */
+        return false;
+    r->heard_us = now(r);
+    if (reply->type != REDIS_REPLY_ERROR)
+        return true;
+    drop(r, reply->str);
+    return false;
+}
+
+/* ---- asking ---- */
+
+static void on_hello(redisAsyncContext *c, void *reply_, void *user)
+{
+    pl_redis *r = user;
+    const redisReply *reply = reply_, *all = NULL;
+    (void)c;
+    if (!is_well(r, reply))
+        return;
+    all = item(reply, 5);
+    size_t n = all && all->type == REDIS_REPLY_ARRAY ? all->elements / 2 : 0;
+    pl_share_peer *peers = calloc(n ? n : 1, sizeof *peers);
+    if (!peers) {
+        drop(r, "no memory for the list of peers");
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        peers[i] = record(id_of(item(all, 2 * i)), text(item(all, 2 * i + 1)));
+    pl_share_hello hello = { .done = number(item(reply, 0)),
+                             .first_id = id_of(item(reply, 1)),
+                             .seq = number(item(reply, 3)),
+                             .forgot = number(item(reply, 4)) != 0,
+                             .peers = peers,
+                             .n_peers = n };
+    pl_str secret = text(item(reply, 2));
+    hello.n_ids = hello.first_id ? PL_SHARE_IDS : 0;
+    if (secret.n == sizeof hello.secret) {
+        memcpy(hello.secret, secret.p, sizeof hello.secret);
+        pl_share_hello_answered(r->share, now(r), &hello);
+        r->pause_us = PAUSE_MIN_US;
+        read_on(r);
+    } else {
+        drop(r, "what it keeps under our prefix is not ours");
+    }
+    free(peers);
+    r->changed(r->user);
+}
+
+static void on_op(redisAsyncContext *c, void *reply, void *user)
+{
+    pl_redis *r = user;
+    (void)c;
+    if (!is_well(r, reply))
+        return;
+    pl_share_answer a = { .result = (pl_share_result)number(item(reply, 0)), .at = number(item(reply, 1)) };
+    pl_share_op_answered(r->share, now(r), &a);
+    r->changed(r->user);
+}
+
+static void on_beat(redisAsyncContext *c, void *reply, void *user)
+{
+    pl_redis *r = user;
+    (void)c;
+    if (!is_well(r, reply))
+        return;
+    pl_peer_id first = id_of(item(reply, 1));
+    pl_share_beat_answered(r->share, now(r), number(item(reply, 0)) != 0, first, first ? PL_SHARE_IDS : 0,
+                           number(item(reply, 2)));
+    r->changed(r->user);
+}
+
+typedef struct arguments {
+    const char *p[20];
+    size_t n[20];
+    int count;
+    char numbers[6][24];
+    int n_numbers;
+} arguments;
+
+static void add(arguments *a, pl_str s)
+{
+    a->p[a->count] = s.p ? s.p : "";
+    a->n[a->count++] = s.n;
+}
+
+static void add_z(arguments *a, const char *z)
+{
+    add(a, pl_str_of(z));
+}
+
+static void add_number(arguments *a, uint64_t n)
+{
+    char *at = a->numbers[a->n_numbers++];
+    snprintf(at, sizeof a->numbers[0], "%llu", (unsigned long long)n);
+    add_z(a, at);
+}
+
+static void call(pl_redis *r, const arguments *a, redisCallbackFn *fn)
+{
+    if (redisAsyncCommandArgv(r->asks, fn, r, a->count, (const char **)a->p, a->n) != REDIS_OK)
+        drop(r, "it takes no more");
+}
+
+static const char *kind_of(const pl_rooms_op *op)
+{
+    static const char *const kinds[] = {
+        [PL_ROOMS_OP_JOIN] = "join", [PL_ROOMS_OP_LEAVE] = "leave", [PL_ROOMS_OP_SEND] = "send",
+        [PL_ROOMS_OP_MOVE] = "move", [PL_ROOMS_OP_HEARD] = "heard", [PL_ROOMS_OP_BUSY] = "busy",
+        [PL_ROOMS_OP_CALM] = "calm",
+    };
+    return kinds[op->kind];
+}
+
+static void ask_op(pl_redis *r, arguments *a, const pl_rooms_op *op)
+{
+    add_number(a, op->number);
+    add_z(a, kind_of(op));
+    add_number(a, op->id);
+    add_number(a, op->to);
+    add_number(a, op->seq);
+    add_z(a, op->bound ? "1" : "0");
+    add(a, op->room);
+    add(a, op->name);
+    add(a, op->type);
+    add(a, op->data);
+    call(r, a, on_op);
+}
+
+static void ask(pl_redis *r, const pl_share_ask *ask)
+{
+    arguments a = { .count = 0 };
+    add_z(&a, "EVALSHA");
+    add_z(&a, r->sha[ask->kind]);
+    add_z(&a, "0");
+    add_z(&a, r->prefix);
+    add_z(&a, pl_share_node(r->share));
+    switch (ask->kind) {
+    case PL_SHARE_HELLO:
+        add_number(&a, ask->n_ids);
+        add_number(&a, ask->highest_id);
+        add_number(&a, ask->highest_seq);
+        add(&a, (pl_str){ (const char *)ask->secret, sizeof ask->secret });
+        call(r, &a, on_hello);
+        break;
+    case PL_SHARE_OP: ask_op(r, &a, ask->op); break;
+    case PL_SHARE_BEAT:
+        add_number(&a, ask->n_ids);
+        add_number(&a, ask->forget_seq);
+        add_number(&a, PL_SHARE_GRACE_S);
+        call(r, &a, on_beat);
+        break;
+    }
+}
+
+/* Before the loop sleeps: what this round brought is asked in one go. */
+static void ask_all(void *user, int64_t now_us)
+{
+    pl_redis *r = user;
+    pl_share_ask next;
+    while (r->phase == RUNNING && pl_share_poll_ask(r->share, now_us, &next))
+        ask(r, &next);
+    if (r->phase == RUNNING) {
+        int64_t at_us = pl_min_us(pl_share_next_us(r->share), r->heard_us + SILENCE_US);
+        pl_timer_set(r->loop, &r->timer, at_us);
+    }
+}
+
+/* ---- reading ---- */
+
+static pl_str field(const redisReply *fields, const char *name)
+{
+    for (size_t i = 0; fields && i + 1 < fields->elements; i += 2)
+        if (pl_str_is(text(fields->element[i]), name))
+            return text(fields->element[i + 1]);
+    return PL_STR("");
+}
+
+static uint64_t field_number(const redisReply *fields, const char *name, uint64_t max)
+{
+    uint64_t n = 0;
+    return pl_str_u64(field(fields, name), max, &n) ? n : 0;
+}
+
+static uint64_t seq_of(const redisReply *entry)
+{
+    uint64_t seq = 0;
+    pl_str id = text(item(entry, 0));
+    return pl_str_u64(pl_str_cut(&id, '-'), UINT64_MAX, &seq) ? seq : 0;
+}
+
+static void on_note(pl_redis *r, const redisReply *entry)
+{
+    const redisReply *f = item(entry, 1);
+    pl_str what = field(f, "e");
+    pl_share_note note = { .seq = seq_of(entry),
+                           .kind = pl_str_is(what, "join")   ? PL_SHARE_JOINED
+                                   : pl_str_is(what, "left") ? PL_SHARE_LEFT
+                                                             : PL_SHARE_MOVED,
+                           .peer = { .id = (pl_peer_id)field_number(f, "i", INT32_MAX),
+                                     .node = field(f, "n"),
+                                     .room = field(f, "r"),
+                                     .name = field(f, "a"),
+                                     .bound = pl_str_is(field(f, "b"), "1") },
+                           .by = field(f, "s") };
+    pl_share_note_read(r->share, now(r), &note);
+}
+
+static void on_message(pl_redis *r, const redisReply *entry)
+{
+    const redisReply *f = item(entry, 1);
+    pl_share_message m = { .seq = seq_of(entry),
+                           .to = (pl_peer_id)field_number(f, "t", INT32_MAX),
+                           .from = (pl_peer_id)field_number(f, "f", INT32_MAX),
+                           .type = field(f, "y"),
+                           .data = field(f, "d") };
+    pl_share_message_read(r->share, now(r), &m);
+}
+
+/* One stream's entries; how many. */
+static size_t take(pl_redis *r, const redisReply *reply, const char *key_end,
+                   void (*fn)(pl_redis *, const redisReply *))
+{
+    for (size_t k = 0; reply->type == REDIS_REPLY_ARRAY && k < reply->elements; k++) {
+        pl_str key = text(item(reply->element[k], 0));
+        const redisReply *entries = item(reply->element[k], 1);
+        size_t n = strlen(key_end);
+        if (!entries || key.n < n || memcmp(key.p + key.n - n, key_end, n) != 0)
+            continue;
+        for (size_t i = 0; i < entries->elements; i++)
+            fn(r, entries->element[i]);
+        return entries->elements;
+    }
+    return 0;
+}
+
+/* A message is not heard before the coming of who sent it: with more notes than one reading gives, the messages wait. */
+static void on_read(redisAsyncContext *c, void *reply, void *user)
+{
+    pl_redis *r = user;
+    (void)c;
+    r->reading = false;
+    if (!is_well(r, reply))
+        return;
+    if (take(r, reply, "notes", on_note) < READ_COUNT)
+        take(r, reply, pl_share_node(r->share), on_message);
+    r->changed(r->user);
+    read_on(r);
+}
+
+static void read_on(pl_redis *r)
+{
+    uint64_t notes, messages;
+    if (r->phase != RUNNING || r->reading || !pl_share_reads(r->share, &notes, &messages))
+        return;
+    r->reading = true;
+    if (redisAsyncCommand(r->reads, on_read, r,
+                          "XREAD COUNT %d BLOCK %d STREAMS %snotes %sto:%s %llu-0 %llu-0", READ_COUNT,
+                          BLOCK_MS, r->prefix, r->prefix, pl_share_node(r->share), (unsigned long long)notes,
+                          (unsigned long long)messages) != REDIS_OK)
+        drop(r, "it takes no more");
+}
+
+/* ---- connections ---- */
+
+static void start_running(pl_redis *r)
+{
+    r->phase = RUNNING;
+    pl_log_info(&redis_log, "connected");
+    pl_share_connected(r->share, now(r));
+    pl_loop_hook_add(r->loop, &r->hook);
+}
+
+static void on_set_up(redisAsyncContext *c, void *reply, void *user)
+{
+    pl_redis *r = user;
+    (void)c;
+    if (is_well(r, reply) && --r->n_setting_up == 0)
+        start_running(r);
+}
+
+static void on_loaded(redisAsyncContext *c, void *reply, void *user)
+{
+    pl_redis *r = user;
+    (void)c;
+    if (!is_well(r, reply))
+        return;
+    unsigned i = SCRIPTS - r->n_setting_up; /* they come last, and in order */
+    if (i >= SCRIPTS || !pl_str_copy(text(reply), r->sha[i], sizeof r->sha[i]))
+        drop(r, "it takes no scripts");
+    else if (--r->n_setting_up == 0)
+        start_running(r);
+}
+
+static void set_up(pl_redis *r, redisAsyncContext *c)
+{
+    int err = REDIS_OK;
+    if (r->password[0]) {
+        r->n_setting_up++;
+        err |= r->name[0] ? redisAsyncCommand(c, on_set_up, r, "AUTH %s %s", r->name, r->password)
+                          : redisAsyncCommand(c, on_set_up, r, "AUTH %s", r->password);
+    }
+    if (r->database) {
+        r->n_setting_up++;
+        err |= redisAsyncCommand(c, on_set_up, r, "SELECT %u", r->database);
+    }
+    if (err)
+        drop(r, "it takes no more");
+}
+
+static void load_scripts(pl_redis *r)
+{
+    static const char *const script[SCRIPTS] = {
+        [PL_SHARE_HELLO] = pl_redis_hello, [PL_SHARE_OP] = pl_redis_op, [PL_SHARE_BEAT] = pl_redis_beat
+    };
+    for (int i = 0; i < SCRIPTS && r->phase == SETTING_UP; i++) {
+        r->n_setting_up++;
+        if (redisAsyncCommand(r->asks, on_loaded, r, "SCRIPT LOAD %s", script[i]) != REDIS_OK)
+            drop(r, "it takes no more");
+    }
+}
+
+static void on_connected(const redisAsyncContext *c, int status)
+{
+    pl_redis *r = c->data;
+    if (!r)
+        return;
+    if (status != REDIS_OK) { /* hiredis frees the context after this call */
+        if (c == r->asks)
+            r->asks = NULL;
+        else
+            r->reads = NULL;
+        drop(r, c->errstr);
+        return;
+    }
+    if (++r->n_connected < 2)
+        return;
+    r->phase = SETTING_UP;
+    r->n_setting_up = 0;
+    set_up(r, r->reads);
+    if (r->phase == SETTING_UP)
+        set_up(r, r->asks);
+    if (r->phase == SETTING_UP)
+        load_scripts(r);
+}
+
+static void on_disconnected(const redisAsyncContext *c, int status)
+{
+    pl_redis *r = c->data;
+    (void)status;
+    if (!r)
+        return;
+    if (c == r->asks)
+        r->asks = NULL;
+    else if (c == r->reads)
+        r->reads = NULL;
+    drop(r, c->err ? c->errstr : "it hung up");
+}
+
+static redisAsyncContext *open_context(pl_redis *r, const char *ip, uint16_t port)
+{
+    redisAsyncContext *c = redisAsyncConnect(ip, port);
+    if (!c)
+        return NULL;
+    if (c->err || redisLibuvAttach(c, pl_loop_uv(r->loop)) != REDIS_OK) {
+        redisAsyncFree(c);
+        return NULL;
+    }
+    c->data = r;
+    redisAsyncSetConnectCallback(c, on_connected);
+    redisAsyncSetDisconnectCallback(c, on_disconnected);
+    return c;
+}
+
+static void on_resolved(void *user, pl_err err, const pl_addr *addr, size_t n)
+{
+    pl_redis *r = user;
+    char ip[PL_ADDR_TEXT_MAX];
+    r->resolve = NULL;
+    if (err || n == 0) {
+        drop(r, "no such host");
+        return;
+    }
+    pl_addr_ip_str(&addr[0], ip);
+    r->phase = CONNECTING;
+    r->n_connected = 0;
+    r->asks = open_context(r, ip, addr[0].port);
+    r->reads = r->asks ? open_context(r, ip, addr[0].port) : NULL;
+    if (!r->reads)
+        drop(r, "cannot connect");
+    else
+        pl_timer_set(r->loop, &r->timer, r->heard_us + SILENCE_US);
+}
+
+static void connect_it(pl_redis *r)
+{
+    r->phase = RESOLVING;
+    r->heard_us = now(r);
+    if (pl_resolve_start(&r->resolve, r->loop, r->host, r->port, PL_AF_NONE, on_resolved, r))
+        drop(r, "cannot look for its host");
+}
+
+static void close_context(redisAsyncContext **c)
+{
+    redisAsyncContext *old = *c;
+    *c = NULL;
+    if (!old)
+        return;
+    old->data = NULL; /* no word of it any more */
+    redisAsyncFree(old);
+}
+
+/* All that belongs to a connection goes; the next is tried after a pause. */
+static void drop(pl_redis *r, const char *why)
+{
+    if (r->phase == WAITING)
+        return;
+    if (pl_rate_pass(&r->said, now(r)))
+        pl_log_warn(&redis_log,
+                    "Redis at %s:%u: %s; the other nodes are out of reach, what is said to them waits",
+                    r->host, r->port, why);
+    r->phase = WAITING;
+    r->reading = false;
+    pl_loop_hook_remove(&r->hook);
+    pl_resolve_cancel(r->resolve);
+    r->resolve = NULL;
+    close_context(&r->asks);
+    close_context(&r->reads);
+    pl_share_lost(r->share, now(r));
+    pl_timer_set(r->loop, &r->timer, now(r) + r->pause_us);
+    r->pause_us = pl_min_us(2 * r->pause_us, PAUSE_MAX_US);
+}
+
+static void on_time(void *user, int64_t now_us)
+{
+    pl_redis *r = user;
+    if (r->phase == WAITING)
+        connect_it(r);
+    else if (now_us >= r->heard_us + SILENCE_US)
+        drop(r, "it is silent");
+    /* else the hook asks what is due */
+}
+
+/* ---- life ---- */
+
+pl_err pl_redis_new(pl_redis **out, pl_loop *loop, const pl_redis_conf *conf, char say[PL_REDIS_SAY_MAX])
+{
+    const char *prefix = conf->prefix ? conf->prefix : "peerline:";
+    *out = NULL;
+    say[0] = '\0';
+    pl_redis *r = calloc(1, sizeof *r);
+    if (!r)
+        return PL_ENOMEM;
+    r->loop = loop;
+    r->changed = conf->changed;
+    r->user = conf->user;
+    r->pause_us = PAUSE_MIN_US;
+    r->timer = (pl_timer){ .fn = on_time, .arg = r };
+    r->hook = (pl_loop_hook){ .fn = ask_all, .arg = r };
+    bool fits = pl_str_copy(pl_str_of(prefix), r->prefix, sizeof r->prefix) && parse_url(r, conf->url) &&
+                (!conf->password || pl_str_copy(pl_str_of(conf->password), r->password, sizeof r->password));
+    pl_err err = fits ? pl_share_new(&r->share, conf->rooms, &(pl_rand){ 0 }) : PL_EINVAL;
+    if (err) {
+        snprintf(say, PL_REDIS_SAY_MAX, "a Redis is redis://[USER@]HOST[:PORT][/DATABASE]");
+        pl_redis_free(r);
+        return err;
+    }
+    connect_it(r);
+    *out = r;
+    return PL_OK;
+}
+
+void pl_redis_free(pl_redis *r)
+{
+    if (!r)
+        return;
+    r->phase = WAITING; /* nothing is said any more */
+    pl_loop_hook_remove(&r->hook);
+    pl_timer_cancel(r->loop, &r->timer);
+    pl_resolve_cancel(r->resolve);
+    close_context(&r->asks);
+    close_context(&r->reads);
+    pl_share_free(r->share);
+    pl_wipe(r->password, sizeof r->password);
+    free(r);
+}
+
+bool pl_redis_is_idle(const pl_redis *r)
+{
+    return r->phase != RUNNING || pl_share_is_idle(r->share);
+}
+
+const pl_share_stats *pl_redis_get_stats(const pl_redis *r)
+{
+    return pl_share_get_stats(r->share);
+}

@@ -1,0 +1,150 @@
+/* redis_scripts.h - what the memory of signal/share.h does, as scripts that run within Redis, each as one step.
+ * Keys, all behind a prefix: seq and id (counters), secret, peers (id: node, bound, room, name, a line each), heard (id: seq),
+ * busy (ids), nodes (node: 0, or since when it is dead), done (node: number), beaten (when), alive:NODE (expires),
+ * notes (stream), to:NODE (streams).
+ * Shape    private to redis.c. The prefix is the first argument; the keys are no KEYS, so one Redis holds them all, with
+ *          its replicas, and no Redis Cluster does. */
+#ifndef PL_SERVER_REDIS_SCRIPTS_H
+#define PL_SERVER_REDIS_SCRIPTS_H
+
+#include "signal/share.h"
+
+_Static_assert(PL_SHARE_ALIVE_S == 3, "as the scripts say");
+
+/* What all begin with. */
+#define PL_REDIS_COMMON                                                                                      \
+    "local P, me = ARGV[1], ARGV[2]\n"                                                                       \
+    "local call = redis.call\n"                                                                              \
+    "local function text(n) return string.format('%.0f', n) end\n"                                           \
+    "local function next_seq() return text(call('INCR', P .. 'seq')) .. '-0' end\n"                          \
+    "local function read(record) return string.match(record, '^(%w*)\\n(%d)\\n([^\\n]*)\\n(.*)$') end\n"     \
+    "local function note(what, id, record, by)\n"                                                            \
+    "  local node, bound, room, name = read(record)\n"                                                       \
+    "  call('XADD', P .. 'notes', 'MAXLEN', '~', 200000, next_seq(), 'e', what, 'i', id, 'n', node,\n"       \
+    "       'b', bound, 'r', room, 'a', name, 's', by)\n"                                                    \
+    "end\n"                                                                                                  \
+    "local function forget(id)\n"                                                                            \
+    "  call('HDEL', P .. 'peers', id)\n"                                                                     \
+    "  call('HDEL', P .. 'heard', id)\n"                                                                     \
+    "  call('SREM', P .. 'busy', id)\n"                                                                      \
+    "end\n"                                                                                                  \
+    "local function give_ids(n)\n"                                                                           \
+    "  if n == 0 then return 0 end\n"                                                                        \
+    "  return call('INCRBY', P .. 'id', n) - n + 1\n"                                                        \
+    "end\n"                                                                                                  \
+    "local function live()\n"                                                                                \
+    "  call('SET', P .. 'alive:' .. me, 1, 'EX', 3)\n"                                                       \
+    "  call('HSET', P .. 'nodes', me, 0)\n"                                                                  \
+    "  call('EXPIRE', P .. 'to:' .. me, 600)\n"                                                              \
+    "end\n"
+
+/* prefix, node, ids wanted, highest id, highest seq, secret: done, first id, secret, seq, forgot, peers. */
+static const char pl_redis_hello[] = PL_REDIS_COMMON
+    "local forgot = 0\n"
+    "if tonumber(call('GET', P .. 'seq') or '0') < tonumber(ARGV[5]) then\n"
+    "  call('SET', P .. 'seq', ARGV[5])\n"
+    "  forgot = 1\n"
+    "end\n"
+    "if tonumber(call('GET', P .. 'id') or '0') < tonumber(ARGV[4]) then call('SET', P .. 'id', ARGV[4]) "
+    "end\n"
+    "call('SETNX', P .. 'secret', ARGV[6])\n"
+    "live()\n"
+    "return { tonumber(call('HGET', P .. 'done', me) or '0'), give_ids(tonumber(ARGV[3])), call('GET', P .. "
+    "'secret'),\n"
+    "         tonumber(call('GET', P .. 'seq') or '0'), forgot, call('HGETALL', P .. 'peers') }\n";
+
+/* prefix, node, number, kind, id, to, seq, bound, room, name, type, data: result, at. */
+static const char pl_redis_op[] = PL_REDIS_COMMON
+    "local number, kind, id, to = tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6]\n"
+    "local done = tonumber(call('HGET', P .. 'done', me) or '0')\n"
+    "if number <= done and kind ~= 'move' then return { 0, 0 } end\n"
+    "if number > done then call('HSET', P .. 'done', me, number) end\n"
+    "local record = call('HGET', P .. 'peers', id)\n"
+    "local node = record and read(record)\n"
+    "if kind == 'send' then\n"
+    "  local target = call('HGET', P .. 'peers', to)\n"
+    "  if not target then return { 1, 0 } end\n"
+    "  if call('SISMEMBER', P .. 'busy', to) == 1 then return { 2, 0 } end\n"
+    "  call('XADD', P .. 'to:' .. read(target), 'MAXLEN', '~', 65536, next_seq(), 't', to, 'f', id, 'y', "
+    "ARGV[11],\n"
+    "       'd', ARGV[12])\n"
+    "elseif kind == 'join' then\n"
+    "  if record and node ~= me then return { 0, 0 } end\n"
+    "  local mine = me .. '\\n' .. ARGV[8] .. '\\n' .. ARGV[9] .. '\\n' .. ARGV[10]\n"
+    "  call('HSET', P .. 'peers', id, mine)\n"
+    "  if not record then\n"
+    "    call('HSET', P .. 'heard', id, call('GET', P .. 'seq') or '0')\n"
+    "    note('join', id, mine, me)\n"
+    "  end\n"
+    "elseif kind == 'leave' then\n"
+    "  if record and (node == me or ARGV[8] == '1') then\n"
+    "    note('left', id, record, me)\n"
+    "    forget(id)\n"
+    "  end\n"
+    "elseif kind == 'heard' then\n"
+    "  if record and tonumber(ARGV[7]) > tonumber(call('HGET', P .. 'heard', id) or '0') then\n"
+    "    call('HSET', P .. 'heard', id, ARGV[7])\n"
+    "  end\n"
+    "elseif kind == 'busy' then\n"
+    "  if record then call('SADD', P .. 'busy', id) end\n"
+    "elseif kind == 'calm' then\n"
+    "  call('SREM', P .. 'busy', id)\n"
+    "elseif kind == 'move' then\n"
+    "  if not record then return { 1, 0 } end\n"
+    "  local _, bound, room, name = read(record)\n"
+    "  local heard = math.max(tonumber(ARGV[7]), tonumber(call('HGET', P .. 'heard', id) or '0'))\n"
+    "  if node ~= me then\n"
+    "    record = me .. '\\n' .. bound .. '\\n' .. room .. '\\n' .. name\n"
+    "    call('HSET', P .. 'peers', id, record)\n"
+    "    note('move', id, record, me)\n"
+    "  end\n"
+    "  local at = tonumber(call('GET', P .. 'seq') or '0')\n"
+    "  call('HSET', P .. 'heard', id, text(at))\n"
+    "  local from, mine = P .. 'to:' .. node, P .. 'to:' .. me\n"
+    "  while heard < at do\n"
+    "    local part = call('XRANGE', from, text(heard + 1) .. '-0', text(at) .. '-0', 'COUNT', 500)\n"
+    "    for _, entry in ipairs(part) do\n"
+    "      if entry[2][2] == id then call('XADD', mine, next_seq(), unpack(entry[2])) end\n"
+    "    end\n"
+    "    if #part < 500 then break end\n"
+    "    heard = tonumber(string.match(part[#part][1], '^%d+'))\n"
+    "  end\n"
+    "  return { 0, at }\n"
+    "end\n"
+    "return { 0, 0 }\n";
+
+/* prefix, node, ids wanted, seq to forget, seconds of grace: known, first id, seq. */
+static const char pl_redis_beat[] = PL_REDIS_COMMON
+    "local known = call('HEXISTS', P .. 'nodes', me)\n"
+    "local t = tonumber(call('TIME')[1])\n"
+    "local was_away = t - tonumber(call('GET', P .. 'beaten') or '0') >= 3\n"
+    "call('SET', P .. 'beaten', t)\n"
+    "if known == 1 then live() end\n"
+    "local function bury(node)\n"
+    "  local all = call('HGETALL', P .. 'peers')\n"
+    "  for i = 1, #all, 2 do\n"
+    "    if read(all[i + 1]) == node then\n"
+    "      note('left', all[i], all[i + 1], '')\n"
+    "      forget(all[i])\n"
+    "    end\n"
+    "  end\n"
+    "  call('HDEL', P .. 'nodes', node)\n"
+    "  call('HDEL', P .. 'done', node)\n"
+    "end\n"
+    "local nodes = call('HGETALL', P .. 'nodes')\n"
+    "for i = 1, #nodes, 2 do\n"
+    "  local node, since = nodes[i], tonumber(nodes[i + 1])\n"
+    "  if node ~= me then\n"
+    "    if call('EXISTS', P .. 'alive:' .. node) == 1 then\n"
+    "      if since ~= 0 then call('HSET', P .. 'nodes', node, 0) end\n"
+    "    elseif since == 0 or was_away then call('HSET', P .. 'nodes', node, t)\n"
+    "    elseif t - since >= tonumber(ARGV[5]) then bury(node) end\n"
+    "  end\n"
+    "end\n"
+    "if ARGV[4] ~= '0' then\n"
+    "  call('XTRIM', P .. 'notes', 'MINID', ARGV[4] .. '-0')\n"
+    "  call('XTRIM', P .. 'to:' .. me, 'MINID', ARGV[4] .. '-0')\n"
+    "end\n"
+    "return { known, give_ids(tonumber(ARGV[3])), tonumber(call('GET', P .. 'seq') or '0') }\n";
+
+#endif
