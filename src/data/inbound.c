@@ -25,6 +25,8 @@ static pl_data_channel_init wished(const pl_dcep_open *o, uint16_t sid)
 static void on_open(pl_data *d, int64_t now_us, uint16_t sid, const pl_sctp_msg *m)
 {
     pl_dcep_open open;
+    if (d->over) /* it was there already when we closed */
+        return;
     pl_channel *old = pl_data_find(d, sid);
     if (old && old->state == PL_CHANNEL_CLOSING && old->reset_in && old->reset_asked)
         pl_channel_finish(old, PL_OK); /* the peer is done with it: its answer to our reset is lost or late */

@@ -1,0 +1,80 @@
+/* What a peer, or an unlucky moment, may do to the manager of channels. */
+#include "pl_test.h"
+
+#include "base/time.h"
+#include "data/channels_internal.h"
+
+typedef struct two {
+    pl_data *end[2];
+    pl_rand_seeded state[2];
+    int64_t now_us;
+} two;
+
+static void begin(two *t, const pl_data_conf *conf)
+{
+    *t = (two){ .now_us = PL_SEC(1) };
+    for (int i = 0; i < 2; i++) {
+        pl_data_conf c = *conf;
+        c.sctp.rand = pl_rand_seed(&t->state[i], 1 + (uint64_t)i);
+        PL_EQ(pl_data_new(&t->end[i], &c, t->now_us), PL_OK);
+        pl_data_set_role(t->end[i], i == 0);
+        PL_EQ(pl_data_start(t->end[i], t->now_us), PL_OK);
+    }
+}
+
+static void end(two *t)
+{
+    for (int i = 0; i < 2; i++)
+        pl_data_free(t->end[i]);
+}
+
+/* What `from` has to say reaches the other, until it has no more. */
+static bool pass(two *t, int from)
+{
+    uint8_t packet[2048];
+    size_t len;
+    bool any = false;
+    for (; pl_data_poll_output(t->end[from], t->now_us, packet, sizeof packet, &len); any = true)
+        pl_data_input(t->end[1 - from], t->now_us, packet, len);
+    return any;
+}
+
+static unsigned take(two *t, int i, pl_data_event_kind kind)
+{
+    pl_data_event e;
+    unsigned n = 0;
+    while (pl_data_poll_event(t->end[i], &e)) {
+        n += e.kind == kind;
+        pl_data_event_clear(&e);
+    }
+    return n;
+}
+
+static void shuttle(two *t)
+{
+    for (bool any = true; any;) {
+        any = pass(t, 0);
+        any |= pass(t, 1);
+        (void)take(t, 0, PL_DATA_EVENT_OPEN);
+        (void)take(t, 1, PL_DATA_EVENT_OPEN);
+    }
+}
+
+PL_TEST(an_open_that_was_there_when_we_closed_makes_no_channel)
+{
+    two t;
+    begin(&t, &(pl_data_conf){ 0 });
+    shuttle(&t);
+    pl_channel *c, *late;
+    PL_EQ(pl_channel_new(&c, t.end[1], t.now_us, "c", 1, &(pl_data_channel_init){ 0 }, NULL), PL_OK);
+    shuttle(&t);
+    PL_EQ(pl_channel_send(c, t.now_us, "hello", 5, false), PL_OK);
+    PL_EQ(pl_channel_new(&late, t.end[1], t.now_us, "late", 4, &(pl_data_channel_init){ 0 }, NULL), PL_OK);
+    (void)pass(&t, 1); /* nobody takes the message, so the OPEN stays behind it */
+    pl_data_close(t.end[0], t.now_us);
+    PL_EQ(take(&t, 0, PL_DATA_EVENT_CHANNEL), 0);
+    pl_data_check(t.end[0]);
+    end(&t);
+}
+
+PL_TESTS(t(an_open_that_was_there_when_we_closed_makes_no_channel))
