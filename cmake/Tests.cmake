@@ -73,7 +73,7 @@ if(TARGET peerline_program)
     endif()
     add_test(NAME ${folder}.${name} COMMAND ${command} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}/tests/${folder})
     set_tests_properties(${folder}.${name} PROPERTIES TIMEOUT 300 RUN_SERIAL ON LABELS "program;${folder}"
-      ENVIRONMENT "PEERLINE=$<TARGET_FILE:peerline_program>;PEERLINE_LOAD=$<TARGET_FILE:bench-relay>;PL_ARTIFACTS=${CMAKE_BINARY_DIR}/artifacts")
+      ENVIRONMENT "PEERLINE=$<TARGET_FILE:peerline_program>;PEERLINE_LOAD=$<TARGET_FILE:bench-relay>;CHANNEL_PEER=$<TARGET_FILE:channel_peer>;PL_ARTIFACTS=${CMAKE_BINARY_DIR}/artifacts")
   endforeach()
 endif()
 
