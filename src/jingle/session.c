@@ -68,6 +68,24 @@ void pl_jingle_part_remove(pl_jingle_session *s, pl_jingle_part *p)
     s->part[--s->n_parts] = (pl_jingle_part){ 0 };
 }
 
+void pl_jingle_take_senders(pl_jingle_part *p, const pl_xml *content)
+{
+    pl_jingle_senders senders;
+    if (pl_jingle_senders_of(pl_xml_attr_of(content, "senders"), &senders))
+        p->senders = (uint8_t)senders;
+}
+
+void pl_jingle_take_transport(pl_jingle_session *s, pl_jingle_part *p, const pl_xml *content)
+{
+    const pl_xml *transport = pl_xml_child(content, NULL, "transport");
+    char *ns = transport ? strdup(transport->ns) : NULL;
+    if (!ns)
+        return;
+    free(p->transport);
+    p->transport = ns;
+    p->supported = pl_jingle_takes_application(s->j, p->application) && pl_jingle_takes_transport(s->j, ns);
+}
+
 static pl_err init_part(pl_jingle_session *s, pl_jingle_part *p, const pl_xml *content, bool by_us)
 {
     const pl_xml *description = pl_xml_child(content, NULL, "description"),

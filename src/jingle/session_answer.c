@@ -24,26 +24,13 @@ static void accepted_by_peer(pl_jingle_session *s, const pl_jingle_out *o)
 static void finish_part(pl_jingle_action action, pl_jingle_session *s, pl_jingle_part *p,
                         const pl_xml *content)
 {
-    pl_jingle_senders senders;
-    const pl_xml *transport = pl_xml_child(content, NULL, "transport");
-    bool named = pl_xml_attr_of(content, "senders") &&
-                 pl_jingle_senders_of(pl_xml_attr_of(content, "senders"), &senders);
-    if (action == PL_JINGLE_CONTENT_MODIFY)
-        (void)pl_jingle_senders_of(pl_xml_attr_of(content, "senders"), &senders);
-    if (action == PL_JINGLE_CONTENT_REMOVE || action == PL_JINGLE_CONTENT_REJECT) {
-        pl_jingle_part_remove(s, p);
-        return;
-    }
-    if (action == PL_JINGLE_CONTENT_ACCEPT || action == PL_JINGLE_SESSION_ACCEPT)
-        p->accepted = true;
-    else if (action != PL_JINGLE_CONTENT_MODIFY && action != PL_JINGLE_TRANSPORT_ACCEPT)
-        return;
-    if (named || action == PL_JINGLE_CONTENT_MODIFY)
-        p->senders = (uint8_t)senders;
-    char *ns = transport && action != PL_JINGLE_CONTENT_MODIFY ? strdup(transport->ns) : NULL;
-    if (ns) {
-        free(p->transport);
-        p->transport = ns;
+    switch (action) {
+    case PL_JINGLE_SESSION_ACCEPT:
+    case PL_JINGLE_CONTENT_ACCEPT: p->accepted = true; break;
+    case PL_JINGLE_CONTENT_MODIFY: pl_jingle_take_senders(p, content); break;
+    case PL_JINGLE_CONTENT_REMOVE:
+    case PL_JINGLE_CONTENT_REJECT: pl_jingle_part_remove(s, p); break;
+    default: break;
     }
 }
 

@@ -287,26 +287,6 @@ static pl_jingle_error in_order(pl_jingle_session *s, pl_jingle_action action, c
 
 /* --- what it changes ---------------------------------------------------------------------------------------------- */
 
-static void set_transport(pl_jingle_session *s, pl_jingle_part *p, const pl_xml *content)
-{
-    const pl_xml *transport = pl_xml_child(content, NULL, "transport");
-    char *ns = transport ? strdup(transport->ns) : NULL;
-    if (ns) {
-        free(p->transport);
-        p->transport = ns;
-        p->supported =
-            pl_jingle_takes_application(s->j, p->application) && pl_jingle_takes_transport(s->j, ns);
-    }
-}
-
-static void set_senders(pl_jingle_part *p, const pl_xml *content, bool needed)
-{
-    pl_jingle_senders senders;
-    if ((needed || pl_xml_attr_of(content, "senders")) &&
-        pl_jingle_senders_of(pl_xml_attr_of(content, "senders"), &senders))
-        p->senders = (uint8_t)senders;
-}
-
 static void change_part(pl_jingle_session *s, pl_jingle_action action, pl_jingle_part *p,
                         const pl_xml *content)
 {
@@ -314,16 +294,17 @@ static void change_part(pl_jingle_session *s, pl_jingle_action action, pl_jingle
     case PL_JINGLE_SESSION_ACCEPT:
     case PL_JINGLE_CONTENT_ACCEPT:
         p->accepted = true;
-        set_senders(p, content, false);
-        set_transport(s, p, content);
+        if (pl_xml_attr_of(content, "senders"))
+            pl_jingle_take_senders(p, content);
+        pl_jingle_take_transport(s, p, content);
         break;
-    case PL_JINGLE_CONTENT_MODIFY: set_senders(p, content, true); break;
+    case PL_JINGLE_CONTENT_MODIFY: pl_jingle_take_senders(p, content); break;
     case PL_JINGLE_CONTENT_REJECT:
     case PL_JINGLE_CONTENT_REMOVE: pl_jingle_part_remove(s, p); break;
     case PL_JINGLE_TRANSPORT_REPLACE: p->replacing_in = true; break;
     case PL_JINGLE_TRANSPORT_ACCEPT:
         p->replacing_out = false;
-        set_transport(s, p, content);
+        pl_jingle_take_transport(s, p, content);
         break;
     case PL_JINGLE_TRANSPORT_REJECT: p->replacing_out = false; break;
     default: break;

@@ -23,6 +23,7 @@ typedef struct pl_jingle_part {                   /* a content of a session */
     uint8_t senders; /* pl_jingle_senders */
     bool initial;    /* of the session-initiate: accepted by session-accept alone */
     bool accepted, offered_by_us, supported;
+    bool answered;                    /* our content-accept or -reject is under way */
     bool replacing_out, replacing_in; /* a transport-replace waits for its answer */
 } pl_jingle_part;
 
@@ -111,6 +112,9 @@ pl_jingle_part *pl_jingle_part_of(pl_jingle_session *s, const pl_xml *content); 
 /* Enters the contents of a request; all or none. */
 PL_NODISCARD pl_err pl_jingle_parts_add(pl_jingle_session *s, const pl_xml *jingle, bool by_us, bool initial);
 void pl_jingle_part_remove(pl_jingle_session *s, pl_jingle_part *p);
+/* What a content says of a part that is there; without a word both send. */
+void pl_jingle_take_senders(pl_jingle_part *p, const pl_xml *content);
+void pl_jingle_take_transport(pl_jingle_session *s, pl_jingle_part *p, const pl_xml *content);
 /* One namespace of a list, or of what we take when it is NULL. */
 bool pl_jingle_takes_application(const pl_jingle *j, const char *ns);
 bool pl_jingle_takes_transport(const pl_jingle *j, const char *ns);

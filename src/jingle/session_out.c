@@ -39,6 +39,23 @@ static bool may_go(const pl_jingle_session *s, const pl_jingle_out *o)
     return true;
 }
 
+/* What we agree to holds for us when it is said: a change of the peer's that comes after it changes that, even when it
+ * overtakes the answer. */
+static void agree(pl_jingle_session *s, const pl_jingle_out *o)
+{
+    bool accept = o->action == PL_JINGLE_SESSION_ACCEPT || o->action == PL_JINGLE_CONTENT_ACCEPT;
+    if (!accept && o->action != PL_JINGLE_TRANSPORT_ACCEPT)
+        return;
+    for (const pl_xml *c = pl_xml_child(pl_jingle_of(o), PL_NS_JINGLE, "content"); c;
+         c = pl_xml_next(c, PL_NS_JINGLE, "content")) {
+        pl_jingle_part *p = pl_jingle_part_of(s, c);
+        if (p && accept && pl_xml_attr_of(c, "senders"))
+            pl_jingle_take_senders(p, c);
+        if (p)
+            pl_jingle_take_transport(s, p, c);
+    }
+}
+
 static bool send_one(pl_jingle_session *s, pl_jingle_out *o)
 {
     pl_jingle *j = s->j;
@@ -48,6 +65,7 @@ static bool send_one(pl_jingle_session *s, pl_jingle_out *o)
     if (!iq || !pl_jingle_put(j, iq))
         return false;
     o->sent = true;
+    agree(s, o);
     o->deadline_us =
         j->now_us + (o->action == PL_JINGLE_SESSION_TERMINATE ? PL_JINGLE_FAREWELL_US : j->ack_us);
     return true;
@@ -119,7 +137,7 @@ bool pl_jingle_fits(pl_jingle_action action, const pl_jingle_part *p)
     switch (action) {
     case PL_JINGLE_SESSION_ACCEPT: return p->initial;
     case PL_JINGLE_CONTENT_ACCEPT:
-    case PL_JINGLE_CONTENT_REJECT: return !p->offered_by_us && !p->accepted && !p->initial;
+    case PL_JINGLE_CONTENT_REJECT: return !p->offered_by_us && !p->accepted && !p->initial && !p->answered;
     case PL_JINGLE_TRANSPORT_ACCEPT:
     case PL_JINGLE_TRANSPORT_REJECT: return p->replacing_in;
     case PL_JINGLE_TRANSPORT_REPLACE: return !p->replacing_out;
@@ -218,6 +236,8 @@ static pl_err begin_change(pl_jingle_session *s, pl_jingle_action action, const 
             p->replacing_out = true;
         else if ((action == PL_JINGLE_TRANSPORT_ACCEPT || action == PL_JINGLE_TRANSPORT_REJECT) && p)
             p->replacing_in = false;
+        else if ((action == PL_JINGLE_CONTENT_ACCEPT || action == PL_JINGLE_CONTENT_REJECT) && p)
+            p->answered = true;
     }
     return PL_OK;
 }
