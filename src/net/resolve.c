@@ -23,6 +23,10 @@ typedef struct question {
     _Atomic int n_users; /* the asker and the thread, and the thread's post */
     char host[PL_RESOLVE_NAME_MAX + 1];
     char srv[PL_RESOLVE_NAME_MAX + 32]; /* "_stun._udp.example.org", or "" */
+    char also[PL_RESOLVE_NAME_MAX + 32];
+    bool records_only; /* the records are the answer */
+    pl_srv record[2 * PL_SRV_MAX];
+    size_t n_records;
     uint16_t port;
     int family; /* of the system */
     pl_err err;
@@ -35,8 +39,9 @@ struct pl_resolve {
     pl_timer at_once; /* gives a known answer, from the loop */
     pl_addr known[2];
     size_t n_known;
-    question *asked; /* NULL where the answer is known */
-    pl_resolve_fn fn;
+    question *asked;  /* NULL where the answer is known */
+    pl_resolve_fn fn; /* or on_records */
+    pl_resolve_srv_fn on_records;
     void *user;
 };
 
@@ -113,14 +118,27 @@ static size_t ask_srv(const char *name, pl_srv out[PL_SRV_MAX])
     res_nclose(&state);
     if (len < 0 || (size_t)len > sizeof answer || pl_srv_parse(answer, (size_t)len, out, &n))
         return 0;
-    pl_srv_order(out, n, NULL);
     return n;
+}
+
+static void ask_records(question *s)
+{
+    s->n_records = ask_srv(s->srv, s->record);
+    size_t n = s->also[0] ? ask_srv(s->also, s->record + s->n_records) : 0;
+    for (size_t i = 0; i < n; i++)
+        s->record[s->n_records++].set = 1;
+    pl_srv_order(s->record, s->n_records, NULL);
 }
 
 static void ask_system(question *s)
 {
+    if (s->records_only) {
+        ask_records(s);
+        return;
+    }
     pl_srv srv[PL_SRV_MAX];
     size_t n = s->srv[0] ? ask_srv(s->srv, srv) : 0;
+    pl_srv_order(srv, n, NULL);
     s->err = PL_EIO;
     if (n == 0)
         ask_addresses(s, s->host, s->port);
@@ -161,10 +179,25 @@ static void thread_main(void *arg)
 
 /* --- on the loop --- */
 
+static void answer_records(question *s)
+{
+    pl_resolve *q = s->asker;
+    pl_resolve_srv_fn fn = q->on_records;
+    void *user = q->user;
+    drop(s); /* the post's; the asker's holds the records until they were told */
+    free(q);
+    fn(user, s->record, s->n_records);
+    drop(s);
+}
+
 static void on_answer(void *arg)
 {
     question *s = arg;
     pl_resolve *q = s->asker;
+    if (s->records_only) {
+        answer_records(s);
+        return;
+    }
     pl_addr addr[PL_RESOLVE_ADDR_MAX];
     size_t n = s->n;
     pl_err err = s->err;
@@ -284,6 +317,34 @@ pl_err pl_resolve_start(pl_resolve **out, pl_loop *loop, const char *host, uint1
 {
     pl_resolve_service what = { .host = host, .default_port = port, .family = family };
     return pl_resolve_service_start(out, loop, &what, fn, user);
+}
+
+pl_err pl_resolve_srv_start(pl_resolve **out, pl_loop *loop, const char *name, const char *also,
+                            pl_resolve_srv_fn fn, void *user)
+{
+    PL_OWNED(loop);
+    *out = NULL;
+    if (!*name || strlen(name) > PL_RESOLVE_NAME_MAX || (also && strlen(also) > PL_RESOLVE_NAME_MAX) || !fn)
+        return PL_EINVAL;
+    pl_resolve *q = calloc(1, sizeof *q);
+    question *s = q ? question_new(q, &(pl_resolve_service){ .host = name }) : NULL;
+    if (!s) {
+        free(q);
+        return PL_ENOMEM;
+    }
+    *q = (pl_resolve){ .loop = loop, .asked = s, .on_records = fn, .user = user };
+    s->records_only = true;
+    snprintf(s->srv, sizeof s->srv, "%s", name);
+    snprintf(s->also, sizeof s->also, "%s", also ? also : "");
+    pl_err err = start_thread(s);
+    if (err) {
+        drop(s); /* there is no thread */
+        drop(s);
+        free(q);
+        return err;
+    }
+    *out = q;
+    return PL_OK;
 }
 
 void pl_resolve_cancel(pl_resolve *q)

@@ -13,6 +13,7 @@
 
 #include "base/addr.h"
 #include "base/shared.h"
+#include "net/srv.h"
 #include "peerline/error.h"
 #include "peerline/loop.h"
 
@@ -50,6 +51,12 @@ typedef struct pl_resolve_service {
 } pl_resolve_service;
 PL_NODISCARD pl_err pl_resolve_service_start(pl_resolve **out, pl_loop *loop, const pl_resolve_service *what,
                                              pl_resolve_fn fn, void *user);
+/* The SRV records themselves, of one service or of two that are tried as one (XEP-0368): lowest priority first, within
+ * one drawn by weight; `set` is 0 for those of `name`, 1 for those of `also`. n is 0 where there are none, or nobody
+ * answers. Names as "_xmpp-client._tcp.example.org"; also may be NULL. Called as pl_resolve_fn is; lent for the call. */
+typedef void (*pl_resolve_srv_fn)(void *user, const pl_srv *list, size_t n);
+PL_NODISCARD pl_err pl_resolve_srv_start(pl_resolve **out, pl_loop *loop, const char *name, const char *also,
+                                         pl_resolve_srv_fn fn, void *user);
 /* No callback comes after it. NULL is fine; not after the callback has come. */
 void pl_resolve_cancel(pl_resolve *q);
 

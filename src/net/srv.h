@@ -15,6 +15,7 @@ enum { PL_SRV_MAX = 16, PL_SRV_TARGET_MAX = 255 };
 
 typedef struct pl_srv {
     uint16_t priority, weight, port;
+    uint8_t set;                        /* which of two questions it answers (net/resolve.h); else 0 */
     char target[PL_SRV_TARGET_MAX + 1]; /* without the final dot; "" (the root) says: no such service here */
 } pl_srv;
 

@@ -14,7 +14,8 @@ static const pl_log tls_log = { "tls" };
 struct pl_tls {
     pl_tls_ctx *ctx; /* a reference */
     SSL *ssl;
-    BIO *in, *out; /* owned by ssl */
+    BIO *in, *out;   /* owned by ssl */
+    const char *why; /* it failed */
 };
 
 static pl_err refused(const char *what)
@@ -247,7 +248,10 @@ pl_err pl_tls_input(pl_tls *t, const uint8_t *data, size_t len, pl_buf *plain, b
         case SSL_ERROR_WANT_READ:
         case SSL_ERROR_WANT_WRITE: return plain->bad ? PL_ENOMEM : PL_OK;
         case SSL_ERROR_ZERO_RETURN: *ended = true; return plain->bad ? PL_ENOMEM : PL_OK;
-        default: tls_tell_failure(); return PL_EPROTO;
+        default:
+            t->why = ERR_reason_error_string(ERR_peek_error());
+            tls_tell_failure();
+            return PL_EPROTO;
         }
     }
 }
@@ -260,6 +264,49 @@ bool pl_tls_is_ready(const pl_tls *t)
 pl_str pl_tls_alpn(const pl_tls *t)
 {
     return tls_alpn_of(t->ssl);
+}
+
+const char *pl_tls_version(const pl_tls *t)
+{
+    return SSL_get_version(t->ssl);
+}
+
+const char *pl_tls_refusal(const pl_tls *t)
+{
+    long result = SSL_get_verify_result(t->ssl);
+    return result == X509_V_OK ? NULL : X509_verify_cert_error_string(result);
+}
+
+const char *pl_tls_why(const pl_tls *t)
+{
+    return t->why;
+}
+
+/* The first Finished of the handshake: the client's, or the server's when a session was taken up again. */
+static size_t first_finished(const pl_tls *t, uint8_t *out)
+{
+    bool ours = !t->ctx->server != (bool)SSL_session_reused(t->ssl);
+    return ours ? SSL_get_finished(t->ssl, out, PL_TLS_BINDING_MAX)
+                : SSL_get_peer_finished(t->ssl, out, PL_TLS_BINDING_MAX);
+}
+
+bool pl_tls_bind(const pl_tls *t, pl_tls_binding kind, uint8_t out[PL_TLS_BINDING_MAX], size_t *len)
+{
+    static const char label[] = "EXPORTER-Channel-Binding";
+    *len = 0;
+    if (!pl_tls_is_ready(t))
+        return false;
+    if (kind == PL_TLS_EXPORTER) {
+        if (SSL_version(t->ssl) < TLS1_3_VERSION ||
+            SSL_export_keying_material(t->ssl, out, 32, label, sizeof label - 1, NULL, 0, 1) != 1)
+            return false;
+        *len = 32;
+        return true;
+    }
+    if (SSL_version(t->ssl) != TLS1_2_VERSION || SSL_get_extms_support(t->ssl) != 1)
+        return false;
+    *len = first_finished(t, out);
+    return *len > 0 && *len <= PL_TLS_BINDING_MAX;
 }
 
 pl_err pl_tls_write(pl_tls *t, const void *data, size_t len)

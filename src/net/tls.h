@@ -51,8 +51,18 @@ PL_NODISCARD pl_err pl_tls_input(pl_tls *t, const uint8_t *data, size_t len, pl_
 /* PL_EAGAIN before the handshake is over. */
 PL_NODISCARD pl_err pl_tls_write(pl_tls *t, const void *data, size_t len);
 bool pl_tls_is_ready(const pl_tls *t);
-pl_str pl_tls_alpn(const pl_tls *t); /* the protocol agreed on, empty when none; lent */
-void pl_tls_shutdown(pl_tls *t);     /* queues close_notify */
+pl_str pl_tls_alpn(const pl_tls *t);         /* the protocol agreed on, empty when none; lent */
+const char *pl_tls_version(const pl_tls *t); /* "TLSv1.3", for people */
+/* Why the peer's certificate was refused ("certificate has expired"); NULL when it was not. Constant. */
+const char *pl_tls_refusal(const pl_tls *t);
+/* Why the session failed ("tlsv1 unrecognized name"); NULL when it did not, or nothing is known. Constant. */
+const char *pl_tls_why(const pl_tls *t);
+/* What ties a log-in above to this session: tls-exporter (RFC 9266) of TLS 1.3, tls-unique (RFC 5929) of TLS 1.2 with
+ * the extended master secret, without which it says nothing. False: none, or not ready. */
+enum { PL_TLS_BINDING_MAX = 64 };
+typedef enum pl_tls_binding { PL_TLS_EXPORTER, PL_TLS_UNIQUE } pl_tls_binding;
+bool pl_tls_bind(const pl_tls *t, pl_tls_binding kind, uint8_t out[PL_TLS_BINDING_MAX], size_t *len);
+void pl_tls_shutdown(pl_tls *t); /* queues close_notify */
 /* Appends the ciphertext that waits to be sent. Ask after new (clients speak first), input, write and
  * shutdown. */
 void pl_tls_output(pl_tls *t, pl_buf *cipher);

@@ -34,6 +34,11 @@ const char *pl_xmpp_client_mechanism(const pl_xmpp_client *c)
     return c->mechanism;
 }
 
+bool pl_xmpp_client_offers(const pl_xmpp_client *c, const char *ns)
+{
+    return c->stream && pl_xmpp_stream_offers(c->stream, ns);
+}
+
 static void wake(pl_xmpp_client *c)
 {
     if (c->conf.wake)
@@ -231,6 +236,7 @@ static void on_ready(pl_xmpp_client *c, const pl_xmpp_event *e)
     c->bound = *pl_xmpp_stream_jid(c->stream);
     if (pl_xmpp_stream_rank(c->stream) > c->rank)
         c->rank = pl_xmpp_stream_rank(c->stream);
+    c->bound_tls |= strstr(pl_xmpp_stream_mechanism(c->stream), "-PLUS") != NULL;
     c->registered = true;
     c->redirects = 0;
     c->opened_us = c->now_us;
@@ -324,6 +330,7 @@ void pl_xmpp_client_connected(pl_xmpp_client *c, int64_t now_us, pl_xmpp_framing
         .plain = c->conf.plain,
         .create_account = c->conf.create_account && !c->registered,
         .at_least = c->rank,
+        .must_bind = c->bound_tls,
         .sm = &c->sm,
         .rand = c->conf.rand,
     };

@@ -86,6 +86,8 @@ pl_xmpp_state pl_xmpp_client_state(const pl_xmpp_client *c);
 const pl_jid *pl_xmpp_client_jid(const pl_xmpp_client *c);
 /* Who sent it: a stanza without `from` is of the account itself (RFC 6120 8.1.2.1). False: no address. */
 bool pl_xmpp_sender(const pl_xmpp_client *c, const pl_xml *stanza, pl_jid *out);
+/* The server's features after the log-in name something in this namespace (RFC 6121 2.6.1). */
+bool pl_xmpp_client_offers(const pl_xmpp_client *c, const char *ns);
 int64_t pl_xmpp_client_now(const pl_xmpp_client *c);
 /* n random characters that may stand in ids and resources, and a final zero. */
 void pl_xmpp_client_token(pl_xmpp_client *c, char *out, size_t n);

@@ -39,7 +39,8 @@ struct pl_xmpp_client {
     pl_xmpp_stream
         *spent; /* an ended one whose last words are still to be written, or whose output is lent */
     pl_xmpp_sm sm;
-    pl_sasl_rank rank;
+    pl_sasl_rank rank; /* of the best log-in so far */
+    bool bound_tls;    /* one of them was bound to its TLS session */
     char mechanism[24];
     bool want_connect, want_tls, want_disconnect; /* orders not given yet */
     bool transport;                               /* stands or is being made */

@@ -2,6 +2,8 @@
 #include "xmpp/jid.h"
 
 #include <ctype.h>
+#include <idn-free.h>
+#include <idna.h>
 #include <stringprep.h>
 
 enum { ROOM = 4 * PL_JID_PART_MAX }; /* for what preparing makes longer before it is measured */
@@ -116,6 +118,19 @@ pl_str pl_jid_resource(const pl_jid *j)
 {
     pl_str bare = pl_jid_bare(j);
     return (pl_str){ j->text + bare.n + (j->resource_n ? 1 : 0), j->resource_n };
+}
+
+bool pl_jid_dns(const pl_jid *j, char out[PL_JID_DNS_MAX + 1])
+{
+    char domain[PL_JID_PART_MAX + 1], *ascii = NULL;
+    if (is_ascii(pl_jid_domain(j)))
+        return pl_str_copy(pl_jid_domain(j), out, PL_JID_DNS_MAX + 1);
+    (void)pl_str_copy(pl_jid_domain(j), domain, sizeof domain);
+    if (idna_to_ascii_8z(domain, &ascii, 0) != IDNA_SUCCESS)
+        return false;
+    bool fits = pl_str_copy(pl_str_of(ascii), out, PL_JID_DNS_MAX + 1);
+    idn_free(ascii);
+    return fits;
 }
 
 bool pl_jid_eq(const pl_jid *a, const pl_jid *b)

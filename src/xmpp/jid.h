@@ -23,6 +23,9 @@ pl_str pl_jid_domain(const pl_jid *j);
 pl_str pl_jid_resource(const pl_jid *j);
 /* local@domain, or domain. */
 pl_str pl_jid_bare(const pl_jid *j);
+/* The domain as DNS and certificates write it ("xn--..."). False: it cannot be, or is longer than DNS allows. */
+enum { PL_JID_DNS_MAX = 253 };
+bool pl_jid_dns(const pl_jid *j, char out[PL_JID_DNS_MAX + 1]);
 bool pl_jid_eq(const pl_jid *a, const pl_jid *b);
 /* Without looking at resources. */
 bool pl_jid_bare_eq(const pl_jid *a, const pl_jid *b);

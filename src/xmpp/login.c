@@ -89,7 +89,8 @@ static void begin_sasl(pl_xmpp_stream *s)
                           .password = s->conf.password,
                           .tls = s->has_tls_binding ? &s->tls : NULL,
                           .plain = s->conf.plain && s->secure,
-                          .at_least = s->conf.at_least };
+                          .at_least = s->conf.at_least,
+                          .must_bind = s->conf.must_bind };
     pl_buf text = pl_buf_init(PL_SASL_TEXT_MAX);
     pl_err err = pl_sasl_new(&s->sasl, &conf, &s->offer);
     if (err == PL_ENOTSUP) {
@@ -363,6 +364,8 @@ static void on_features(pl_xmpp_stream *s, const pl_xml *features)
         go_on_outside(s, features);
         return;
     }
+    pl_xml_free(s->features);
+    s->features = pl_xml_copy(features); /* without memory: as if there were none */
     const pl_xml *session = pl_xml_child(features, NS_SESSION, "session");
     s->sm_offered = pl_xml_child(features, PL_NS_SM, "sm") != NULL;
     s->session_needed = session && !pl_xml_child(session, NULL, "optional");

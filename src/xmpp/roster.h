@@ -2,7 +2,7 @@
  * Source   RFC 6121 2 (roster, pushes, versions), 3.4 (pre-approval is shown, not asked for).
  * Shape    one handler on a client. Asks for the roster whenever a session begins, with the version it has when the
  *          server offers versions; keeps itself up to date by pushes. Contacts are lent: they stay until `changed` has
- *          told that they are gone or the roster is loaded anew. Nothing is kept when the roster is freed.
+ *          told of a newer state of theirs, or the roster is loaded anew. Nothing is kept when the roster is freed.
  * Limits   below; a roster beyond them is cut, and `cut` counts what was left out.
  * Errors   PL_EINVAL: no bare address; PL_ENOSPC; PL_ENOMEM; as pl_xmpp_ask. A push that is not from the account itself is
  *          refused with service-unavailable and counted (2.1.6).

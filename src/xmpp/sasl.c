@@ -70,7 +70,8 @@ static bool choose(const pl_sasl_conf *conf, const pl_sasl_offer *o, bool can_bi
         { o->plain && conf->plain, { "PLAIN", PL_SASL_PLAIN, false } },
     };
     for (size_t i = 0; i < sizeof list / sizeof *list; i++) {
-        if (list[i].offered && list[i].c.rank >= conf->at_least) {
+        bool binds = list[i].c.plus || !conf->must_bind || !conf->tls;
+        if (list[i].offered && list[i].c.rank >= conf->at_least && binds) {
             *out = list[i].c;
             return true;
         }
@@ -85,17 +86,16 @@ static pl_err set(pl_sasl *s, Gsasl_property p, const void *data, size_t len)
     return gsasl_property_set_raw(s->session, p, data, len) == GSASL_OK ? PL_OK : PL_ENOMEM;
 }
 
-/* With a binding and no -PLUS on offer libgsasl says so in the exchange ("y"), and a server that had offered it knows
- * that somebody took it away (RFC 5802 6). Where it was offered and we cannot, it must not be said. */
-static pl_err set_binding(pl_sasl *s, const pl_sasl_offer *o, bool plus, pl_slice data, bool exporter)
+static pl_err set_binding(pl_sasl *s, pl_slice data, bool exporter)
 {
-    if (!plus && (o->sha1_plus || o->sha256_plus))
-        return PL_OK;
     char text[PL_BASE64_LEN(PL_SASL_BINDING_MAX) + 1];
     size_t n = pl_base64_encode(data.p, data.n, text);
     return set(s, exporter ? GSASL_CB_TLS_EXPORTER : GSASL_CB_TLS_UNIQUE, text, n);
 }
 
+/* libgsasl 2.2 cannot say "y" (a binding is to be had here, but none was offered; RFC 5802 6): with a binding's data and a
+ * mechanism without -PLUS it fails. So who stands between and takes -PLUS away is noticed from the second log-in on, by
+ * what conf says of the first. */
 static pl_err fill(pl_sasl *s, const pl_sasl_conf *conf, const pl_sasl_offer *offer)
 {
     pl_slice binding = { NULL, 0 };
@@ -111,8 +111,8 @@ static pl_err fill(pl_sasl *s, const pl_sasl_conf *conf, const pl_sasl_offer *of
     pl_err err = set(s, GSASL_AUTHID, conf->user.p, conf->user.n);
     if (!err)
         err = set(s, GSASL_PASSWORD, conf->password, strlen(conf->password));
-    if (!err && can_bind && s->proves)
-        err = set_binding(s, offer, c.plus, binding, exporter);
+    if (!err && c.plus)
+        err = set_binding(s, binding, exporter);
     return err;
 }
 

@@ -47,6 +47,7 @@ typedef struct pl_sasl_conf {
     const pl_sasl_binding *tls; /* NULL: none */
     bool plain;                 /* PLAIN may be used: only over TLS */
     pl_sasl_rank at_least;
+    bool must_bind; /* with tls: a channel binding was used before, so one is to be had */
 } pl_sasl_conf;
 
 typedef struct pl_sasl pl_sasl;

@@ -70,6 +70,7 @@ void pl_xmpp_stream_free(pl_xmpp_stream *s)
     }
     pl_sasl_free(s->sasl);
     pl_xml_reader_free(s->reader);
+    pl_xml_free(s->features);
     free(s);
 }
 
@@ -501,4 +502,9 @@ void pl_xmpp_stream_check(const pl_xmpp_stream *s)
     assert(s->state != STREAM_SASL || s->sasl);
     assert(s->state < STREAM_BIND || s->state == STREAM_ENDED || s->authed);
     assert(!s->authed || s->secure || s->conf.insecure);
+}
+
+bool pl_xmpp_stream_offers(const pl_xmpp_stream *s, const char *ns)
+{
+    return pl_xml_child(s->features, ns, NULL) != NULL;
 }

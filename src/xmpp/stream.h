@@ -51,6 +51,7 @@ typedef struct pl_xmpp_stream_conf {
     bool plain;                 /* may use PLAIN, over TLS */
     bool create_account;
     pl_sasl_rank at_least; /* of what was used before: nothing weaker is taken */
+    bool must_bind;        /* as in pl_sasl_conf */
     pl_xmpp_sm *sm;        /* lent; a session in it is resumed */
     pl_rand rand;
 } pl_xmpp_stream_conf;
@@ -108,5 +109,7 @@ const pl_jid *pl_xmpp_stream_jid(const pl_xmpp_stream *s);     /* bound, or the 
 pl_sasl_rank pl_xmpp_stream_rank(const pl_xmpp_stream *s);     /* of the mechanism that succeeded */
 const char *pl_xmpp_stream_mechanism(const pl_xmpp_stream *s); /* "" before the log-in */
 bool pl_xmpp_stream_is_ready(const pl_xmpp_stream *s);
+/* The server's features after the log-in name something in this namespace ("urn:xmpp:features:rosterver"). */
+bool pl_xmpp_stream_offers(const pl_xmpp_stream *s, const char *ns);
 
 #endif

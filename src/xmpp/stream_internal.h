@@ -51,6 +51,7 @@ struct pl_xmpp_stream {
     pl_sasl_binding tls;
     bool has_tls_binding, secure, authed, registered;
     bool sm_offered, session_needed, asked_resource;
+    pl_xml *features; /* after the log-in; NULL before */
     pl_sasl_offer offer;
     pl_xml_reader *reader;
     pl_sasl *sasl;
