@@ -36,6 +36,7 @@ void sim_enemy_init(sim_enemy *e, uint64_t seed)
 {
     *e = (sim_enemy){ 0 };
     e->rand = pl_rand_seed(&e->state, seed);
+    e->lethal = one_in(e, 10);
 }
 
 /* --- watching --- */
@@ -104,7 +105,7 @@ static void put_data(sim_enemy *e, pl_wr *w, uint32_t tsn, uint8_t flags, uint16
                        .interleaved = e->interleaved,
                        .payload = zeros,
                        .len = len };
-    if (one_in(e, 200))
+    if (e->lethal && one_in(e, 200))
         d.interleaved = !d.interleaved;
     pl_sctp_data_write(w, &d);
 }
@@ -117,7 +118,7 @@ static bool room(const pl_wr *w, size_t n)
 static void attack_data(sim_enemy *e, pl_wr *w)
 {
     for (uint32_t n = 1 + below(e, 6); n > 0; n--) {
-        size_t len = one_in(e, 500) ? 0 : 1 + below(e, one_in(e, 3) ? 300 : 20);
+        size_t len = e->lethal && one_in(e, 500) ? 0 : 1 + below(e, one_in(e, 3) ? 300 : 20);
         uint32_t tsn = e->tsn + below(e, 40) - 8;
         if (one_in(e, 20))
             tsn += pl_rand_u32(&e->rand);
@@ -300,15 +301,29 @@ static void attack_unknown(sim_enemy *e, pl_wr *w)
 {
     size_t len = below(e, one_in(e, 2) ? 300 : 4);
     do
-        put_chunk(w, (uint8_t)(0xc0 + below(e, 63)), (uint8_t)below(e, 256), len);
+        put_chunk(w, (uint8_t)(PL_SCTP_I_FORWARD_TSN + 1 + below(e, 60)), (uint8_t)below(e, 256), len);
     while (room(w, len));
+}
+
+/* The kind of DATA that was not agreed on ends it, and so do these (RFC 9260 3.3.7, 9.2; RFC 8260 2.2.1). */
+static bool ends(const sim_enemy *e, uint8_t type)
+{
+    switch (type) {
+    case PL_SCTP_DATA:
+    case PL_SCTP_FORWARD_TSN: return e->interleaved;
+    case PL_SCTP_I_DATA:
+    case PL_SCTP_I_FORWARD_TSN: return !e->interleaved;
+    default: return type >= PL_SCTP_ABORT && type <= PL_SCTP_SHUTDOWN_ACK;
+    }
 }
 
 static void attack_noise(sim_enemy *e, pl_wr *w)
 {
     for (uint32_t n = 1 + below(e, 4); n > 0; n--) {
-        size_t chunk =
-            pl_sctp_chunk_begin(w, (uint8_t)below(e, one_in(e, 3) ? 256 : 16), (uint8_t)below(e, 256));
+        uint8_t type = (uint8_t)below(e, one_in(e, 3) ? 256 : 16);
+        if (ends(e, type) && !e->lethal)
+            continue;
+        size_t chunk = pl_sctp_chunk_begin(w, type, (uint8_t)below(e, 256));
         for (size_t k = below(e, 60); k > 0; k--)
             pl_wr_u8(w, (uint8_t)below(e, 256));
         pl_sctp_chunk_end(w, chunk);
@@ -354,6 +369,8 @@ size_t sim_enemy_packet(sim_enemy *e, sim_attack attack, uint8_t *out, size_t ca
     };
     if (attack == SIM_ATTACK_MUTANT)
         return mutant(e, out, cap);
+    if (attack == SIM_ATTACK_END && !e->lethal)
+        return 0;
     pl_wr w = pl_wr_init(out, cap);
     pl_sctp_header h = { PORT, PORT, attack == SIM_ATTACK_INIT && !one_in(e, 8) ? 0 : e->tag };
     pl_sctp_packet_begin(&w, &h);

@@ -43,6 +43,7 @@ typedef struct sim_enemy {
     uint32_t mid, fsn;
     uint16_t sid;
     bool interleaved, begun;
+    bool lethal; /* one in ten: it also says what ends an association at once, so its siege is short */
     uint8_t cookie[1024], honest[1500];
     size_t cookie_len, honest_len;
 } sim_enemy;

@@ -229,8 +229,7 @@ size_t pl_sctp_rwnd(const pl_sctp *s)
 
 size_t pl_sctp_hard_limit(const pl_sctp *s)
 {
-    size_t message = s->window.size == s->window.max ? s->conf.max_message_size : 0;
-    return s->window.size + s->window.size / 10 + message;
+    return s->window.size + s->window.size / 10;
 }
 
 bool pl_sctp_count_error(pl_sctp *s, const char *what)
@@ -435,6 +434,6 @@ void pl_sctp_check(const pl_sctp *s)
     pl_sctp_outstanding_check(&s->sent);
     pl_sctp_sack_check(&s->in);
     pl_sctp_reassembly_check(&s->re);
-    /* One message's own header, and the rounding of the first fragment's buffer, may lie above it. */
-    assert(s->re.held <= pl_sctp_hard_limit(s) + PL_SCTP_LIMIT_SLACK);
+    /* What comes early is counted as a fragment, and has a message's header when it is whole. */
+    assert(s->re.held + s->re.tables <= pl_sctp_hard_limit(s) + PL_SCTP_LIMIT_SLACK);
 }

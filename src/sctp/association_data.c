@@ -11,27 +11,42 @@ static void invalid_stream(pl_sctp *s, uint16_t sid)
     pl_sctp_reply_chunk(s, &w);
 }
 
+static size_t growth_of(const pl_sctp *s, const pl_sctp_data *d)
+{
+    size_t least = pl_sctp_fragment_cost(d->len);
+    size_t growth = pl_sctp_reassembly_growth(&s->re, d, s->in.cumulative_tsn);
+    return growth > least ? growth : least;
+}
+
+/* Early chunks, and whole messages that came early, go back to being missing (6.2), the latest first. */
+static void give_back(pl_sctp *s, const pl_sctp_data *d)
+{
+    uint32_t tsn, n;
+    while (pl_sctp_held(s) + growth_of(s, d) > pl_sctp_hard_limit(s) &&
+           pl_sctp_reassembly_renege(&s->re, s->in.cumulative_tsn, s->in.highest_tsn, &tsn, &n)) {
+        for (; n > 0; n--, tsn++)
+            pl_sctp_sack_renege(&s->in, tsn);
+    }
+}
+
 /* What is kept never goes beyond the window and a tenth. The next chunk in order gets in beyond the window when the
- * application has nothing left to take: else a window full of later chunks would never drain. For it, later ones are
- * given back, the highest first (6.2), and the window grows where one large message needs it. What is unfinished or
- * waits for its turn cannot be given back: an honest peer's stays below the limit; who makes it wait stops there. */
+ * application has nothing left to take: else a window full of later chunks would never drain. For it buffers become
+ * as small as what is in them, the window grows if it may, and what came early is given back. What then is left is
+ * user data that the window has let in, and at most a tenth beside it, of an honest peer. */
 static bool make_room(pl_sctp *s, const pl_sctp_data *d)
 {
-    bool next = d->tsn == s->in.cumulative_tsn + 1;
-    size_t need = pl_sctp_fragment_cost(d->len);
-    size_t growth = pl_sctp_reassembly_growth(&s->re, d);
-    need = need > growth ? need : growth;
-    if (pl_sctp_held(s) + need <= s->window.size)
+    size_t held = pl_sctp_held(s), growth = growth_of(s, d);
+    if (held + growth <= s->window.size) {
+        if (s->re.tight && held < s->window.size / 2)
+            pl_sctp_reassembly_tighten(&s->re, false);
         return true;
-    if (!next || s->re.ready || s->held_above > 0) /* there is something to take */
+    }
+    if (d->tsn != s->in.cumulative_tsn + 1 || s->re.ready || s->held_above > 0) /* or there is something to take */
         return false;
-    uint32_t tsn;
-    while (pl_sctp_held(s) + need > pl_sctp_hard_limit(s) &&
-           pl_sctp_reassembly_renege(&s->re, s->in.cumulative_tsn, s->in.highest_tsn, &tsn))
-        pl_sctp_sack_renege(&s->in, tsn);
-    growth = pl_sctp_reassembly_growth(&s->re, d);
-    pl_sctp_window_need(&s->window, pl_sctp_held(s) + growth);
-    return pl_sctp_held(s) + growth <= pl_sctp_hard_limit(s);
+    pl_sctp_reassembly_tighten(&s->re, true);
+    pl_sctp_window_need(&s->window, pl_sctp_held(s) + growth_of(s, d));
+    give_back(s, d);
+    return pl_sctp_held(s) + growth_of(s, d) <= pl_sctp_hard_limit(s);
 }
 
 static pl_err take_in_order(pl_sctp *s, const pl_sctp_data *d)
@@ -110,6 +125,23 @@ void pl_sctp_on_data(pl_sctp *s, pl_sctp_packet *p, const pl_sctp_chunk *chunk)
     take_data(s, &d);
 }
 
+bool pl_sctp_room_for_streams(const pl_sctp *s, size_t growth)
+{
+    return growth == 0 || pl_sctp_held(s) + growth <= pl_sctp_hard_limit(s);
+}
+
+/* A stream that is spoken of costs memory, even when nothing comes of it. */
+static bool room_for_skips(const pl_sctp *s, const pl_sctp_forward *f)
+{
+    size_t growth = 0;
+    for (size_t i = 0; i < f->n_skips; i++) {
+        pl_sctp_skip skip = pl_sctp_forward_skip(f, i);
+        if (skip.sid < s->streams_in)
+            growth += pl_sctp_reassembly_stream_growth(&s->re, skip.sid);
+    }
+    return pl_sctp_room_for_streams(s, growth);
+}
+
 /* RFC 3758 3.6, RFC 8260 2.3.1 */
 void pl_sctp_on_forward(pl_sctp *s, pl_sctp_packet *p, const pl_sctp_chunk *chunk)
 {
@@ -123,8 +155,8 @@ void pl_sctp_on_forward(pl_sctp *s, pl_sctp_packet *p, const pl_sctp_chunk *chun
     }
     p->data = p->at_once = true;
     uint32_t old_tsn = s->in.cumulative_tsn;
-    if (!pl_seq32_newer(f.cumulative_tsn, old_tsn))
-        return; /* an old one: the SACK tells where we are */
+    if (!pl_seq32_newer(f.cumulative_tsn, old_tsn) || !room_for_skips(s, &f))
+        return; /* an old one, or not now: the SACK tells where we are */
     pl_sctp_reassembly_forward(&s->re, old_tsn, f.cumulative_tsn);
     pl_err err = PL_OK;
     for (size_t i = 0; i < f.n_skips && err == PL_OK; i++) {

@@ -112,6 +112,7 @@ struct pl_sctp {
     int64_t path_since_us; /* what was sent before went another way: it tells no round trip */
     pl_sctp_cc cc;
     pl_sctp_pacer pacer;
+    uint64_t first_pace; /* until a round trip is known, by that of the handshake; 0: none */
     uint64_t rate_bound; /* of the pacer, from above; 0: none */
     size_t burst_limit;  /* of flight, until the next SACK */
     size_t peer_rwnd;    /* as last advertised */
@@ -163,10 +164,11 @@ bool pl_sctp_may_receive(const pl_sctp *s);
 /* Received bytes and all that keeping them costs. */
 size_t pl_sctp_held(const pl_sctp *s);
 size_t pl_sctp_rwnd(const pl_sctp *s);
-/* What pl_sctp_held never goes beyond, whatever the peer does: the window and a tenth of it; and one message when the
- * window cannot grow for it, since whole messages waiting for their turn are not given back. */
+/* What pl_sctp_held never goes beyond, whatever the peer does: the window and a tenth of it. */
 size_t pl_sctp_hard_limit(const pl_sctp *s);
 void pl_sctp_restart_heartbeat(pl_sctp *s);
+/* association_api.c: so much has been taken by the application, or has arrived; how large the window should be. */
+void pl_sctp_size_window(pl_sctp *s, size_t taken);
 
 /* What the chunks of one packet have said together. */
 typedef struct pl_sctp_packet {
@@ -178,6 +180,8 @@ typedef struct pl_sctp_packet {
 /* association_data.c; chunk: DATA or I-DATA, FORWARD TSN or I-FORWARD-TSN */
 void pl_sctp_on_data(pl_sctp *s, pl_sctp_packet *p, const pl_sctp_chunk *chunk);
 void pl_sctp_on_forward(pl_sctp *s, pl_sctp_packet *p, const pl_sctp_chunk *chunk);
+/* Tables of streams may grow by so much. */
+bool pl_sctp_room_for_streams(const pl_sctp *s, size_t growth);
 
 /* association_handshake.c */
 void pl_sctp_on_init(pl_sctp *s, pl_rd body);
@@ -190,6 +194,8 @@ void pl_sctp_write_init(pl_sctp *s, pl_wr *w);
 /* association_recovery.c */
 void pl_sctp_recovery_init(pl_sctp_recovery *r);
 void pl_sctp_take_sack(pl_sctp *s, const pl_sctp_sack_chunk *sack);
+/* The handshake's round trip is known. */
+void pl_sctp_begin_sending(pl_sctp *s, int64_t rtt_us);
 /* The pace is that of pl_sctp_set_rate, not the controller's. */
 bool pl_sctp_limited(const pl_sctp *s);
 /* Deadlines: of a reordered TSN, of the probe, of T3. */

@@ -11,44 +11,98 @@ void pl_sctp_reassembly_init(pl_sctp_reassembly *r, size_t max_message)
     *r = (pl_sctp_reassembly){ .max_message = max_message, .piece_cap = PL_SCTP_PIECE_LEAST };
     pl_list_init(&r->noisy);
     pl_list_init(&r->earlies);
+    pl_list_init(&r->waits);
 }
 
 /* --- streams --- */
 
-pl_sctp_in_stream *pl_sctp_in_stream_find(const pl_sctp_reassembly *r, uint16_t sid)
+enum { BOOK_STREAMS = PL_SCTP_IN_PAGE * PL_SCTP_IN_BOOK };
+
+static size_t page_in_book(size_t sid)
 {
-    size_t p = sid / PL_SCTP_IN_PAGE;
-    return p < r->n_pages && r->page[p] ? &r->page[p][sid % PL_SCTP_IN_PAGE] : NULL;
+    return sid % BOOK_STREAMS / PL_SCTP_IN_PAGE;
 }
 
-static bool grow_pages(pl_sctp_reassembly *r, size_t n_pages)
+pl_sctp_in_stream *pl_sctp_in_stream_find(const pl_sctp_reassembly *r, uint16_t sid)
 {
-    if (n_pages <= r->n_pages)
+    size_t b = sid / BOOK_STREAMS;
+    pl_sctp_in_stream *page = b < r->n_books && r->book[b] ? r->book[b]->page[page_in_book(sid)] : NULL;
+    return page ? &page[sid % PL_SCTP_IN_PAGE] : NULL;
+}
+
+/* The first that there is from sid on. */
+static pl_sctp_in_stream *find_from(const pl_sctp_reassembly *r, size_t sid)
+{
+    while (sid / BOOK_STREAMS < r->n_books) {
+        const pl_sctp_in_book *book = r->book[sid / BOOK_STREAMS];
+        if (book && book->page[page_in_book(sid)])
+            return &book->page[page_in_book(sid)][sid % PL_SCTP_IN_PAGE];
+        size_t step = book ? PL_SCTP_IN_PAGE : BOOK_STREAMS;
+        sid = (sid / step + 1) * step;
+    }
+    return NULL;
+}
+
+#define EACH_STREAM(s, r)                                                                                    \
+    for (pl_sctp_in_stream *s = find_from(r, 0); s; s = find_from(r, (size_t)s->sid + 1))
+
+static bool grow_shelf(pl_sctp_reassembly *r, size_t n_books)
+{
+    if (n_books <= r->n_books)
         return true;
-    pl_sctp_in_stream **page = realloc(r->page, n_pages * sizeof(pl_sctp_in_stream *));
-    if (!page)
+    pl_sctp_in_book **book = realloc(r->book, n_books * sizeof(pl_sctp_in_book *));
+    if (!book)
         return false;
-    memset(page + r->n_pages, 0, (n_pages - r->n_pages) * sizeof(pl_sctp_in_stream *));
-    r->tables += (n_pages - r->n_pages) * sizeof(pl_sctp_in_stream *);
-    r->page = page;
-    r->n_pages = n_pages;
+    memset(book + r->n_books, 0, (n_books - r->n_books) * sizeof(pl_sctp_in_book *));
+    r->tables += (n_books - r->n_books) * sizeof(pl_sctp_in_book *);
+    r->book = book;
+    r->n_books = n_books;
     return true;
 }
+
+static pl_sctp_in_book *get_book(pl_sctp_reassembly *r, size_t b)
+{
+    if (!grow_shelf(r, b + 1))
+        return NULL;
+    if (!r->book[b] && (r->book[b] = calloc(1, sizeof(pl_sctp_in_book))))
+        r->tables += sizeof(pl_sctp_in_book) + PL_SCTP_BLOCK;
+    return r->book[b];
+}
+
+enum { PAGE_COST = PL_SCTP_IN_PAGE * sizeof(pl_sctp_in_stream) + PL_SCTP_BLOCK };
 
 pl_sctp_in_stream *pl_sctp_in_stream_get(pl_sctp_reassembly *r, uint16_t sid)
 {
     pl_sctp_in_stream *s = pl_sctp_in_stream_find(r, sid);
-    size_t p = sid / PL_SCTP_IN_PAGE;
-    if (s || !grow_pages(r, p + 1))
+    if (s)
         return s;
-    pl_sctp_in_stream *page = calloc(PL_SCTP_IN_PAGE, sizeof *page);
+    pl_sctp_in_book *book = get_book(r, sid / BOOK_STREAMS);
+    pl_sctp_in_stream *page = book ? calloc(PL_SCTP_IN_PAGE, sizeof *page) : NULL;
     if (!page)
         return NULL;
-    r->tables += PL_SCTP_IN_PAGE * sizeof *page + PL_SCTP_BLOCK;
+    r->tables += PAGE_COST;
     for (size_t i = 0; i < PL_SCTP_IN_PAGE; i++)
-        page[i].sid = (uint16_t)(p * PL_SCTP_IN_PAGE + i);
-    r->page[p] = page;
+        page[i].sid = (uint16_t)(sid - sid % PL_SCTP_IN_PAGE + i);
+    book->page[page_in_book(sid)] = page;
     return &page[sid % PL_SCTP_IN_PAGE];
+}
+
+size_t pl_sctp_reassembly_stream_growth(const pl_sctp_reassembly *r, uint16_t sid)
+{
+    size_t b = sid / BOOK_STREAMS;
+    if (pl_sctp_in_stream_find(r, sid))
+        return 0;
+    size_t cost = PAGE_COST;
+    if (b >= r->n_books)
+        cost += (b + 1 - r->n_books) * sizeof(pl_sctp_in_book *);
+    return b < r->n_books && r->book[b] ? cost : cost + sizeof(pl_sctp_in_book) + PL_SCTP_BLOCK;
+}
+
+size_t pl_sctp_reassembly_growth(const pl_sctp_reassembly *r, const pl_sctp_data *d, uint32_t cumulative_tsn)
+{
+    size_t chunk =
+        d->interleaved ? pl_sctp_interleaved_growth(r, d) : pl_sctp_plain_growth(r, d, cumulative_tsn);
+    return chunk + pl_sctp_reassembly_stream_growth(r, d->sid);
 }
 
 /* --- messages --- */
@@ -77,6 +131,8 @@ size_t pl_sctp_first_cap(const pl_sctp_reassembly *r, const pl_sctp_data *d)
 {
     if (d->flags & PL_SCTP_DATA_E)
         return d->len;
+    if (r->tight)
+        return d->len < r->max_message ? d->len : r->max_message;
     size_t cap = r->size_hint > 2 * d->len ? r->size_hint : 2 * d->len;
     cap = cap > PL_SCTP_HINT_LEAST ? cap : PL_SCTP_HINT_LEAST;
     return cap < r->max_message ? cap : r->max_message;
@@ -87,7 +143,7 @@ size_t pl_sctp_next_cap(const pl_sctp_reassembly *r, size_t cap, size_t len)
 {
     cap = cap ? cap : 1;
     while (cap < len)
-        cap *= 2;
+        cap = r->tight ? len + len / 32 : cap * 2;
     return cap < r->max_message ? cap : len > r->max_message ? len : r->max_message;
 }
 
@@ -121,6 +177,27 @@ pl_sctp_in_msg *pl_sctp_in_msg_trim(pl_sctp_reassembly *r, pl_sctp_in_msg *m)
     smaller->cap = smaller->msg.len;
     r->held -= spare;
     return smaller;
+}
+
+pl_sctp_in_msg *pl_sctp_in_msg_tighten(pl_sctp_reassembly *r, pl_sctp_in_msg *m)
+{
+    pl_sctp_in_msg *smaller = m && m->cap > m->msg.len ? realloc(m, sizeof *m + m->msg.len) : NULL;
+    if (!smaller)
+        return m;
+    r->held -= smaller->cap - smaller->msg.len;
+    smaller->cap = smaller->msg.len;
+    return smaller;
+}
+
+void pl_sctp_reassembly_tighten(pl_sctp_reassembly *r, bool tight)
+{
+    bool begins = tight && !r->tight;
+    r->tight = tight;
+    if (!begins)
+        return;
+    r->current = pl_sctp_in_msg_tighten(r, r->current);
+    EACH_STREAM(s, r)
+    pl_sctp_interleaved_tighten(r, s);
 }
 
 /* --- order --- */
@@ -161,6 +238,7 @@ void pl_sctp_release_waiting(pl_sctp_reassembly *r, pl_sctp_in_stream *s)
     for (pl_heap_node *n; (n = pl_heap_first(&s->waiting)) && n->at_us <= s->next_mid;) {
         pl_sctp_in_msg *m = pl_of(n, pl_sctp_in_msg, waiting);
         pl_heap_remove(&s->waiting, n);
+        pl_list_remove(&m->in_waits);
         if (m->mid < s->next_mid || pl_sctp_pieces_gives(s, false, (uint32_t)m->mid)) {
             r->n_orphans++;
             pl_sctp_in_msg_drop(r, m);
@@ -182,6 +260,7 @@ void pl_sctp_deliver(pl_sctp_reassembly *r, pl_sctp_in_stream *s, pl_sctp_in_msg
             pl_sctp_release_waiting(r, s);
     } else {
         pl_heap_set(&s->waiting, &m->waiting, m->mid);
+        pl_list_push_back(&r->waits, &m->in_waits);
         pl_sctp_release_waiting(r, s); /* drops it when its number is past */
     }
 }
@@ -230,12 +309,32 @@ pl_err pl_sctp_reassembly_skip_interleaved(pl_sctp_reassembly *r, pl_sctp_skip s
     return PL_OK;
 }
 
-bool pl_sctp_reassembly_renege(pl_sctp_reassembly *r, uint32_t cumulative_tsn, uint32_t highest_tsn,
-                               uint32_t *tsn)
+/* A whole message is given back when not even its first chunk has been acknowledged for good. The latest are looked at:
+ * what waits behind others that cannot go is an enemy's. */
+static bool renege_waiting(pl_sctp_reassembly *r, uint32_t cumulative_tsn, uint32_t *tsn, uint32_t *n_tsns)
 {
-    if (r->n_fragments > 0)
-        return pl_sctp_plain_renege(r, cumulative_tsn, highest_tsn, tsn);
-    return pl_sctp_interleaved_renege(r, cumulative_tsn, tsn);
+    int looks = 64;
+    for (pl_node *n = r->waits.prev; n != &r->waits && looks > 0; n = n->prev, looks--) {
+        pl_sctp_in_msg *m = pl_of(n, pl_sctp_in_msg, in_waits);
+        if (m->n_tsns == 0 || !pl_seq32_newer(m->tsn, cumulative_tsn))
+            continue;
+        *tsn = m->tsn;
+        *n_tsns = m->n_tsns;
+        pl_heap_remove(&pl_sctp_in_stream_find(r, m->msg.sid)->waiting, &m->waiting);
+        pl_list_remove(&m->in_waits);
+        pl_sctp_in_msg_drop(r, m);
+        return true;
+    }
+    return false;
+}
+
+bool pl_sctp_reassembly_renege(pl_sctp_reassembly *r, uint32_t cumulative_tsn, uint32_t highest_tsn,
+                               uint32_t *tsn, uint32_t *n)
+{
+    *n = 1;
+    bool chunk = r->n_fragments > 0 ? pl_sctp_plain_renege(r, cumulative_tsn, highest_tsn, tsn)
+                                    : pl_sctp_interleaved_renege(r, cumulative_tsn, tsn);
+    return chunk || renege_waiting(r, cumulative_tsn, tsn, n);
 }
 
 /* --- resets, restart, end --- */
@@ -243,8 +342,10 @@ bool pl_sctp_reassembly_renege(pl_sctp_reassembly *r, uint32_t cumulative_tsn, u
 static void drop_waiting(pl_sctp_reassembly *r, pl_sctp_in_stream *s)
 {
     for (pl_heap_node *n; (n = pl_heap_first(&s->waiting));) {
+        pl_sctp_in_msg *m = pl_of(n, pl_sctp_in_msg, waiting);
         pl_heap_remove(&s->waiting, n);
-        pl_sctp_in_msg_drop(r, pl_of(n, pl_sctp_in_msg, waiting));
+        pl_list_remove(&m->in_waits);
+        pl_sctp_in_msg_drop(r, m);
     }
 }
 
@@ -279,10 +380,8 @@ pl_err pl_sctp_reassembly_reset(pl_sctp_reassembly *r, uint16_t sid)
 
 void pl_sctp_reassembly_reset_all(pl_sctp_reassembly *r)
 {
-    for (size_t p = 0; p < r->n_pages; p++) {
-        for (size_t i = 0; r->page[p] && i < PL_SCTP_IN_PAGE; i++)
-            reset_stream(r, &r->page[p][i]);
-    }
+    EACH_STREAM(s, r)
+    reset_stream(r, s);
 }
 
 bool pl_sctp_reassembly_poll_reset(pl_sctp_reassembly *r, uint16_t *sid)
@@ -302,24 +401,20 @@ bool pl_sctp_reassembly_poll_reset(pl_sctp_reassembly *r, uint16_t *sid)
 void pl_sctp_reassembly_end(pl_sctp_reassembly *r)
 {
     pl_sctp_plain_drop(r);
-    for (size_t p = 0; p < r->n_pages; p++) {
-        for (size_t i = 0; r->page[p] && i < PL_SCTP_IN_PAGE; i++)
-            drop_unfinished(r, &r->page[p][i]);
-    }
+    EACH_STREAM(s, r)
+    drop_unfinished(r, s);
 }
 
 /* The news of the restart says that all streams begin anew: a reset not yet told would speak of the new ones. */
 void pl_sctp_reassembly_restart(pl_sctp_reassembly *r)
 {
     pl_sctp_reassembly_end(r);
-    for (size_t p = 0; p < r->n_pages; p++) {
-        for (size_t i = 0; r->page[p] && i < PL_SCTP_IN_PAGE; i++) {
-            pl_sctp_in_stream *s = &r->page[p][i];
-            s->next_mid = 0;
-            s->reset = false;
-            s->n_before = 0;
-            pl_list_remove(&s->in_noisy);
-        }
+    EACH_STREAM(s, r)
+    {
+        s->next_mid = 0;
+        s->reset = false;
+        s->n_before = 0;
+        pl_list_remove(&s->in_noisy);
     }
 }
 
@@ -330,12 +425,14 @@ void pl_sctp_reassembly_clear(pl_sctp_reassembly *r)
         r->ready = m->next;
         pl_sctp_in_msg_drop(r, m);
     }
-    for (size_t p = 0; p < r->n_pages; p++) {
-        for (size_t i = 0; r->page[p] && i < PL_SCTP_IN_PAGE; i++)
-            free(r->page[p][i].pieces);
-        free(r->page[p]);
+    EACH_STREAM(s, r)
+    free(s->pieces);
+    for (size_t b = 0; b < r->n_books; b++) {
+        for (size_t p = 0; r->book[b] && p < PL_SCTP_IN_BOOK; p++)
+            free(r->book[b]->page[p]);
+        free(r->book[b]);
     }
-    free(r->page);
+    free(r->book);
     assert(r->held == 0 && r->n_unfinished == 0);
     pl_sctp_reassembly_init(r, r->max_message);
 }

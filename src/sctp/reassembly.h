@@ -24,7 +24,8 @@
 #include "sctp/chunk_forward.h"
 
 enum {
-    PL_SCTP_IN_PAGE = 4,
+    PL_SCTP_IN_PAGE = 4,  /* streams made together, … */
+    PL_SCTP_IN_BOOK = 64, /* and pages that a table of them names: a stream far off costs no long table */
     PL_SCTP_UNFINISHED_MAX = 2048, /* messages of I-DATA under way at once; chunks of more are not taken */
     PL_SCTP_BLOCK = 16             /* what an allocator adds to a block */
 };
@@ -32,6 +33,9 @@ enum {
 typedef struct pl_sctp_in_msg {
     struct pl_sctp_in_msg *next; /* ready to be taken */
     pl_heap_node waiting;        /* for its turn */
+    pl_node in_waits;            /* the same, of all streams */
+    uint32_t tsn,
+        n_tsns; /* when it came early: its chunks, which may be given back while it waits; n 0: may not */
     pl_sctp_msg msg;
     size_t cap;  /* of data */
     int64_t mid; /* unwrapped, of an ordered one */
@@ -94,6 +98,10 @@ typedef struct pl_sctp_in_stream {
     bool reset; /* to be told once n_before is 0, and before any message of after is taken */
 } pl_sctp_in_stream;
 
+typedef struct pl_sctp_in_book {
+    pl_sctp_in_stream *page[PL_SCTP_IN_BOOK];
+} pl_sctp_in_book;
+
 typedef struct pl_sctp_reassembly {
     pl_sctp_fragment **ring;
     uint32_t cap, n_fragments;
@@ -102,9 +110,11 @@ typedef struct pl_sctp_reassembly {
     pl_list earlies;           /* pl_sctp_early of all streams, as they came */
     uint32_t n_unfinished;
     pl_sctp_in_msg *ready, *ready_last;
-    pl_sctp_in_stream **page;
-    size_t n_pages;
+    pl_sctp_in_book **book;
+    size_t n_books;
     pl_list noisy;
+    pl_list waits; /* whole messages whose turn has not come, as they came */
+    bool tight;    /* there is no room to spare: buffers are as long as what is in them, or nearly */
     size_t held, tables;
     size_t max_message;
     size_t piece_cap;   /* of the next piece's buffer */
@@ -116,8 +126,13 @@ typedef struct pl_sctp_reassembly {
 void pl_sctp_reassembly_init(pl_sctp_reassembly *r, size_t max_message);
 void pl_sctp_reassembly_clear(pl_sctp_reassembly *r);
 
-/* How much `held` grows when this chunk, the next one, is taken. */
-size_t pl_sctp_reassembly_growth(const pl_sctp_reassembly *r, const pl_sctp_data *d);
+/* How much `held` and `tables` grow, at most, when this chunk is taken; early: it is not the next one. */
+size_t pl_sctp_reassembly_growth(const pl_sctp_reassembly *r, const pl_sctp_data *d, uint32_t cumulative_tsn);
+/* How much `tables` grows when the stream is spoken of for the first time. */
+size_t pl_sctp_reassembly_stream_growth(const pl_sctp_reassembly *r, uint16_t sid);
+/* Unfinished messages give back what their buffers have too much, and take no more than they need from now on, until
+ * this is undone. */
+void pl_sctp_reassembly_tighten(pl_sctp_reassembly *r, bool tight);
 /* The chunk whose TSN is the next one. */
 PL_NODISCARD pl_err pl_sctp_reassembly_next(pl_sctp_reassembly *r, const pl_sctp_data *d);
 /* A chunk beyond a gap. When it makes a message whole, that is delivered at once. */
@@ -130,10 +145,10 @@ void pl_sctp_reassembly_forward(pl_sctp_reassembly *r, uint32_t old_tsn, uint32_
 PL_NODISCARD pl_err pl_sctp_reassembly_skip(pl_sctp_reassembly *r, pl_sctp_skip skip);
 /* The same of I-FORWARD-TSN: messages up to skip.mid of this kind are finished as far as they ever will be. */
 PL_NODISCARD pl_err pl_sctp_reassembly_skip_interleaved(pl_sctp_reassembly *r, pl_sctp_skip skip);
-/* Gives up the highest chunk kept aside, looked for between the two; *tsn tells which. False when there is
- * none. */
+/* Gives up the highest chunk kept aside, looked for between the two, or a whole message that came early and waits;
+ * *tsn and *n tell which chunks. False when there is none. */
 bool pl_sctp_reassembly_renege(pl_sctp_reassembly *r, uint32_t cumulative_tsn, uint32_t highest_tsn,
-                               uint32_t *tsn);
+                               uint32_t *tsn, uint32_t *n);
 
 /* The peer has reset its stream: numbers start anew, and the event comes when its messages are taken. */
 PL_NODISCARD pl_err pl_sctp_reassembly_reset(pl_sctp_reassembly *r, uint16_t sid);

@@ -13,9 +13,9 @@ static size_t early_cost(const pl_sctp_early *e)
 enum { ASSEMBLY_COST = sizeof(pl_sctp_assembly) + PL_SCTP_BLOCK };
 
 /* Many may be under way, most of them short: no room is taken for what may never come. */
-static size_t first_cap(const pl_sctp_data *d)
+static size_t first_cap(const pl_sctp_reassembly *r, const pl_sctp_data *d)
 {
-    return d->flags & PL_SCTP_DATA_E ? d->len : 2 * d->len;
+    return d->flags & PL_SCTP_DATA_E || r->tight ? d->len : 2 * d->len;
 }
 
 static pl_sctp_assembly *find(const pl_sctp_in_stream *s, bool unordered, uint32_t mid)
@@ -76,6 +76,12 @@ void pl_sctp_assembly_drop(pl_sctp_reassembly *r, pl_sctp_assembly *a)
         pl_sctp_pieces_break(r, a->stream);
     pl_sctp_in_msg_drop(r, a->m);
     forget(r, a);
+}
+
+void pl_sctp_interleaved_tighten(pl_sctp_reassembly *r, pl_sctp_in_stream *s)
+{
+    for (pl_sctp_assembly *a = s->unfinished; a; a = a->next)
+        a->m = pl_sctp_in_msg_tighten(r, a->m);
 }
 
 /* --- handing out --- */
@@ -199,7 +205,7 @@ static pl_err into_assembly(pl_sctp_reassembly *r, pl_sctp_assembly *a, const pl
         if (!give(r, a))
             return PL_ENOMEM;
     }
-    pl_err err = append(r, a, d->payload, d->len, first_cap(d));
+    pl_err err = append(r, a, d->payload, d->len, first_cap(r, d));
     if (err != PL_OK)
         return err;
     a->next_fsn++;
@@ -217,6 +223,8 @@ static pl_err take_single(pl_sctp_reassembly *r, pl_sctp_in_stream *s, const pl_
     memcpy(m->data, d->payload, d->len);
     m->msg.len = d->len;
     m->mid = pl_sctp_in_mid(s, d);
+    m->tsn = d->tsn;
+    m->n_tsns = 1;
     pl_sctp_deliver(r, s, m);
     pl_sctp_interleaved_turn(r, s);
     return PL_OK;
@@ -251,7 +259,7 @@ size_t pl_sctp_interleaved_growth(const pl_sctp_reassembly *r, const pl_sctp_dat
     const pl_sctp_in_stream *s = pl_sctp_in_stream_find(r, d->sid);
     const pl_sctp_assembly *a = s ? find(s, d->flags & PL_SCTP_DATA_U, d->mid) : NULL;
     size_t early = sizeof(pl_sctp_early) + PL_SCTP_BLOCK + d->len;
-    size_t fresh = sizeof(pl_sctp_in_msg) + PL_SCTP_BLOCK + first_cap(d);
+    size_t fresh = sizeof(pl_sctp_in_msg) + PL_SCTP_BLOCK + first_cap(r, d);
     if (!a)
         return ASSEMBLY_COST + (early > fresh ? early : fresh);
     if (is_given(a))

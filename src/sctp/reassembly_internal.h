@@ -21,6 +21,8 @@ PL_NODISCARD pl_err pl_sctp_in_msg_append(pl_sctp_reassembly *r, pl_sctp_in_msg 
                                           size_t len);
 /* The buffer's size for a message that begins with d; what it becomes when len no longer fits in cap. */
 size_t pl_sctp_first_cap(const pl_sctp_reassembly *r, const pl_sctp_data *d);
+/* An unfinished message's buffer becomes as long as what is in it. NULL is fine. */
+pl_sctp_in_msg *pl_sctp_in_msg_tighten(pl_sctp_reassembly *r, pl_sctp_in_msg *m);
 size_t pl_sctp_next_cap(const pl_sctp_reassembly *r, size_t cap, size_t len);
 /* A whole message: gives back what its buffer has too much, and remembers its length. */
 pl_sctp_in_msg *pl_sctp_in_msg_trim(pl_sctp_reassembly *r, pl_sctp_in_msg *m);
@@ -32,6 +34,7 @@ void pl_sctp_release_waiting(pl_sctp_reassembly *r, pl_sctp_in_stream *s);
 void pl_sctp_push_ready(pl_sctp_reassembly *r, pl_sctp_in_stream *s, pl_sctp_in_msg *m);
 
 /* reassembly_plain.c */
+size_t pl_sctp_plain_growth(const pl_sctp_reassembly *r, const pl_sctp_data *d, uint32_t cumulative_tsn);
 void pl_sctp_plain_drop(pl_sctp_reassembly *r);
 void pl_sctp_plain_give_up(pl_sctp_reassembly *r);
 bool pl_sctp_plain_renege(pl_sctp_reassembly *r, uint32_t cumulative_tsn, uint32_t highest_tsn,
@@ -39,6 +42,7 @@ bool pl_sctp_plain_renege(pl_sctp_reassembly *r, uint32_t cumulative_tsn, uint32
 PL_NODISCARD pl_err pl_sctp_plain_pieces(pl_sctp_reassembly *r, pl_sctp_in_stream *s);
 
 /* reassembly_interleaved.c */
+void pl_sctp_interleaved_tighten(pl_sctp_reassembly *r, pl_sctp_in_stream *s);
 PL_NODISCARD pl_err pl_sctp_interleaved_take(pl_sctp_reassembly *r, const pl_sctp_data *d);
 size_t pl_sctp_interleaved_growth(const pl_sctp_reassembly *r, const pl_sctp_data *d);
 /* The turn has passed on in the stream: the message whose turn it is may be handed out. Without memory it waits for

@@ -5,8 +5,6 @@
 #include "base/seq.h"
 #include "sctp/reassembly_internal.h"
 
-enum { RING_LEAST = 64, RING_KEEP = 64 };
-
 /* --- in order: straight into the message --- */
 
 static bool belongs(const pl_sctp_in_msg *m, const pl_sctp_data *d)
@@ -45,12 +43,30 @@ void pl_sctp_plain_give_up(pl_sctp_reassembly *r)
     r->giving = NULL;
 }
 
-size_t pl_sctp_reassembly_growth(const pl_sctp_reassembly *r, const pl_sctp_data *d)
+enum { RING_LEAST = 64, RING_KEEP = 64 };
+
+static uint32_t ring_cap(const pl_sctp_reassembly *r, uint32_t ahead)
+{
+    uint32_t cap = r->cap ? r->cap : RING_LEAST;
+    while (cap < ahead)
+        cap *= 2;
+    return cap;
+}
+
+static size_t early_growth(const pl_sctp_reassembly *r, const pl_sctp_data *d, uint32_t ahead)
+{
+    size_t ring = ahead > r->cap ? (ring_cap(r, ahead) - r->cap) * sizeof *r->ring : 0;
+    return ring + sizeof(pl_sctp_in_msg) + PL_SCTP_BLOCK +
+           d->len; /* as the fragment, or at once as a message */
+}
+
+size_t pl_sctp_plain_growth(const pl_sctp_reassembly *r, const pl_sctp_data *d, uint32_t cumulative_tsn)
 {
     const pl_sctp_in_msg *m = r->current;
     bool begins = d->flags & PL_SCTP_DATA_B;
-    if (d->interleaved)
-        return pl_sctp_interleaved_growth(r, d);
+    uint32_t ahead = d->tsn - cumulative_tsn;
+    if (ahead != 1)
+        return early_growth(r, d, ahead);
     if (m && !begins && belongs(m, d))
         return m->msg.len + d->len <= m->cap ? 0 : pl_sctp_next_cap(r, m->cap, m->msg.len + d->len) - m->cap;
     if (r->giving && !begins && goes_on(r->giving, d))
@@ -162,9 +178,7 @@ static pl_err grow_ring(pl_sctp_reassembly *r, uint32_t ahead)
 {
     if (ahead <= r->cap)
         return PL_OK;
-    uint32_t cap = r->cap ? r->cap : RING_LEAST;
-    while (cap < ahead)
-        cap *= 2;
+    uint32_t cap = ring_cap(r, ahead);
     pl_sctp_fragment **ring = calloc(cap, sizeof *ring);
     if (!ring)
         return PL_ENOMEM;
@@ -228,6 +242,8 @@ static pl_err deliver_run(pl_sctp_reassembly *r, pl_sctp_fragment *head)
     if (!m)
         return PL_ENOMEM;
     m->mid = pl_sctp_in_mid(s, &like);
+    m->tsn = head->tsn;
+    m->n_tsns = last + 1 - head->tsn;
     for (uint32_t tsn = head->tsn; tsn != last + 1; tsn++) {
         pl_sctp_fragment *f = fragment_at(r, tsn);
         memcpy(m->data + m->msg.len, f->data, f->len);

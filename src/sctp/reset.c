@@ -254,6 +254,15 @@ static bool untold(const pl_sctp *s, const uint16_t *sids, size_t n)
     return any;
 }
 
+/* Streams that have never carried anything cost memory now: within what the window leaves (or else later). */
+static bool has_to_wait(const pl_sctp *s, const uint16_t *sids, size_t n)
+{
+    size_t growth = 0;
+    for (size_t i = 0; i < n; i++)
+        growth += pl_sctp_reassembly_stream_growth(&s->re, sids[i]);
+    return untold(s, sids, n) || !pl_sctp_room_for_streams(s, growth);
+}
+
 /* 5.2.2: at once when everything the peer has sent before is here, later when not. */
 static pl_sctp_reset_result on_reset_out(pl_sctp *s, const pl_sctp_reconfig *r)
 {
@@ -266,7 +275,7 @@ static pl_sctp_reset_result on_reset_out(pl_sctp *s, const pl_sctp_reconfig *r)
         return PL_SCTP_RESET_DENIED;
     for (size_t i = 0; i < r->n_sids; i++)
         sids[i] = pl_get16(r->sids + 2 * i);
-    if (pl_seq32_newer(r->last_tsn, s->in.cumulative_tsn) || untold(s, sids, r->n_sids))
+    if (pl_seq32_newer(r->last_tsn, s->in.cumulative_tsn) || has_to_wait(s, sids, r->n_sids))
         return defer(s, sids, r->n_sids, r->last_tsn);
     bool ok = perform(s, sids, r->n_sids);
     free(sids);
@@ -387,7 +396,7 @@ void pl_sctp_reset_settle(pl_sctp *s)
 {
     pl_sctp_reset *r = &s->reset;
     if (r->deferred && pl_seq32_at_least(s->in.cumulative_tsn, r->deferred_tsn) &&
-        !untold(s, r->deferred_sids, r->n_deferred)) {
+        !has_to_wait(s, r->deferred_sids, r->n_deferred)) {
         r->last_result =
             perform(s, r->deferred_sids, r->n_deferred) ? PL_SCTP_RESET_PERFORMED : PL_SCTP_RESET_DENIED;
         forget_deferred(s);

@@ -275,14 +275,14 @@ PL_TEST(repeated_fragments_do_no_harm)
 PL_TEST(early_fragments_are_given_back)
 {
     pl_sctp_reassembly r;
-    uint32_t tsn;
+    uint32_t tsn, n;
     pl_sctp_reassembly_init(&r, 100);
     next(&r, part(true, 0, PL_SCTP_DATA_B, "a"));
     next(&r, part(true, 3, PL_SCTP_DATA_E, "d"));
     next(&r, part(true, 2, 0, "c"));
-    PL_OKAY(pl_sctp_reassembly_renege(&r, 1, 4, &tsn) && tsn == 3);
-    PL_OKAY(pl_sctp_reassembly_renege(&r, 1, 4, &tsn) && tsn == 4);
-    PL_OKAY(!pl_sctp_reassembly_renege(&r, 1, 4, &tsn));
+    PL_OKAY(pl_sctp_reassembly_renege(&r, 1, 4, &tsn, &n) && n == 1 && tsn == 3);
+    PL_OKAY(pl_sctp_reassembly_renege(&r, 1, 4, &tsn, &n) && n == 1 && tsn == 4);
+    PL_OKAY(!pl_sctp_reassembly_renege(&r, 1, 4, &tsn, &n));
     next(&r, part(true, 1, 0, "b"));
     next(&r, part(true, 2, 0, "c"));
     next(&r, part(true, 3, PL_SCTP_DATA_E, "d"));

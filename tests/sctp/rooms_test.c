@@ -470,12 +470,72 @@ PL_TEST(giving_back_takes_the_highest_first)
     pl_sctp_data d[] = { piece(5, 0, 0, "B", "a"), piece(6, 0, 0, "", "b"), piece(7, 0, 0, "", "c") };
     for (size_t i = 0; i < 3; i++)
         PL_EQ(pl_sctp_reassembly_early(&r, &d[i], 1), PL_OK);
-    uint32_t tsn;
-    PL_OKAY(pl_sctp_reassembly_renege(&r, 1, 7, &tsn) && tsn == 7);
+    uint32_t tsn, n;
+    PL_OKAY(pl_sctp_reassembly_renege(&r, 1, 7, &tsn, &n) && n == 1 && tsn == 7);
     pl_sctp_data again = piece(7, 0, 0, "E", "c");
     PL_EQ(pl_sctp_reassembly_early(&r, &again, 1), PL_OK);
     expect(&r, 0, "abc");
-    PL_OKAY(!pl_sctp_reassembly_renege(&r, 1, 7, &tsn));
+    PL_OKAY(!pl_sctp_reassembly_renege(&r, 1, 7, &tsn, &n));
+    pl_sctp_reassembly_clear(&r);
+}
+
+/* Messages 1 and 2 are whole and wait for 0: given back, they may come again. */
+PL_TEST(what_waits_for_its_turn_is_given_back_too)
+{
+    pl_sctp_reassembly r;
+    pl_sctp_reassembly_init(&r, 1000);
+    pl_sctp_data one = piece(4, 0, 1, "BE", "one"),
+                 two[] = { piece(6, 0, 2, "B", "tw"), piece(7, 0, 2, "E", "o") };
+    PL_EQ(pl_sctp_reassembly_early(&r, &one, 1), PL_OK);
+    for (size_t i = 0; i < 2; i++)
+        PL_EQ(pl_sctp_reassembly_early(&r, &two[i], 1), PL_OK);
+    uint32_t tsn, n;
+    PL_OKAY(pl_sctp_reassembly_renege(&r, 1, 7, &tsn, &n) && tsn == 6 && n == 2);
+    PL_OKAY(!pl_sctp_reassembly_renege(&r, 4, 7, &tsn, &n)); /* acknowledged for good */
+    PL_OKAY(pl_sctp_reassembly_renege(&r, 1, 7, &tsn, &n) && tsn == 4 && n == 1);
+    PL_OKAY(!pl_sctp_reassembly_renege(&r, 1, 7, &tsn, &n));
+    pl_sctp_data zero = piece(2, 0, 0, "BE", "zero");
+    PL_EQ(pl_sctp_reassembly_next(&r, &zero), PL_OK);
+    PL_EQ(pl_sctp_reassembly_early(&r, &one, 2), PL_OK);
+    expect(&r, 0, "zero");
+    expect(&r, 0, "one");
+    expect_nothing(&r);
+    pl_sctp_reassembly_clear(&r);
+}
+
+PL_TEST(a_stream_far_off_costs_little)
+{
+    pl_sctp_reassembly r;
+    pl_sctp_reassembly_init(&r, 1000);
+    pl_sctp_data d = piece(2, 65534, 0, "BE", "far");
+    size_t growth = pl_sctp_reassembly_growth(&r, &d, 1);
+    PL_EQ(pl_sctp_reassembly_next(&r, &d), PL_OK);
+    PL_LE(r.held + r.tables, growth);
+    PL_LE(growth, 4096);
+    PL_EQ(pl_sctp_reassembly_stream_growth(&r, 65534), 0);
+    expect(&r, 65534, "far");
+    expect_nothing(&r);
+    pl_sctp_reassembly_clear(&r);
+}
+
+/* With little room a buffer is as long as what is in it, and nearly so when more comes. */
+PL_TEST(tight_buffers_have_no_slack)
+{
+    pl_sctp_reassembly r;
+    pl_sctp_reassembly_init(&r, 100000);
+    static const char text[] = "0123456789012345678901234567890123456789";
+    pl_sctp_data d = piece(2, 0, 0, "B", text);
+    PL_EQ(pl_sctp_reassembly_next(&r, &d), PL_OK);
+    size_t loose = r.held;
+    pl_sctp_reassembly_tighten(&r, true);
+    PL_LE(r.held + 4000, loose);
+    for (uint32_t tsn = 3; tsn < 100; tsn++) {
+        d = piece(tsn, 0, 0, "", text);
+        size_t growth = pl_sctp_reassembly_growth(&r, &d, tsn - 1), before = r.held;
+        PL_EQ(pl_sctp_reassembly_next(&r, &d), PL_OK);
+        PL_LE(r.held, before + growth);
+        PL_LE(r.held, sizeof(pl_sctp_in_msg) + PL_SCTP_BLOCK + (tsn - 1) * (sizeof text - 1) * 33 / 32 + 1);
+    }
     pl_sctp_reassembly_clear(&r);
 }
 
@@ -486,4 +546,5 @@ PL_TESTS(t(rto_by_the_rules_of_6_3_1), t(reno_grows_and_shrinks_as_7_2_says),
          t(a_timeout_taken_back_leaves_what_went_again), t(gap_blocks_against_a_model),
          t(what_a_sack_takes_back_is_under_way_again), t(abandoned_messages_move_the_forward_point),
          t(a_gap_blocks_only_its_own_stream), t(skipping_releases_what_waits), t(limits_and_nonsense),
-         t(giving_back_takes_the_highest_first))
+         t(giving_back_takes_the_highest_first), t(what_waits_for_its_turn_is_given_back_too),
+         t(a_stream_far_off_costs_little), t(tight_buffers_have_no_slack))
