@@ -1,0 +1,258 @@
+#include "cli/whip_command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "base/time.h"
+#include "cli/lines.h"
+#include "cli/process.h"
+#include "cli/report.h"
+#include "cli/whip_session.h"
+#include "crypto/hmac.h"
+#include "net/loop.h"
+#include "signal/whip_client.h"
+
+enum { TOKEN_BYTES = PL_WHIP_CLIENT_TOKEN_MAX + 2 };
+
+static struct {
+    const pl_whip_command *c;
+    pl_loop *loop;
+    pl_factory *factory;
+    pl_configuration conf;
+    pl_whip_run *run;
+    pl_lines in;
+    char token[TOKEN_BYTES];
+    bool ended, closed;
+    char why[PL_WHIP_WHY_MAX + 32];
+} me;
+
+/* ---- words ---- */
+
+static void note(const char *text)
+{
+    if (me.c->opt->json)
+        pl_lines_print(json_pack("{ss ss}", "type", "note", "text", text));
+    else
+        printf("* %s\n", text);
+    fflush(stdout);
+}
+
+static void on_progress(void *user, const char *text)
+{
+    (void)user;
+    note(text);
+}
+
+static void on_ended(void *user, const char *reason)
+{
+    (void)user;
+    me.ended = true;
+    snprintf(me.why, sizeof me.why, "%s", reason ? reason : "");
+}
+
+static void on_closed(void *user)
+{
+    (void)user;
+    me.closed = true;
+}
+
+/* ---- the token ---- */
+
+static bool first_line(FILE *f)
+{
+    bool got = f && fgets(me.token, sizeof me.token, f);
+    me.token[got ? strcspn(me.token, "\r\n") : 0] = '\0';
+    return got && me.token[0];
+}
+
+static bool token_from_file(const char *name)
+{
+    FILE *f = fopen(name, "r");
+    bool got = first_line(f);
+    if (f)
+        fclose(f);
+    if (!got)
+        pl_complain(me.c->cmd, "--token-file %s: no token can be read there", name);
+    return got;
+}
+
+/* Nothing of it is shown. */
+static bool token_from_terminal(void)
+{
+    struct termios was, quiet;
+    FILE *tty = fopen("/dev/tty", "r+");
+    if (!tty || tcgetattr(fileno(tty), &was)) {
+        pl_complain(me.c->cmd, "--ask-token: there is no terminal to ask on");
+        if (tty)
+            fclose(tty);
+        return false;
+    }
+    quiet = was;
+    quiet.c_lflag &= ~(tcflag_t)ECHO;
+    tcsetattr(fileno(tty), TCSAFLUSH, &quiet);
+    fprintf(tty, "Token: ");
+    fflush(tty);
+    bool got = first_line(tty);
+    tcsetattr(fileno(tty), TCSAFLUSH, &was);
+    fprintf(tty, "\n");
+    fclose(tty);
+    return got;
+}
+
+static bool find_token(void)
+{
+    const pl_whip_options *o = me.c->opt;
+    const char *env = getenv("PEERLINE_TOKEN");
+    if (o->token_file)
+        return token_from_file(o->token_file);
+    if (o->ask_token)
+        return token_from_terminal();
+    if (env && !pl_str_copy(pl_str_of(env), me.token, sizeof me.token)) {
+        pl_complain(me.c->cmd, "PEERLINE_TOKEN is too long");
+        return false;
+    }
+    return true;
+}
+
+/* ---- the run ---- */
+
+static void on_line(void *user, char *text, size_t len)
+{
+    (void)user, (void)len;
+    if (strcmp(text, "/restart") == 0)
+        pl_whip_run_restart(me.run);
+    else if (strcmp(text, "/quit") == 0)
+        pl_tell_to_stop();
+    else
+        note("/restart restarts ICE, /quit ends");
+}
+
+static void on_overlong(void *user)
+{
+    (void)user;
+}
+
+static int64_t left_us(void)
+{
+    int64_t at_us = pl_whip_run_deadline_us(me.run);
+    double seconds = me.c->opt->seconds;
+    if (seconds > 0 && pl_whip_run_connected(me.run))
+        at_us = pl_clock_us() + (int64_t)((seconds - pl_whip_run_seconds(me.run)) * 1e6);
+    return pl_max_us(pl_min_us(at_us - pl_clock_us(), PL_MS(500)), 0);
+}
+
+static void wait_for_end(void)
+{
+    double seconds = me.c->opt->seconds;
+    while (!me.ended && !pl_told_to_stop()) {
+        if (!pl_lines_wait(&me.in, me.loop, left_us()))
+            break;
+        if (seconds > 0 && pl_whip_run_seconds(me.run) >= seconds)
+            break;
+        if (pl_clock_us() >= pl_whip_run_deadline_us(me.run) && !me.ended)
+            on_ended(NULL, "no connection in time");
+    }
+}
+
+/* Once it is over the server hears so; a second signal does not wait for that. */
+static void say_end(void)
+{
+    int told = pl_told_to_stop();
+    int64_t until_us = pl_clock_us() + PL_SEC(5);
+    pl_whip_run_end(me.run);
+    while (!me.closed && pl_told_to_stop() <= told && pl_clock_us() < until_us)
+        (void)pl_loop_run_once(me.loop, PL_MS(100));
+}
+
+static bool print_report(bool connected)
+{
+    const char *failure = me.why[0] ? me.why : connected ? NULL : "it ended before it was connected";
+    json_t *report = pl_whip_run_report(me.run, failure);
+    bool good = report && pl_report_good(report);
+    if (!report && !me.c->opt->json)
+        pl_complain(me.c->cmd, "%s", failure ? failure : "there was no session");
+    if (!report)
+        report =
+            json_pack("{ss ss ss sb ss}", "type", "report", "name", me.c->play ? "play" : "publish", "peer",
+                      me.c->url, "good", 0, "reason", failure ? failure : "there was no session");
+    else if (!me.c->opt->json)
+        pl_report_print(report, isatty(STDOUT_FILENO));
+    if (me.c->opt->json)
+        pl_lines_print(report);
+    else
+        json_decref(report);
+    return good;
+}
+
+static bool hold_session(void)
+{
+    char error[300];
+    const pl_whip_run_conf conf = { .loop = me.loop,
+                                    .factory = me.factory,
+                                    .connection = &me.conf,
+                                    .media = me.c->media,
+                                    .play = me.c->play,
+                                    .kind = { me.c->kind[0], me.c->kind[1] },
+                                    .url = me.c->url,
+                                    .token = me.token[0] ? me.token : NULL,
+                                    .ca_file = me.c->opt->ice.ca_file,
+                                    .no_options = me.c->opt->no_options,
+                                    .patience_s = me.c->opt->patience_s,
+                                    .progress = on_progress,
+                                    .ended = on_ended,
+                                    .closed = on_closed };
+    if (pl_whip_run_new(&me.run, &conf, error, sizeof error)) {
+        pl_complain(me.c->cmd, "%s", error);
+        return false;
+    }
+    wait_for_end();
+    bool connected = pl_whip_run_connected(me.run);
+    bool good = print_report(connected);
+    say_end();
+    pl_whip_run_free(me.run);
+    return good;
+}
+
+/* The relays of "relay alone" may be those that the endpoint names. */
+static bool read_ice(pl_factory_conf *factory)
+{
+    pl_ice_options *ice = &me.c->opt->ice;
+    const char *policy = ice->policy;
+    ice->policy = NULL;
+    bool ok = pl_ice_options_factory(ice, me.c->cmd, factory) &&
+              pl_ice_options_connection(ice, me.c->cmd, &me.conf);
+    if (policy && strcmp(policy, "relay") == 0)
+        me.conf.ice_transport_policy = PL_ICE_TRANSPORT_RELAY;
+    return ok;
+}
+
+int pl_whip_command_run(const pl_whip_command *c)
+{
+    pl_factory_conf factory = { .loopback = true };
+    bool good = false;
+    me.c = c;
+    me.in = (pl_lines){ .fd = STDIN_FILENO, .line = on_line, .overlong = on_overlong };
+    if (!pl_whip_url_ok(c->url)) {
+        pl_complain(c->cmd, "an http or https address is wanted, not '%s'", c->url);
+        return PL_EXIT_USAGE;
+    }
+    if (!read_ice(&factory) || !find_token())
+        return PL_EXIT_USAGE;
+    pl_catch_signals(false);
+    pl_err err = pl_loop_new(&me.loop, NULL);
+    factory.loop = me.loop;
+    if (!err)
+        err = pl_factory_new(&me.factory, &factory);
+    if (err)
+        pl_complain(c->cmd, "no network, or a file of certificates that cannot be read");
+    else
+        good = hold_session();
+    pl_factory_free(me.factory);
+    pl_loop_free(me.loop);
+    pl_lines_clear(&me.in);
+    pl_wipe(me.token, sizeof me.token);
+    return good ? PL_EXIT_OK : PL_EXIT_FAILED;
+}
