@@ -1,9 +1,11 @@
-/* peerline serve - rooms, page and STUN until somebody says stop. */
+/* peerline serve - rooms, page, STUN, WHIP and WHEP until somebody says stop. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/options.h"
 #include "cli/process.h"
+#include "crypto/hmac.h"
 #include "peerline/log.h"
 #include "peerline/loop.h"
 #include "server/server.h"
@@ -11,9 +13,13 @@
 static pl_opt_list listen_at, stun_at;
 static const char *web_dir, *tls_cert, *tls_key;
 static int64_t max_peers = 10000, rate = 100, max_per_address = 1000;
-static bool relay, json, quiet, verbose;
-static const char *relay_config;
+static bool relay, json, quiet, verbose, whip_open;
+static int64_t whip_sessions = 1000, whip_viewers = 500, whip_port;
+static const char *whip_tokens, *whip_bind;
+static const char *relay_config, *redis_url, *redis_password_file, *redis_prefix;
 static pl_relay_settings relay_settings;
+static pl_whip_access whip_access;
+static pl_whip_conf whip_conf;
 
 static const pl_opt opts[] = {
     { "listen", PL_OPT_LIST, &listen_at, "ADDR:PORT",
@@ -28,6 +34,28 @@ static const pl_opt opts[] = {
     { "relay-config", PL_OPT_TEXT, &relay_config, "FILE",
       "Settings of that relay (external, ports, allow-peer, user-file ...) as 'peerline relay --help' lists "
       "them; implies --relay." },
+    { "whip-token-file", PL_OPT_TEXT, &whip_tokens, "FILE",
+      "Who may publish at /whip/NAME and watch at /whep/NAME: lines 'publish|play|both NAME|* TOKEN', with - "
+      "as a "
+      "token for everybody. Without it only clients of this machine may." },
+    { "whip-open", PL_OPT_FLAG, &whip_open, NULL, "Without tokens, let everybody publish and watch." },
+    { "whip-sessions", PL_OPT_INT, &whip_sessions, "N",
+      "Publishers and viewers at once, in all. Default: 1000.", 1, PL_WHIP_SESSIONS_MAX },
+    { "whip-viewers", PL_OPT_INT, &whip_viewers, "N", "Viewers of one name. Default: 500.", 1,
+      PL_WHIP_SESSIONS_MAX },
+    { "whip-port", PL_OPT_INT, &whip_port, "PORT",
+      "One UDP port for the media of all publishers and viewers, for firewalls. Default: a port each.", 1,
+      65535 },
+    { "whip-bind", PL_OPT_TEXT, &whip_bind, "ADDR",
+      "The one address media is sent and received at. Default: all of them." },
+    { "redis", PL_OPT_TEXT, &redis_url, "URL",
+      "Share the rooms with all nodes that use this Redis (6.2 or later): "
+      "redis://[USER@]HOST[:PORT][/DATABASE]. "
+      "A password may stand in PEERLINE_REDIS_PASSWORD." },
+    { "redis-password-file", PL_OPT_TEXT, &redis_password_file, "FILE",
+      "The password of that Redis, its first line." },
+    { "redis-prefix", PL_OPT_TEXT, &redis_prefix, "TEXT",
+      "What the names of all keys begin with. Nodes that share have the same. Default: peerline:" },
     { "web", PL_OPT_TEXT, &web_dir, "DIR", "Serve the page from this directory, not the one built in." },
     { "tls-cert", PL_OPT_TEXT, &tls_cert, "FILE", "PEM certificate chain: serve HTTPS. Needs --tls-key." },
     { "tls-key", PL_OPT_TEXT, &tls_key, "FILE", "PEM key of the certificate." },
@@ -90,6 +118,74 @@ static bool read_relay(pl_server_conf *conf)
     return true;
 }
 
+static char redis_password[256];
+
+/* Its first line; or what the environment says. */
+static bool read_redis_password(pl_server_conf *conf)
+{
+    const char *said = getenv("PEERLINE_REDIS_PASSWORD");
+    FILE *f = redis_password_file ? fopen(redis_password_file, "r") : NULL;
+    conf->redis_password = NULL;
+    if (redis_password_file && !f) {
+        pl_complain(&pl_cmd_serve, "--redis-password-file %s cannot be read", redis_password_file);
+        return false;
+    }
+    if (f && fgets(redis_password, sizeof redis_password, f))
+        redis_password[strcspn(redis_password, "\r\n")] = '\0';
+    else if (!f && said)
+        snprintf(redis_password, sizeof redis_password, "%s", said);
+    if (f)
+        fclose(f);
+    if (redis_password[0])
+        conf->redis_password = redis_password;
+    return true;
+}
+
+enum { TOKEN_FILE_MAX = 1 << 20 };
+
+static bool read_tokens(void)
+{
+    char say[PL_WHIP_SAY_MAX] = "";
+    pl_buf text = pl_buf_init(TOKEN_FILE_MAX);
+    char some[4096];
+    FILE *f = fopen(whip_tokens, "r");
+    for (size_t n; f && (n = fread(some, 1, sizeof some, f)) > 0;)
+        pl_buf_add(&text, some, n);
+    bool whole = f && !ferror(f) && !text.bad;
+    if (f)
+        fclose(f);
+    if (!whole)
+        pl_complain(&pl_cmd_serve, "--whip-token-file %s cannot be read", whip_tokens);
+    else if (pl_whip_access_read(&whip_access, (pl_str){ text.p, text.n }, say))
+        pl_complain(&pl_cmd_serve, "--whip-token-file %s: %s", whip_tokens, say);
+    else if (whip_access.n == 0)
+        pl_complain(&pl_cmd_serve, "--whip-token-file %s has no line", whip_tokens);
+    whole &= !say[0] && whip_access.n > 0;
+    pl_wipe(some, sizeof some);
+    if (text.p)
+        pl_wipe(text.p, text.n);
+    pl_buf_clear(&text);
+    return whole;
+}
+
+static bool read_whip(pl_server_conf *conf)
+{
+    if (whip_tokens && whip_open) {
+        pl_complain(&pl_cmd_serve, "--whip-open is for servers without --whip-token-file");
+        return false;
+    }
+    if (whip_tokens && !read_tokens())
+        return false;
+    whip_conf = (pl_whip_conf){ .access = whip_tokens ? &whip_access : NULL,
+                                .open = whip_open,
+                                .max_sessions = (uint32_t)whip_sessions,
+                                .max_viewers = (uint32_t)whip_viewers,
+                                .udp_port = (uint16_t)whip_port,
+                                .bind_address = whip_bind };
+    conf->whip = &whip_conf;
+    return true;
+}
+
 static bool make_conf(pl_server_conf *conf)
 {
     bool no_stun = stun_at.n == 1 && strcmp(stun_at.item[0], "none") == 0;
@@ -101,6 +197,8 @@ static bool make_conf(pl_server_conf *conf)
     conf->http.burst = (uint32_t)rate * 4;
     conf->http.tls_cert = tls_cert;
     conf->http.tls_key = tls_key;
+    conf->redis_url = redis_url;
+    conf->redis_prefix = redis_prefix;
     if (!tls_cert != !tls_key) {
         pl_complain(&pl_cmd_serve, "--tls-cert and --tls-key go together");
         return false;
@@ -109,7 +207,7 @@ static bool make_conf(pl_server_conf *conf)
         pl_complain(&pl_cmd_serve, "--relay needs --stun");
         return false;
     }
-    return read_relay(conf) &&
+    return read_relay(conf) && read_redis_password(conf) && read_whip(conf) &&
            parse_addrs(&listen_at, "listen", PL_SERVER_PORT, conf->http.listen, PL_HTTP_LISTEN_MAX,
                        &conf->http.n_listen) &&
            (no_stun || parse_addrs(&stun_at, "stun", PL_SERVER_STUN_PORT, conf->stun, PL_SERVER_STUN_MAX,
@@ -225,17 +323,22 @@ static int run(int n_args, char **args)
     }
     pl_server_free(sv.server);
     pl_loop_free(sv.loop);
+    pl_whip_access_clear(&whip_access);
+    pl_wipe(redis_password, sizeof redis_password);
     pl_log_to(NULL, NULL, PL_LOG_WARN);
     return err ? PL_EXIT_FAILED : PL_EXIT_OK;
 }
 
 const pl_command pl_cmd_serve = {
     .name = "serve",
-    .summary = "rooms, web page and STUN for peers that want to find each other",
+    .summary = "rooms, web page, STUN, WHIP and WHEP for peers that want to find each other",
     .args = "",
     .details =
         "Speaks the protocol of libwebrtc's peerconnection_server on HTTP, the same rooms as JSON over "
         "WebSocket at /ws, and serves a page that calls from a browser. Answers STUN binding requests. "
+        "What is published by WHIP at /whip/NAME is forwarded to whoever watches by WHEP at /whep/NAME; "
+        "clients of "
+        "this machine alone may do so, unless --whip-token-file or --whip-open says otherwise. "
         "SIGTERM or SIGINT lets what is open finish for up to three seconds. Counters are at /status, for "
         "clients on this machine.",
     .opts = opts,

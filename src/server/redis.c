@@ -1,6 +1,5 @@
 #include "server/redis.h"
 
-#include <hiredis/adapters/libuv.h>
 #include <hiredis/async.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +9,7 @@
 #include "crypto/hmac.h"
 #include "net/resolve.h"
 #include "server/redis_scripts.h"
+#include "server/redis_watch.h"
 
 enum { PORT = 6379, TEXT_MAX = 256, SHA_LEN = 40, READ_COUNT = 1000, BLOCK_MS = 2000, SCRIPTS = 3 };
 #define PAUSE_MIN_US PL_MS(250)
@@ -493,7 +493,7 @@ static redisAsyncContext *open_context(pl_redis *r, const char *ip, uint16_t por
     redisAsyncContext *c = redisAsyncConnect(ip, port);
     if (!c)
         return NULL;
-    if (c->err || redisLibuvAttach(c, pl_loop_uv(r->loop)) != REDIS_OK) {
+    if (c->err || pl_redis_watch(c, r->loop)) {
         redisAsyncFree(c);
         return NULL;
     }

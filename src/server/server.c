@@ -8,8 +8,9 @@
 #include "crypto/hmac.h"
 #include "net/loop.h"
 #include "server/web.h"
+#include "signal/whip_link.h"
 
-enum { SECRET_BYTES = 16, CREDENTIALS_S = 86400 };
+enum { SECRET_BYTES = 16, CREDENTIALS_S = 86400, HOST_MAX = 128 };
 
 static const pl_log server_log = { "server" };
 
@@ -17,7 +18,13 @@ struct pl_server {
     pl_server_conf conf;
     pl_loop *loop;
     pl_http_server *http;
+    pl_redis *redis; /* or NULL */
+    pl_timer leaving;
+    int64_t leave_by_us;
+    void (*drained)(void *user);
+    void *drained_user;
     pl_relay_server *relay;
+    pl_whip *whip;
     bool offers_turn;
     char secret[2 * SECRET_BYTES + 1]; /* of the credentials handed to the page */
     int64_t started_us;
@@ -101,12 +108,78 @@ static bool make_config(const pl_server *s, pl_http_file *out)
     return text != NULL;
 }
 
+static bool is_host_char(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           (c && strchr("-.[]:", c));
+}
+
+/* By which name a client came here, without the port; "" when it says none. */
+static void host_of(const pl_http_request *req, char out[HOST_MAX])
+{
+    pl_str host = pl_http_header_get(req, "Host");
+    out[0] = '\0';
+    for (size_t i = 0; i < host.n; i++) {
+        if (!is_host_char(host.p[i]))
+            return;
+    }
+    size_t at = host.n;
+    while (at > 0 && host.p[at - 1] >= '0' && host.p[at - 1] <= '9')
+        at--;
+    if (at > 1 && at < host.n && host.p[at - 1] == ':')
+        host.n = at - 1;
+    (void)pl_str_copy(host, out, HOST_MAX);
+}
+
+/* RFC 9725 4.6: our own STUN, and TURN with credentials, for a client of WHIP. */
+static void on_links(void *user, const pl_http_request *req, pl_buf *head)
+{
+    const pl_server *s = user;
+    char host[HOST_MAX], name[PL_RELAY_TEXT_MAX], password[PL_RELAY_TEXT_MAX];
+    pl_whip_link link = { 0 };
+    host_of(req, host);
+    if (!s->relay || !host[0])
+        return;
+    unsigned port = pl_server_stun_addr(s, 0)->port;
+    snprintf(link.url, sizeof link.url, "stun:%s:%u", host, port);
+    pl_whip_link_write(head, &link);
+    if (!s->offers_turn)
+        return;
+    pl_relay_make_credentials(s->secret, "whip", pl_wall_us() / 1000000 + CREDENTIALS_S, name, password);
+    snprintf(link.username, sizeof link.username, "%s", name);
+    snprintf(link.credential, sizeof link.credential, "%s", password);
+    for (int i = 0; i < 2; i++) {
+        snprintf(link.url, sizeof link.url, "turn:%s:%u?transport=%s", host, port, i ? "tcp" : "udp");
+        pl_whip_link_write(head, &link);
+    }
+    pl_wipe(&link, sizeof link);
+}
+
+static bool on_request(void *user, const pl_http_request *req, const pl_addr *from, int64_t now_us,
+                       pl_http_reply *out)
+{
+    const pl_server *s = user;
+    return s->whip && pl_whip_answer(s->whip, req, from, now_us, out);
+}
+
 static bool on_file(void *user, pl_str path, pl_http_file *out)
 {
     pl_server *s = user;
     if (pl_str_is(path, "/config.json"))
         return make_config(s, out);
     return pl_web_get(s->conf.web_dir, path, out);
+}
+
+static void add_shared_status(const pl_server_stats *st, pl_buf *out)
+{
+    pl_buf_addf(
+        out,
+        ",\"shared\":{\"connected\":%s,\"remote_peers\":%u,\"waiting\":%u,\"told\":%llu,\"heard\":%llu,"
+        "\"messages\":%llu,\"resumed\":%llu,\"moved\":%llu,\"losses\":%llu}",
+        st->share.connected ? "true" : "false", st->rooms.n_remote, st->rooms.n_ops,
+        (unsigned long long)st->share.n_told, (unsigned long long)st->share.n_notes,
+        (unsigned long long)st->share.n_messages, (unsigned long long)st->rooms.n_resumed,
+        (unsigned long long)st->rooms.n_moved, (unsigned long long)st->share.n_lost);
 }
 
 static void on_status(void *user, pl_buf *out)
@@ -124,7 +197,7 @@ static void on_status(void *user, pl_buf *out)
     pl_buf_addf(out,
                 "\"connections\":%u,\"websockets\":%u,\"waiting\":%u,\"accepted\":%llu,\"turned_away\":%llu,"
                 "\"requests\":%llu,\"too_many\":%llu,\"bad\":%llu,\"timeouts\":%llu,\"bytes_in\":%llu,"
-                "\"bytes_out\":%llu,\"stun_requests\":%llu,\"stun_answers\":%llu,\"relay_packets\":%llu}\n",
+                "\"bytes_out\":%llu,\"stun_requests\":%llu,\"stun_answers\":%llu,\"relay_packets\":%llu,",
                 st.http.n_connections, st.http.n_websockets, st.http.n_waiting,
                 (unsigned long long)st.http.n_accepted, (unsigned long long)st.http.n_turned_away,
                 (unsigned long long)st.http.n_requests, (unsigned long long)st.http.n_too_many,
@@ -132,18 +205,58 @@ static void on_status(void *user, pl_buf *out)
                 (unsigned long long)st.http.bytes_in, (unsigned long long)st.http.bytes_out,
                 (unsigned long long)st.stun_requests, (unsigned long long)st.stun_answers,
                 (unsigned long long)st.relay_packets);
+    pl_buf_addf(
+        out,
+        "\"publishers\":%u,\"viewers\":%u,\"media_sessions\":%llu,\"ice_restarts\":%llu,\"packets_in\":%llu,"
+        "\"packets_out\":%llu,\"packets_dropped\":%llu,\"key_frames_asked\":%llu",
+        st.whip.sessions.n_publishers, st.whip.sessions.n_viewers,
+        (unsigned long long)st.whip.sessions.n_opened, (unsigned long long)st.whip.sessions.n_restarts,
+        (unsigned long long)st.whip.packets.packets_in, (unsigned long long)st.whip.packets.packets_out,
+        (unsigned long long)st.whip.packets.n_dropped, (unsigned long long)st.whip.packets.keys_asked);
+    if (((const pl_server *)user)->redis)
+        add_shared_status(&st, out);
+    pl_buf_addf(out, "}\n");
 }
 
 /* ---- life ---- */
+
+static void on_rooms_changed(void *user)
+{
+    pl_server *s = user;
+    pl_http_server_rooms_changed(s->http);
+}
+
+static pl_err open_redis(pl_server *s)
+{
+    char say[PL_REDIS_SAY_MAX];
+    pl_redis_conf rc = { .url = s->conf.redis_url,
+                         .password = s->conf.redis_password,
+                         .prefix = s->conf.redis_prefix,
+                         .rooms = pl_http_server_rooms(s->http),
+                         .changed = on_rooms_changed,
+                         .user = s };
+    pl_err err = pl_redis_new(&s->redis, s->loop, &rc, say);
+    if (err)
+        pl_log_warn(&server_log, "%s", say);
+    return err;
+}
 
 static pl_err start(pl_server *s)
 {
     pl_http_server_conf hc = s->conf.http;
     hc.file = on_file;
+    hc.answer = on_request;
     hc.status = on_status;
     hc.user = s;
+    hc.rooms.shared = s->conf.redis_url != NULL;
     pl_err err = pl_http_server_new(&s->http, s->loop, &hc);
-    return err ? err : open_relay(s);
+    if (!err && s->conf.redis_url)
+        err = open_redis(s);
+    if (!err)
+        err = open_relay(s);
+    if (!err && s->conf.whip)
+        err = pl_whip_new(&s->whip, s->loop, s->conf.whip, on_links, s);
+    return err;
 }
 
 pl_err pl_server_new(pl_server **out, pl_loop *loop, const pl_server_conf *conf)
@@ -170,16 +283,39 @@ void pl_server_free(pl_server *s)
 {
     if (!s)
         return;
+    pl_timer_cancel(s->loop, &s->leaving);
+    pl_redis_free(s->redis);
     pl_http_server_free(s->http);
+    pl_whip_free(s->whip);
     pl_relay_server_free(s->relay);
     pl_wipe(s->secret, sizeof s->secret);
     free(s);
 }
 
+/* The other nodes hear who has left. */
+static void on_leaving_time(void *user, int64_t now_us)
+{
+    pl_server *s = user;
+    if (s->redis && !pl_redis_is_idle(s->redis) && now_us < s->leave_by_us)
+        pl_timer_set(s->loop, &s->leaving, now_us + PL_MS(20));
+    else
+        s->drained(s->drained_user);
+}
+
+static void on_http_drained(void *user)
+{
+    pl_server *s = user;
+    s->leave_by_us = pl_loop_now_us(s->loop) + PL_SEC(1);
+    s->leaving = (pl_timer){ .fn = on_leaving_time, .arg = s };
+    pl_timer_set(s->loop, &s->leaving, pl_loop_now_us(s->loop));
+}
+
 void pl_server_drain(pl_server *s, void (*done)(void *user), void *user)
 {
     pl_log_info(&server_log, "leaving: no new connections, those that are open may finish");
-    pl_http_server_drain(s->http, done, user);
+    s->drained = done;
+    s->drained_user = user;
+    pl_http_server_drain(s->http, on_http_drained, s);
 }
 
 size_t pl_server_n_addrs(const pl_server *s)
@@ -223,8 +359,11 @@ void pl_server_get_stats(const pl_server *s, pl_server_stats *out)
         pl_relay_server_count(s->relay, &relay);
     *out = (pl_server_stats){ .rooms = *pl_rooms_get_stats(pl_http_server_rooms(s->http)),
                               .http = *pl_http_server_get_stats(s->http),
+                              .share = s->redis ? *pl_redis_get_stats(s->redis) : (pl_share_stats){ 0 },
                               .stun_requests = relay.binding.requests,
                               .stun_answers = relay.binding.requests,
                               .relay_packets = relay.data.up_packets + relay.data.down_packets,
                               .up_us = pl_loop_now_us(s->loop) - s->started_us };
+    if (s->whip)
+        pl_whip_get_stats(s->whip, &out->whip);
 }

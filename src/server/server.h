@@ -1,4 +1,4 @@
-/* server.h - what `peerline serve` is: rooms, page and STUN on one loop, and TURN on threads of its own.
+/* server.h - what `peerline serve` is: rooms, page, STUN, WHIP and WHEP on one loop, and TURN on threads of its own.
  * Shape    lives on a loop; pl_server_new gives, pl_server_free takes.
  * Errors   PL_EIO when an address is taken, PL_EINVAL for a certificate or a limit; the log names it.
  * Thread   the loop's owner. */
@@ -8,7 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "server/redis.h"
 #include "server/relay_server.h"
+#include "server/whip.h"
 #include "signal/http_server.h"
 
 enum { PL_SERVER_STUN_MAX = 4, PL_SERVER_PORT = 8888, PL_SERVER_STUN_PORT = 3478 };
@@ -21,6 +23,10 @@ typedef struct pl_server_conf {
     /* Offer TURN as well, on `stun` over UDP and TCP; the page is handed credentials that end after a day. Lent
      * for the server's life; its `listen` is not looked at. NULL: STUN alone. */
     const pl_relay_settings *relay;
+    const pl_whip_conf
+        *whip; /* answer WHIP and WHEP, too; what it lends is lent for the server's life. NULL: do not */
+    /* Rooms shared with other nodes: redis://…, see redis.h. NULL: this one stands alone. */
+    const char *redis_url, *redis_password, *redis_prefix;
 } pl_server_conf;
 
 typedef struct pl_server pl_server;
@@ -37,7 +43,9 @@ void pl_server_drain(pl_server *s, void (*done)(void *user), void *user);
 typedef struct pl_server_stats {
     pl_rooms_stats rooms;
     pl_http_server_stats http;
+    pl_share_stats share;
     uint64_t stun_requests, stun_answers, relay_packets;
+    pl_whip_stats whip;
     int64_t up_us;
 } pl_server_stats;
 void pl_server_get_stats(const pl_server *s, pl_server_stats *out);

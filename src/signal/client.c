@@ -8,6 +8,9 @@
 #include "signal/http_request.h"
 
 static const int64_t pause_min_us = PL_MS(500), pause_max_us = PL_SEC(15);
+/* The server keeps the peer of a node that has died for longer than this. */
+static const int64_t resume_for_us = PL_SEC(PL_ROOMS_RESUME_S), resume_pause_min_us = PL_MS(100),
+                     resume_pause_max_us = PL_SEC(1);
 
 /* ---- addresses ---- */
 
@@ -120,15 +123,44 @@ static void attempt(pl_room_client *c, int64_t now_us)
         pl_timer_set(c->loop, &c->timer, now_us + pause_max_us);
 }
 
+/* The connection is lost, the peer is not: nobody is told as long as it may come back as it was. */
+static bool tries_to_resume(pl_room_client *c, int64_t now_us)
+{
+    if (!c->token[0] || !c->lost.again || c->once || c->leaving)
+        return false;
+    if (c->lost_us == PL_NEVER) {
+        c->lost_us = now_us;
+        c->pause_us = resume_pause_min_us;
+    }
+    if (now_us - c->lost_us > resume_for_us)
+        return false;
+    pl_timer_set(c->loop, &c->timer, now_us + c->pause_us);
+    c->pause_us = pl_min_us(2 * c->pause_us, resume_pause_max_us);
+    pl_log_info(&c->log, "%s; will come back", c->lost.why);
+    return true;
+}
+
+static void forget_session(pl_room_client *c)
+{
+    c->id = 0;
+    c->token[0] = '\0';
+    c->lost_us = PL_NEVER;
+    c->pause_us = pl_max_us(c->pause_us, pause_min_us);
+    client_peers_clear(&c->peers);
+    drop_queue(c);
+}
+
 static void end(pl_room_client *c, int64_t now_us)
 {
     bool again = c->lost.again && !c->once && !c->leaving;
     pl_err err = c->leaving ? PL_OK : c->lost.err;
     c->ops->close(c->carrier);
     c->carrier = NULL;
-    c->id = 0;
+    c->on_line = false;
+    if (tries_to_resume(c, now_us))
+        return;
     c->over = !again;
-    drop_queue(c);
+    forget_session(c);
     if (again) {
         pl_timer_set(c->loop, &c->timer, now_us + c->pause_us);
         c->pause_us = pl_min_us(c->pause_us * 2, pause_max_us);
@@ -162,11 +194,45 @@ void client_lost(pl_room_client *c, pl_err err, bool again, const char *fmt, ...
 
 void client_signed_in(pl_room_client *c, pl_peer_id id, const pl_room_peer *peers, size_t n)
 {
+    if (c->id) { /* it was too late to come back as who we were */
+        char token[sizeof c->token];
+        memcpy(token, c->token, sizeof token);
+        forget_session(c);
+        memcpy(c->token, token, sizeof token); /* the new one */
+        if (c->on.closed)
+            c->on.closed(c->user, PL_EIO, c->lost.why, true);
+    }
     c->id = id;
+    c->on_line = true;
+    c->lost_us = PL_NEVER;
     c->pause_us = pause_min_us;
+    for (size_t i = 0; c->token[0] && i < n; i++)
+        client_peers_add(&c->peers, peers[i].id, peers[i].name);
     pl_log_info(&c->log, "signed in as peer %u, %zu others are there", id, n);
     if (c->on.signed_in)
         c->on.signed_in(c->user, id, peers, n);
+}
+
+void client_resumed(pl_room_client *c, const pl_room_peer *peers, size_t n)
+{
+    c->on_line = true;
+    c->lost_us = PL_NEVER;
+    c->pause_us = pause_min_us;
+    pl_log_info(&c->log, "back as peer %u", c->id);
+    client_peers there = { 0 };
+    for (size_t i = 0; i < n; i++)
+        client_peers_add(&there, peers[i].id, peers[i].name);
+    for (size_t i = c->peers.n; i-- > 0;) {
+        const client_peer *known = &c->peers.at[i];
+        if (!client_peers_has(&there, known->id))
+            client_presence(c, false, known->id, known->name);
+    }
+    client_peers_clear(&there);
+    for (size_t i = 0; i < n; i++)
+        if (!client_peers_has(&c->peers, peers[i].id))
+            client_presence(c, true, peers[i].id, peers[i].name);
+    if (c->carrier)
+        c->ops->kick(c->carrier);
 }
 
 void client_presence(pl_room_client *c, bool joined, pl_peer_id id, const char *name)
@@ -176,6 +242,10 @@ void client_presence(pl_room_client *c, bool joined, pl_peer_id id, const char *
         c->on.peer_joined(c->user, &peer);
     if (!joined && c->on.peer_left)
         c->on.peer_left(c->user, &peer);
+    if (c->token[0] && joined)
+        client_peers_add(&c->peers, id, name);
+    else
+        client_peers_remove(&c->peers, id); /* name may be the one that is kept there */
 }
 
 void client_message(pl_room_client *c, pl_peer_id from, const char *text, size_t len)
@@ -216,6 +286,7 @@ pl_err pl_room_client_new(pl_room_client **out, pl_loop *loop, const pl_room_cli
     c->on = conf->on;
     c->user = conf->user;
     c->pause_us = pause_min_us;
+    c->lost_us = PL_NEVER;
     c->timer = (pl_timer){ .fn = on_time, .arg = c };
     c->log = (pl_log){ "room" };
     pl_list_init(&c->queue);
@@ -240,6 +311,7 @@ void pl_room_client_free(pl_room_client *c)
     if (c->carrier)
         c->ops->close(c->carrier);
     drop_queue(c);
+    client_peers_clear(&c->peers);
     free(c->url_text);
     free(c->name);
     free(c->room);

@@ -1,7 +1,8 @@
 /* client.h - a peer of a room, over either protocol: http(s):// is the classic one (long poll, libcurl),
  * ws(s):// the JSON one.
  * Shape    lives on a loop; pl_room_client_new gives, pl_room_client_free takes. Signs in by itself, keeps
- *          messages in order, comes back after a lost connection with growing pauses (0.5 to 15 s) under a
+ *          messages in order, comes back after a lost connection: where the server shares its rooms with others,
+ *          as the peer it was, within ten seconds and unnoticed; else with growing pauses (0.5 to 15 s) under a
  *          new id, telling `closed` and then `signed_in` again.
  * Errors   told to `closed`: PL_EIO (server not reached or lost), PL_EPROTO (no such server there, or it
  *          refused the name), PL_ENOSPC (server full, or we asked too often).

@@ -9,6 +9,8 @@
 #include "base/log.h"
 #include "net/loop.h"
 #include "signal/client.h"
+#include "signal/client_peers.h"
+#include "signal/rooms_share.h"
 
 enum { CLIENT_LIST_MAX = 4 * 1024 * 1024 }; /* bytes of the longest list of peers */
 
@@ -44,7 +46,12 @@ struct pl_room_client {
     pl_room_client_events on;
     void *user;
     pl_peer_id id;
-    pl_list queue; /* of client_text */
+    bool on_line;                       /* signed in, or back, on this carrier */
+    char token[PL_ROOMS_TOKEN_LEN + 1]; /* of a server that lets us come back; "" for none */
+    uint64_t heard;                     /* the newest message's place */
+    int64_t lost_us;                    /* since when we are trying to come back; PL_NEVER: are not */
+    client_peers peers;                 /* kept when there is a token */
+    pl_list queue;                      /* of client_text */
     size_t n_queued;
     pl_timer timer; /* the next attempt, or the end of a carrier */
     int64_t pause_us;
@@ -62,6 +69,8 @@ void client_text_sent(pl_room_client *c);
 
 /* ---- up, from the carriers ---- */
 void client_signed_in(pl_room_client *c, pl_peer_id id, const pl_room_peer *peers, size_t n);
+/* The same peer as before, on a new carrier; what was missed follows. peers: who is there now. */
+void client_resumed(pl_room_client *c, const pl_room_peer *peers, size_t n);
 void client_presence(pl_room_client *c, bool joined, pl_peer_id id, const char *name);
 void client_message(pl_room_client *c, pl_peer_id from, const char *text, size_t len);
 /* The carrier is of no more use. again: a new attempt may do better. */

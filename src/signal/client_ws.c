@@ -112,7 +112,15 @@ static void sign_in(client_carrier *k)
 {
     k->phase = OPEN;
     set_timer(k, PL_SEC(SILENCE_SEC));
-    send_json(k, json_pack("{ssssss}", "type", "sign_in", "name", k->client->name, "room", k->client->room));
+    const pl_room_client *c = k->client;
+    json_t *msg =
+        json_pack("{sssssssb}", "type", "sign_in", "name", c->name, "room", c->room, "resumable", 1);
+    if (msg && c->token[0] && c->id) {
+        json_object_set_new(msg, "id", json_integer((json_int_t)c->id));
+        json_object_set_new(msg, "token", json_string(c->token));
+        json_object_set_new(msg, "heard", json_integer((json_int_t)c->heard));
+    }
+    send_json(k, msg);
 }
 
 static bool answer_is_right(const client_carrier *k, pl_str head)
@@ -159,6 +167,12 @@ static pl_peer_id get_id(const json_t *msg, const char *key)
     return id > 0 && id <= INT32_MAX ? (pl_peer_id)id : 0;
 }
 
+static uint64_t get_seq(const json_t *msg, const char *key)
+{
+    json_int_t seq = json_integer_value(json_object_get(msg, key));
+    return seq > 0 ? (uint64_t)seq : 0;
+}
+
 static const char *get_text(const json_t *msg, const char *key)
 {
     const char *text = json_string_value(json_object_get(msg, key));
@@ -178,17 +192,30 @@ static void on_welcome(client_carrier *k, const json_t *msg)
         const json_t *peer = json_array_get(peers, i);
         list[i] = (pl_room_peer){ get_id(peer, "id"), get_text(peer, "name") };
     }
-    client_signed_in(k->client, get_id(msg, "id"), list, n);
+    pl_room_client *c = k->client;
+    bool resumed = json_is_true(json_object_get(msg, "resumed")) && get_id(msg, "id") == c->id;
+    if (!pl_str_copy(pl_str_of(get_text(msg, "token")), c->token, sizeof c->token))
+        c->token[0] = '\0';
+    if (!resumed)
+        c->heard = get_seq(msg, "heard");
+    if (resumed)
+        client_resumed(c, list, n);
+    else
+        client_signed_in(c, get_id(msg, "id"), list, n);
     free(list);
 }
 
 static void on_error(client_carrier *k, const json_t *msg)
 {
     const char *code = get_text(msg, "code");
-    if (k->client->id) /* about one message, or one peer */
+    if (k->client->on_line) /* about one message, or one peer */
         pl_log_info(&k->client->log, "the server says: %s", get_text(msg, "message"));
     else
-        lost(k, strcmp(code, "full") == 0 ? PL_ENOSPC : PL_EPROTO, get_text(msg, "message"));
+        lost(k,
+             strcmp(code, "full") == 0    ? PL_ENOSPC
+             : strcmp(code, "later") == 0 ? PL_EIO
+                                          : PL_EPROTO,
+             get_text(msg, "message"));
 }
 
 static void on_text(client_carrier *k)
@@ -198,6 +225,8 @@ static void on_text(client_carrier *k)
     pl_ws_done(&k->ws);
     if (strcmp(type, "message") == 0) {
         const json_t *data = json_object_get(msg, "data");
+        if (get_seq(msg, "seq"))
+            k->client->heard = get_seq(msg, "seq");
         if (json_is_string(data))
             client_message(k->client, get_id(msg, "from"), json_string_value(data), json_string_length(data));
     } else if (strcmp(type, "joined") == 0 || strcmp(type, "left") == 0) {
@@ -327,7 +356,7 @@ static void kick(client_carrier *k)
 {
     pl_room_client *c = k->client;
     client_text *t;
-    if (k->phase != OPEN || !c->id)
+    if (k->phase != OPEN || !c->on_line)
         return;
     while (k->phase == OPEN && pl_tcp_queued(k->tcp) < CALM && (t = client_first_text(c))) {
         send_json(

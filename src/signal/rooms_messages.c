@@ -129,7 +129,10 @@ void pl_rooms_unlisten(pl_rooms *r, int64_t now_us, pl_peer_id id, const void *l
     p->told = false;
     r->stats.n_listening--;
     pl_list_remove(&p->in_ready);
-    pl_heap_set(&r->idle, &p->idle, now_us + r->conf.idle_us);
+    int64_t idle_us = r->conf.idle_us;
+    if (r->conf.shared && p->bound) /* it comes back soon, or not at all */
+        idle_us = pl_min_us(idle_us, PL_SEC(PL_ROOMS_RESUME_S));
+    pl_heap_set(&r->idle, &p->idle, now_us + idle_us);
 }
 
 static void take_message(pl_rooms *r, pl_peer *p, pl_rooms_item *out)

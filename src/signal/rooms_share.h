@@ -13,7 +13,11 @@
 #include "base/list.h"
 #include "signal/rooms.h"
 
-enum { PL_ROOMS_OPS_MAX = 100000, PL_ROOMS_OPS_BYTES = 64 << 20 };
+enum {
+    PL_ROOMS_OPS_MAX = 100000,
+    PL_ROOMS_OPS_BYTES = 64 << 20,
+    PL_ROOMS_RESUME_S = 10 /* so long a WebSocket's peer stays when its connection has broken */
+};
 
 typedef enum pl_rooms_op_kind {
     PL_ROOMS_OP_JOIN,  /* id, room, name, bound */
