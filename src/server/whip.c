@@ -7,7 +7,9 @@
 #include "net/loop.h"
 #include "sdp/sdp.h"
 
-#define WHIP_BITRATE_MAX 100000000 /* what a viewer gets is the publisher's to say */
+/* What a viewer gets is the publisher's to say; this is how far its path is probed, which costs padding. More than that goes
+ * as well, only not as evenly. */
+#define WHIP_BITRATE_MAX 10000000
 
 static const pl_log whip_log = { "whip" };
 
