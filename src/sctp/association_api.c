@@ -253,8 +253,7 @@ pl_err pl_sctp_reset_streams(pl_sctp *s, int64_t now_us, const uint16_t *sids, s
         if (st->reset != PL_SCTP_OUT_OPEN)
             continue;
         pl_sctp_break_off(s, st);
-        st->reset = PL_SCTP_OUT_RESET_WAITING;
-        pl_list_push_back(&s->out.resets, &st->in_resets);
+        pl_sctp_reset_stream(s, st);
     }
     pl_sctp_settle(s);
     return PL_OK;

@@ -21,6 +21,7 @@ static void forget_request(pl_sctp *s)
     s->reset.n_sids = 0;
     s->reset.asked = 0;
     s->reset.due_us = PL_NEVER;
+    s->reset.in_vain = false;
     s->wants &= ~(unsigned)PL_SCTP_WANT_RESET;
 }
 
@@ -88,15 +89,39 @@ static bool drained(const pl_sctp *s, pl_sctp_out_stream *st)
     return st->reset == PL_SCTP_OUT_RESET_DRAINING && pl_seq32_newer(s->sent.first_tsn, st->reset_tsn);
 }
 
+void pl_sctp_reset_stream(pl_sctp *s, pl_sctp_out_stream *st)
+{
+    st->reset = PL_SCTP_OUT_RESET_WAITING;
+    pl_list_push_back(&s->out.resets, &st->in_resets);
+    if (drained(s, st))
+        s->reset.in_vain = false;
+}
+
+/* Whether a look may find what the last one did not. With tens of thousands of streams to be reset no look is cheap. */
+static bool worth_a_look(pl_sctp *s)
+{
+    pl_sctp_reset *r = &s->reset;
+    bool in_flight = s->sent.first_tsn != s->sent.next_tsn;
+    if (r->in_vain && r->vain_tsn == s->sent.first_tsn && (in_flight || r->vain_queued == s->out.n_queued))
+        return false;
+    r->in_vain = true;
+    r->vain_tsn = s->sent.first_tsn;
+    r->vain_queued = s->out.n_queued;
+    return true;
+}
+
 /* 5.1.2 */
 static void start_request(pl_sctp *s)
 {
     size_t n = 0, max = most_in_request(s);
+    if (!worth_a_look(s))
+        return;
     PL_EACH (node, &s->out.resets) {
         pl_sctp_out_stream *st = pl_of(node, pl_sctp_out_stream, in_resets);
         n += drained(s, st) && n < max;
     }
     uint16_t *sids = n > 0 ? malloc(n * sizeof *sids) : NULL;
+    s->reset.in_vain = n == 0;
     if (!sids)
         return; /* nothing to ask, or no memory now: the next event tries again */
     s->reset.sids = sids;

@@ -8,6 +8,7 @@
 
 #include "sctp/association.h"
 #include "sctp/chunk_reconfig.h"
+#include "sctp/streams.h"
 
 typedef struct pl_sctp_reset {
     uint32_t next_seq; /* of our next request */
@@ -31,10 +32,17 @@ typedef struct pl_sctp_reset {
     uint16_t *deferred_sids;
     size_t n_deferred;
     uint32_t deferred_tsn;
+    /* The last look for streams that are ready found none, with this TSN as the first not acknowledged and so many messages
+     * waiting: until one of them changes another look would not either. */
+    bool in_vain;
+    uint32_t vain_tsn;
+    size_t vain_queued;
 } pl_sctp_reset;
 
 void pl_sctp_reset_init(pl_sctp *s, uint32_t my_tsn, uint32_t peer_tsn);
 void pl_sctp_reset_clear(pl_sctp *s);
+/* An open stream of ours is to be reset, when all in it has arrived; pl_sctp_reset_settle does it. */
+void pl_sctp_reset_stream(pl_sctp *s, pl_sctp_out_stream *st);
 /* Asks for n_out of ours and n_in of the peer's; none may be under way. */
 void pl_sctp_reset_add(pl_sctp *s, uint16_t n_out, uint16_t n_in);
 /* A RE-CONFIG chunk has arrived. */
