@@ -3,7 +3,7 @@
  * Source   XEP-0077 2.4: 3.2 (cancel), 3.3 (password), 3.1 (fields). An account is made before the log-in:
  *          create_account of pl_xmpp_client_conf.
  * Shape    lives in its owner between init and clear; one question at a time.
- * Errors   PL_ESTATE: one is under way; as pl_xmpp_ask. Passwords are wiped when they are on their way.
+ * Errors   PL_ESTATE: one is under way; as pl_xmpp_ask.
  * Thread   the client's. Not to be cleared from its own callback. */
 #ifndef PL_XMPP_REGISTRATION_H
 #define PL_XMPP_REGISTRATION_H
