@@ -226,12 +226,14 @@ static void give_ids(sim_share_memory *m, const pl_share_ask *ask, pl_peer_id *f
 
 static void say_hello(sim_share_memory *m, int me, const pl_share_ask *ask, sim_answer *out)
 {
-    out->hello.forgot = m->seq < ask->highest_seq;
     m->seq = m->seq < ask->highest_seq ? ask->highest_seq : m->seq;
     m->next_id = m->next_id < ask->highest_id ? ask->highest_id : m->next_id;
     if (!m->has_secret)
         memcpy(m->secret, ask->secret, sizeof m->secret);
+    if (!m->birth[0])
+        snprintf(m->birth, sizeof m->birth, "%s", ask->birth);
     m->has_secret = true;
+    out->hello.birth = pl_str_of(m->birth);
     memcpy(out->hello.secret, m->secret, sizeof m->secret);
     m->node[me].known = true;
     out->hello.done = m->node[me].done;

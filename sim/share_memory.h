@@ -33,6 +33,7 @@ typedef struct sim_share_memory {
     pl_peer_id next_id;
     uint8_t secret[32];
     bool has_secret;
+    char birth[PL_SHARE_BIRTH_MAX + 1];
     sim_record peer[SIM_MEMORY_PEERS];
     size_t n_peers;
     sim_stream notes;

@@ -31,7 +31,7 @@ struct pl_redis {
     redis_phase phase;
     pl_resolve *resolve;
     redisAsyncContext *asks, *reads;
-    unsigned n_connected, n_setting_up;
+    unsigned n_connected, n_setting_up, n_loaded;
     char sha[SCRIPTS][SHA_LEN + 1]; /* of the scripts, in the order of pl_share_ask_kind */
     bool reading;
     int64_t pause_us, heard_us;
@@ -161,7 +161,7 @@ static void on_hello(redisAsyncContext *c, void *reply_, void *user)
     pl_share_hello hello = { .done = number(item(reply, 0)),
                              .first_id = id_of(item(reply, 1)),
                              .seq = number(item(reply, 3)),
-                             .forgot = number(item(reply, 4)) != 0,
+                             .birth = text(item(reply, 4)),
                              .peers = peers,
                              .n_peers = n };
     pl_str secret = text(item(reply, 2));
@@ -272,6 +272,7 @@ static void ask(pl_redis *r, const pl_share_ask *ask)
         add_number(&a, ask->highest_id);
         add_number(&a, ask->highest_seq);
         add(&a, (pl_str){ (const char *)ask->secret, sizeof ask->secret });
+        add_z(&a, ask->birth);
         call(r, &a, on_hello);
         break;
     case PL_SHARE_OP: ask_op(r, &a, ask->op); break;
@@ -416,7 +417,7 @@ static void on_loaded(redisAsyncContext *c, void *reply, void *user)
     (void)c;
     if (!is_well(r, reply))
         return;
-    unsigned i = SCRIPTS - r->n_setting_up; /* they come last, and in order */
+    unsigned i = r->n_loaded++; /* they come in order */
     if (i >= SCRIPTS || !pl_str_copy(text(reply), r->sha[i], sizeof r->sha[i]))
         drop(r, "it takes no scripts");
     else if (--r->n_setting_up == 0)
@@ -467,7 +468,7 @@ static void on_connected(const redisAsyncContext *c, int status)
     if (++r->n_connected < 2)
         return;
     r->phase = SETTING_UP;
-    r->n_setting_up = 0;
+    r->n_setting_up = r->n_loaded = 0;
     set_up(r, r->reads);
     if (r->phase == SETTING_UP)
         set_up(r, r->asks);

@@ -1,5 +1,5 @@
 /* redis_scripts.h - what the memory of signal/share.h does, as scripts that run within Redis, each as one step.
- * Keys, all behind a prefix: seq and id (counters), secret, peers (id: node, bound, room, name, a line each), heard (id: seq),
+ * Keys, all behind a prefix: seq and id (counters), secret, birth, peers (id: node, bound, room, name, a line each), heard (id: seq),
  * busy (ids), nodes (node: 0, or since when it is dead), done (node: number), beaten (when), alive:NODE (expires),
  * notes (stream), to:NODE (streams).
  * Shape    private to redis.c. The prefix is the first argument; the keys are no KEYS, so one Redis holds them all, with
@@ -38,20 +38,20 @@ _Static_assert(PL_SHARE_ALIVE_S == 3, "as the scripts say");
     "  call('EXPIRE', P .. 'to:' .. me, 600)\n"                                                              \
     "end\n"
 
-/* prefix, node, ids wanted, highest id, highest seq, secret: done, first id, secret, seq, forgot, peers. */
+/* prefix, node, ids wanted, highest id, highest seq, secret, birth: done, first id, secret, seq, birth, peers. */
 static const char pl_redis_hello[] = PL_REDIS_COMMON
-    "local forgot = 0\n"
     "if tonumber(call('GET', P .. 'seq') or '0') < tonumber(ARGV[5]) then\n"
     "  call('SET', P .. 'seq', ARGV[5])\n"
-    "  forgot = 1\n"
     "end\n"
     "if tonumber(call('GET', P .. 'id') or '0') < tonumber(ARGV[4]) then call('SET', P .. 'id', ARGV[4]) "
     "end\n"
     "call('SETNX', P .. 'secret', ARGV[6])\n"
+    "call('SETNX', P .. 'birth', ARGV[7])\n"
     "live()\n"
     "return { tonumber(call('HGET', P .. 'done', me) or '0'), give_ids(tonumber(ARGV[3])), call('GET', P .. "
     "'secret'),\n"
-    "         tonumber(call('GET', P .. 'seq') or '0'), forgot, call('HGETALL', P .. 'peers') }\n";
+    "         tonumber(call('GET', P .. 'seq') or '0'), call('GET', P .. 'birth'), call('HGETALL', P .. "
+    "'peers') }\n";
 
 /* prefix, node, number, kind, id, to, seq, bound, room, name, type, data: result, at. */
 static const char pl_redis_op[] = PL_REDIS_COMMON

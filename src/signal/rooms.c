@@ -395,6 +395,10 @@ bool pl_rooms_each(const pl_rooms *r, pl_peer_id of, const void **cursor, pl_roo
 void pl_rooms_tick(pl_rooms *r, int64_t now_us)
 {
     for (pl_heap_node *n; (n = pl_heap_first(&r->idle)) && n->at_us <= now_us;) {
+        if (r->conf.shared && !r->reach) { /* nobody could have come back */
+            pl_heap_set(&r->idle, n, now_us + PL_SEC(PL_ROOMS_RESUME_S));
+            continue;
+        }
         r->stats.n_idle++;
         pl_peer_sign_out(r, pl_of(n, pl_peer, idle), "nobody has listened for it");
     }

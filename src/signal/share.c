@@ -17,6 +17,8 @@ struct pl_share {
     pl_rooms *rooms;
     char node[PL_SHARE_NODE_LEN + 1];
     uint8_t secret[32];
+    char birth[PL_SHARE_BIRTH_MAX + 1];     /* of the memory that we know */
+    char our_birth[PL_SHARE_BIRTH_MAX + 1]; /* that we would give a new one */
     share_state state;
     pl_list ops;   /* told or to be told, until answered */
     pl_node *next; /* the first that is to be told; &ops: none */
@@ -134,11 +136,13 @@ static bool ask_hello(pl_share *s, pl_share_ask *out)
 {
     set_state(s, GREETING);
     s->stats.n_hellos++;
+    snprintf(s->our_birth, sizeof s->our_birth, "%s:%llu", s->node, (unsigned long long)s->stats.n_hellos);
     *out = (pl_share_ask){ .kind = PL_SHARE_HELLO,
                            .n_ids = ids_wanted(s),
                            .highest_id = s->highest_id,
                            .highest_seq = s->notes_seq > s->messages_seq ? s->notes_seq : s->messages_seq };
     memcpy(out->secret, s->secret, sizeof out->secret);
+    out->birth = s->our_birth;
     return true;
 }
 
@@ -256,13 +260,16 @@ void pl_share_hello_answered(pl_share *s, int64_t now_us, const pl_share_hello *
         there[i] = a->peers[i].id;
     qsort(there, a->n_peers, sizeof *there, compare_ids);
     drop_done(s, a->done);
+    bool forgot = s->greeted && !pl_str_is(a->birth, s->birth);
+    (void)pl_str_copy(a->birth, s->birth, sizeof s->birth);
+    memcpy(s->secret, a->secret, sizeof s->secret); /* a new memory gets it again, so that tokens stay good */
     pl_rooms_set_secret(s->rooms, a->secret);
     if (a->n_ids) {
         pl_rooms_give_ids(s->rooms, a->first_id, a->n_ids);
         note_id(s, a->first_id + a->n_ids - 1);
     }
     settle_the_known(s, a);
-    settle_the_missing(s, there, a->n_peers, a->forgot);
+    settle_the_missing(s, there, a->n_peers, forgot);
     free(there);
     s->notes_seq = a->seq;
     if (!s->greeted) { /* afterwards the stream goes on where it was left */
@@ -275,7 +282,7 @@ void pl_share_hello_answered(pl_share *s, int64_t now_us, const pl_share_hello *
     set_state(s, HERE);
     s->beat_us = now_us;
     s->mark_us = now_us + MARK_US;
-    s->again_us = a->forgot ? now_us + PL_SEC(PL_SHARE_GRACE_S) : PL_NEVER;
+    s->again_us = forgot ? now_us + PL_SEC(PL_SHARE_GRACE_S) : PL_NEVER;
     pl_log_info(&s->log, "node %s shares its rooms; %u peers are at other nodes", s->node,
                 pl_rooms_get_stats(s->rooms)->n_remote);
 }
@@ -347,6 +354,12 @@ static void on_left(pl_share *s, const pl_share_note *n)
         pl_log_warn(&s->log, "no memory to tell of peer %u", p.id);
 }
 
+static void join(pl_share *s, const pl_share_peer *p)
+{
+    if (pl_rooms_remote_join(s->rooms, p->id, p->room, p->name, p->bound))
+        pl_log_debug(&s->log, "peer %u of another node does not fit", p->id);
+}
+
 void pl_share_note_read(pl_share *s, int64_t now_us, const pl_share_note *n)
 {
     (void)now_us;
@@ -358,11 +371,11 @@ void pl_share_note_read(pl_share *s, int64_t now_us, const pl_share_note *n)
     if (is_us(s, n->by))
         return;
     switch (n->kind) {
-    case PL_SHARE_JOINED:
-        if (pl_rooms_remote_join(s->rooms, n->peer.id, n->peer.room, n->peer.name, n->peer.bound))
-            pl_log_debug(&s->log, "peer %u of another node does not fit", n->peer.id);
+    case PL_SHARE_MOVED:
+        pl_rooms_moved_away(s->rooms, n->peer.id, n->seq);
+        join(s, &n->peer); /* it may just have been given up here */
         break;
-    case PL_SHARE_MOVED: pl_rooms_moved_away(s->rooms, n->peer.id, n->seq); break;
+    case PL_SHARE_JOINED: join(s, &n->peer); break;
     case PL_SHARE_LEFT: on_left(s, n); break;
     }
 }

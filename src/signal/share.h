@@ -19,7 +19,8 @@
 #include "signal/rooms_share.h"
 
 enum {
-    PL_SHARE_NODE_LEN = 16, /* characters of a node's name */
+    PL_SHARE_NODE_LEN = 16,  /* characters of a node's name */
+    PL_SHARE_BIRTH_MAX = 40, /* and of a memory's */
     PL_SHARE_ALIVE_S = 3,
     PL_SHARE_GRACE_S = 10,
     PL_SHARE_KEEP_S = 120,    /* so long a stream keeps its entries */
@@ -41,7 +42,8 @@ typedef struct pl_share_ask {
     uint32_t n_ids;        /* PL_SHARE_HELLO and _BEAT: how many are wanted */
     pl_peer_id highest_id; /* PL_SHARE_HELLO: what a memory that has forgotten all must go on from */
     uint64_t highest_seq;
-    uint8_t secret[32];  /* PL_SHARE_HELLO: to be the common one, when there is none */
+    uint8_t secret[32]; /* PL_SHARE_HELLO: to be the common one, when there is none; so with birth */
+    const char *birth;
     uint64_t forget_seq; /* PL_SHARE_BEAT: entries up to here may go */
 } pl_share_ask;
 
@@ -59,7 +61,8 @@ typedef struct pl_share_hello {
     uint64_t seq; /* the newest entry of any stream */
     const pl_share_peer *peers;
     size_t n_peers;
-    bool forgot; /* the memory had lost what this node knew of: the other nodes' peers will be told anew */
+    pl_str
+        birth; /* another one than before: the memory has lost everything, and the other nodes will tell it anew */
 } pl_share_hello;
 
 typedef enum pl_share_result { PL_SHARE_DONE, PL_SHARE_NO_PEER, PL_SHARE_BUSY } pl_share_result;

@@ -198,6 +198,18 @@ static bool is_in(const void *arg)
     return ((const person *)arg)->n_closed == 0;
 }
 
+static bool is_crowded(const void *arg)
+{
+    uint32_t n = 0;
+    (void)arg;
+    for (int i = 0; i < NODES; i++) {
+        pl_server_stats st;
+        pl_server_get_stats(node[i], &st);
+        n += st.rooms.n_peers + st.rooms.n_remote;
+    }
+    return n > 0;
+}
+
 static size_t wanted;
 
 static bool has_not_heard(const void *arg)
@@ -254,6 +266,7 @@ PL_TEST(people_of_two_nodes_hear_each_other)
         turn_while(is_in, &ann);
         pl_room_client_free(ann.client);
         pl_room_client_free(bob.client);
+        turn_while(is_crowded, NULL);
     }
     world_down();
 }
