@@ -272,6 +272,11 @@ static void drain(pl_xmpp_client *c)
         snprintf(c->mechanism, sizeof c->mechanism, "%s", pl_xmpp_stream_mechanism(c->stream));
         on_event(c, &e);
     }
+    if (c->state == PL_XMPP_LOST &&
+        !c->sm.resumable) { /* the server had forgotten it; a new session is on its way */
+        give_session_up(c);
+        enter(c, c->stream ? PL_XMPP_OPENING : PL_XMPP_CONNECTING, false);
+    }
 }
 
 /* ---- facts ---- */

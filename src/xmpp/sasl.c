@@ -42,12 +42,14 @@ typedef struct choice {
     bool plus;
 } choice;
 
-/* The binding both have: a server that does not say which is taken to have the one of its TLS version (RFC 9266 3). */
+/* The binding both have. A server that does not say which it has (XEP-0440) is taken to have tls-unique in TLS 1.2, as
+ * RFC 5802 6.1 has it. RFC 9266 wants tls-exporter in TLS 1.3 as its successor, but servers that do not say so yet offer
+ * -PLUS there without having it (ejabberd 23), and their refusal could not be told from a wrong password. */
 static bool binding_of(const pl_sasl_conf *conf, const pl_sasl_offer *o, pl_slice *out, bool *exporter)
 {
     if (!conf->tls)
         return false;
-    *exporter = conf->tls->exporter_n && (!o->says_bindings || o->exporter);
+    *exporter = conf->tls->exporter_n && o->exporter;
     if (*exporter) {
         *out = (pl_slice){ conf->tls->exporter, conf->tls->exporter_n };
         return true;

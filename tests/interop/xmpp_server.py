@@ -8,6 +8,7 @@ its standard input ends or it gets a signal, and leaves nothing behind.
   --cert KIND          good (for the domain, localhost and 127.0.0.1), expired, wrong-host
   --resume SECONDS     for how long a lost session can be resumed; 60
   --mechanisms A,B     only these ways to log in (prosody)
+  --tls12              TLS 1.2 at most: where tls-unique binds a log-in to it
   --no-tls             neither STARTTLS nor TLS (prosody)
 
 {"server": "prosody", "pid": 1, "domain": "example.org", "rooms": "rooms.example.org", "host": "127.0.0.1", "c2s": 1,
@@ -84,6 +85,8 @@ def prosody(folder, a, ports, accounts):
         every = ["PLAIN", "SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-256-PLUS"]
         off = "; ".join(json.dumps(m) for m in every if m not in keep)
         mechanisms = f"disable_sasl_mechanisms = {{ {off} }}\ninsecure_sasl_mechanisms = {{ }}\n"
+    version = '; protocol = "tlsv1_2"' if a.tls12 else ""
+    ssl = f'{{ key = "{folder}/server.key"; certificate = "{folder}/server.pem"{version} }}'
     tls = "" if a.no_tls else '"tls"; '
     direct = "" if a.no_tls else f"c2s_direct_tls_ports = {{ {c2s_tls} }}\n"
     with open(f"{folder}/prosody.cfg.lua", "w") as f:
@@ -114,9 +117,9 @@ smacks_max_unacked_stanzas = 0
 bosh_max_inactivity = 30
 authentication = "internal_plain"
 {mechanisms}storage = "internal"
-ssl = {{ key = "{folder}/server.key"; certificate = "{folder}/server.pem" }}
-https_ssl = {{ key = "{folder}/server.key"; certificate = "{folder}/server.pem" }}
-c2s_direct_tls_ssl = {{ key = "{folder}/server.key"; certificate = "{folder}/server.pem" }}
+ssl = {ssl}
+https_ssl = {ssl}
+c2s_direct_tls_ssl = {ssl}
 VirtualHost "{a.domain}"
 Component "rooms.{a.domain}" "muc"
   name = "Rooms"
@@ -131,6 +134,7 @@ def ejabberd(folder, a, ports, accounts):
     c2s, c2s_tls, http, https = ports
     os.makedirs(f"{folder}/data", exist_ok=True)
     os.makedirs(f"{folder}/contrib/conf", exist_ok=True)
+    version = ', protocol_options: ["no_tlsv1_3"]' if a.tls12 else ""
     with open(f"{folder}/ejabberd.yml", "w") as f:
         f.write(f"""
 loglevel: info
@@ -143,8 +147,9 @@ auth_use_cache: false
 registration_timeout: infinity
 disable_sasl_mechanisms: ["digest-md5", "X-OAUTH2"]
 listen:
-  - {{ port: {c2s}, ip: "127.0.0.1", module: ejabberd_c2s, starttls_required: true, max_stanza_size: 1048576 }}
-  - {{ port: {c2s_tls}, ip: "127.0.0.1", module: ejabberd_c2s, tls: true, max_stanza_size: 1048576 }}
+  - {{ port: {c2s}, ip: "127.0.0.1", module: ejabberd_c2s, starttls_required: true, max_stanza_size: 1048576{version} }}
+  - {{ port: {c2s_tls}, ip: "127.0.0.1", module: ejabberd_c2s, tls: true,
+      max_stanza_size: 1048576{version} }}
   - port: {http}
     ip: "127.0.0.1"
     module: ejabberd_http
@@ -282,6 +287,7 @@ def main():
     p.add_argument("--cert", choices=["good", "expired", "wrong-host"], default="good")
     p.add_argument("--resume", type=int, default=60)
     p.add_argument("--mechanisms")
+    p.add_argument("--tls12", action="store_true")
     p.add_argument("--no-tls", action="store_true")
     a = p.parse_args()
     die_with_parent()
