@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "base/time.h"
-#include "sim/link.h"
 
 enum {
     MESSAGE = 65536,
@@ -121,7 +120,9 @@ static void tcp_step(world *w)
 static void make_flow(world *w, unsigned i)
 {
     flow *f = &w->flow[i];
-    sim_net back = { .delay_us = w->conf->rtt_us / 2 };
+    sim_net back = w->conf->rough;
+    back.rate_bps = 0;
+    back.delay_us = w->conf->rtt_us / 2;
     f->back = sim_link_new(&back, w->conf->seed + i);
     f->begins_us = w->now_us + (int64_t)i * w->conf->apart_us;
     for (int e = 0; e < 2; e++) {
@@ -235,8 +236,10 @@ static void sum_up(sim_flows *out, const world *w, const uint64_t *before)
         out->goodput_bps[is_tcp ? SIM_FLOWS_MAX : i] = bps;
         sum += bps;
         squares += bps * bps;
-        if (!is_tcp)
-            pl_sctp_get_stats(w->flow[i].from, &out->stats[i]);
+        if (is_tcp)
+            continue;
+        pl_sctp_get_stats(w->flow[i].from, &out->stats[i]);
+        pl_sctp_get_stats(w->flow[i].to, &out->receiver[i]);
     }
     out->utilisation = sum / (double)w->conf->rate_bps * PACKET_MAX / PAYLOAD;
     out->jain = squares > 0 ? sum * sum / (n * squares) : 0;
@@ -249,11 +252,12 @@ void sim_flows_run(sim_flows *out, const sim_flows_conf *conf)
     world *w = calloc(1, sizeof *w);
     uint64_t before[SIM_FLOWS_MAX + 1] = { 0 };
     size_t bdp = (size_t)(conf->rate_bps / 8000 * conf->rtt_us / 1000);
-    sim_net net = { .rate_bps = conf->rate_bps,
-                    .delay_us = conf->rtt_us - conf->rtt_us / 2,
-                    .loss = conf->loss };
+    sim_net net = conf->rough;
     if (!w)
         abort();
+    net.rate_bps = conf->rate_bps;
+    net.delay_us = conf->rtt_us - conf->rtt_us / 2;
+    net.loss = conf->loss;
     net.queue_bytes = conf->queue ? conf->queue : bdp > QUEUE_LEAST ? bdp : QUEUE_LEAST;
     *out = (sim_flows){ 0 };
     w->conf = conf;

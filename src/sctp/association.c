@@ -227,6 +227,11 @@ size_t pl_sctp_rwnd(const pl_sctp *s)
     return held < s->window.size ? s->window.size - held : 0;
 }
 
+bool pl_sctp_app_is_behind(const pl_sctp *s)
+{
+    return s->held_above > s->window.size / 16;
+}
+
 size_t pl_sctp_hard_limit(const pl_sctp *s)
 {
     return s->window.size + s->window.size / 10;

@@ -183,9 +183,11 @@ static void tell_window(pl_sctp *s)
 }
 
 /* Who only receives knows no round trip until it asks for one; it does once that could matter. */
-static void size_window(pl_sctp *s, size_t taken)
+void pl_sctp_size_window(pl_sctp *s, size_t taken)
 {
-    pl_sctp_window_taken(&s->window, taken, s->now_us, s->rto.min_rtt_us);
+    if (pl_sctp_app_is_behind(s)) /* a larger window would only hold more */
+        return;
+    pl_sctp_window_taken(&s->window, taken, s->re.ready ? 0 : s->re.held, s->now_us, s->rto.min_rtt_us);
     if (s->rto.min_rtt_us == 0 && s->window.taken > s->window.size / 16 && !s->heartbeat_out &&
         s->state == PL_SCTP_ESTABLISHED && s->window.size < s->window.max)
         s->wants |= PL_SCTP_WANT_HEARTBEAT;
@@ -200,8 +202,7 @@ bool pl_sctp_recv(pl_sctp *s, pl_sctp_msg *out)
 {
     if (!pl_sctp_reassembly_take(&s->re, out))
         return false;
-    if (s->held_above == 0) /* else nobody takes it yet, and a larger window would only hold more */
-        size_window(s, out->len);
+    pl_sctp_size_window(s, out->len);
     tell_window(s);
     return true;
 }

@@ -1,6 +1,10 @@
 /* DATA, I-DATA, FORWARD TSN and I-FORWARD-TSN: whether there is room, and what the chunk means. */
 #include "sctp/association_internal.h"
 
+/* What is kept of a chunk that came early is more than the chunk, which the peer cannot know: the part of the window that makes
+ * up for it. */
+enum { EARLY_SHARE = 16 };
+
 static void invalid_stream(pl_sctp *s, uint16_t sid)
 {
     uint8_t chunk[12];
@@ -9,6 +13,18 @@ static void invalid_stream(pl_sctp *s, uint16_t sid)
     pl_sctp_cause_invalid_stream(&w, sid);
     pl_sctp_chunk_end(&w, error);
     pl_sctp_reply_chunk(s, &w);
+}
+
+/* Tables of streams are never given back: the window lets in as much beside them as before. */
+enum { TABLES_TIMES = 4 };
+
+/* Half full: from here on no buffer is made longer in advance. */
+static void mind_buffers(pl_sctp *s)
+{
+    if (pl_sctp_held(s) > s->window.size / 2)
+        pl_sctp_reassembly_spare(&s->re);
+    else if (s->re.sparing)
+        pl_sctp_reassembly_loosen(&s->re);
 }
 
 static size_t growth_of(const pl_sctp *s, const pl_sctp_data *d)
@@ -35,15 +51,15 @@ static void give_back(pl_sctp *s, const pl_sctp_data *d)
  * user data that the window has let in, and at most a tenth beside it, of an honest peer. */
 static bool make_room(pl_sctp *s, const pl_sctp_data *d)
 {
+    mind_buffers(s);
     size_t held = pl_sctp_held(s), growth = growth_of(s, d);
-    if (held + growth <= s->window.size) {
-        if (s->re.tight && held < s->window.size / 2)
-            pl_sctp_reassembly_tighten(&s->re, false);
+    if (held + growth <= s->window.size)
         return true;
-    }
-    if (d->tsn != s->in.cumulative_tsn + 1 || s->re.ready || s->held_above > 0) /* or there is something to take */
+    if (s->re.ready || pl_sctp_app_is_behind(s)) /* there is something to take */
         return false;
-    pl_sctp_reassembly_tighten(&s->re, true);
+    if (d->tsn != s->in.cumulative_tsn + 1)
+        return held + growth <= s->window.size + s->window.size / EARLY_SHARE;
+    pl_sctp_reassembly_tighten(&s->re);
     pl_sctp_window_need(&s->window, pl_sctp_held(s) + growth_of(s, d));
     give_back(s, d);
     return pl_sctp_held(s) + growth_of(s, d) <= pl_sctp_hard_limit(s);
@@ -55,8 +71,10 @@ static pl_err take_in_order(pl_sctp *s, const pl_sctp_data *d)
     if (err != PL_OK)
         return err;
     pl_sctp_sack_add(&s->in, d->tsn);
-    for (uint32_t tsn = d->tsn + 1; pl_seq32_at_least(s->in.cumulative_tsn, tsn) && err == PL_OK; tsn++)
+    for (uint32_t tsn = d->tsn + 1; pl_seq32_at_least(s->in.cumulative_tsn, tsn) && err == PL_OK; tsn++) {
+        mind_buffers(s);
         err = pl_sctp_reassembly_reached(&s->re, tsn);
+    }
     if (err == PL_ENOMEM) /* acknowledged, and cannot be kept */
         pl_sctp_fail(s, PL_ENOMEM, PL_SCTP_CAUSE_OUT_OF_RESOURCE, "no memory for received data");
     return err == PL_ENOMEM ? PL_OK : err;
@@ -77,13 +95,17 @@ static void take_data(pl_sctp *s, const pl_sctp_data *d)
         s->stats.chunks_dropped++;
         return;
     }
-    pl_err err = d->tsn == s->in.cumulative_tsn + 1 ? take_in_order(s, d) : take_early(s, d);
+    bool next = d->tsn == s->in.cumulative_tsn + 1;
+    pl_err err = next ? take_in_order(s, d) : take_early(s, d);
+    if (!next)
+        pl_sctp_size_window(s, 0);
     if (err == PL_ENOSPC)
         pl_sctp_fail(s, PL_EPROTO, PL_SCTP_CAUSE_PROTOCOL_VIOLATION, "message above the maximum size");
     else if (err != PL_OK)
         s->stats.chunks_dropped++;
     else
         s->stats.chunks_received++;
+    pl_sctp_window_need(&s->window, TABLES_TIMES * s->re.tables);
 }
 
 /* RFC 8260 2.2.1: what was agreed on is the only kind. True: that was the end. */
@@ -167,8 +189,10 @@ void pl_sctp_on_forward(pl_sctp *s, pl_sctp_packet *p, const pl_sctp_chunk *chun
     }
     pl_sctp_sack_forward(&s->in, f.cumulative_tsn);
     for (uint32_t tsn = f.cumulative_tsn + 1; pl_seq32_at_least(s->in.cumulative_tsn, tsn) && err == PL_OK;
-         tsn++)
+         tsn++) {
+        mind_buffers(s);
         err = pl_sctp_reassembly_reached(&s->re, tsn);
+    }
     if (err != PL_OK)
         pl_sctp_fail(s, err == PL_ENOSPC ? PL_EPROTO : err, PL_SCTP_CAUSE_OUT_OF_RESOURCE,
                      "cannot keep received data");

@@ -224,6 +224,8 @@ void pl_sctp_on_init_ack(pl_sctp *s, pl_rd body)
     free(s->cookie);
     s->cookie = cookie;
     s->cookie_len = in.cookie_len;
+    if (s->n_init_tries == 0) /* else which INIT it answers is not known */
+        pl_sctp_begin_sending(s, s->now_us - (s->t1_us - s->rto.rto_us));
     s->n_init_tries = 0;
     adopt_peer(s, in.tag, in.tsn, in.a_rwnd, in.streams_out, in.streams_in, in.extensions);
     pl_sctp_enter(s, PL_SCTP_COOKIE_ECHOED, "INIT ACK");
@@ -272,6 +274,7 @@ static void restart(pl_sctp *s, const pl_sctp_cookie *c)
     pl_sctp_outstanding_init(&s->sent, s->my_tsn);
     pl_sctp_mtu_forget(s);
     pl_sctp_cc_restart(&s->cc);
+    s->first_pace = 0;
     s->burst_limit = s->cc.cwnd;
     pl_sctp_recovery_init(&s->recovery);
     s->heartbeat_out = false;
@@ -301,6 +304,7 @@ static bool act_on_cookie(pl_sctp *s, const pl_sctp_cookie *c)
     if (s->state == PL_SCTP_CLOSED) {
         adopt_cookie(s, c);
         establish(s, "COOKIE ECHO");
+        pl_sctp_begin_sending(s, s->now_us - c->made_us);
         return true;
     }
     if (mine && peers) { /* D: the cookies crossed, or the COOKIE ACK was lost */

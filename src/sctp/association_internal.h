@@ -164,6 +164,8 @@ bool pl_sctp_may_receive(const pl_sctp *s);
 /* Received bytes and all that keeping them costs. */
 size_t pl_sctp_held(const pl_sctp *s);
 size_t pl_sctp_rwnd(const pl_sctp *s);
+/* The application leaves lying what it was given: more than what is always on its way to it. */
+bool pl_sctp_app_is_behind(const pl_sctp *s);
 /* What pl_sctp_held never goes beyond, whatever the peer does: the window and a tenth of it. */
 size_t pl_sctp_hard_limit(const pl_sctp *s);
 void pl_sctp_restart_heartbeat(pl_sctp *s);

@@ -247,10 +247,11 @@ static void wake_window(pl_sctp *s)
     if (s->sent.flight > 0 || s->sent.n_lost > 0)
         return;
     int64_t silence_us = s->now_us - s->last_data_us;
-    pl_sctp_cc_idle(&s->cc, silence_us, s->rto.rto_us);
+    if (s->stats.chunks_sent > 0)
+        pl_sctp_cc_idle(&s->cc, silence_us, s->rto.rto_us);
     size_t initial = pl_sctp_cc_initial(&s->cc), burst = s->cc.cwnd < initial ? s->cc.cwnd : initial;
     if (silence_us >= s->rto.rto_us) /* a window acknowledged by a single SACK is no silence */
-        s->burst_limit = burst;
+        s->burst_limit = s->rto.srtt_us == 0 && s->pacer.rate > 0 ? SIZE_MAX : burst;
     if (!pl_sctp_limited(s)) /* between two packets of a slow pace is no rest */
         pl_sctp_pacer_rested(&s->pacer, s->now_us, burst);
 }

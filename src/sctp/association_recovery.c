@@ -183,10 +183,22 @@ static bool backlog(const pl_sctp *s, size_t flight_before)
 
 static void set_pace(pl_sctp *s)
 {
-    uint64_t pace = pl_sctp_cc_pace(&s->cc, s->rto.srtt_us, s->rto.min_rtt_us);
+    uint64_t pace =
+        s->rto.srtt_us == 0 ? s->first_pace : pl_sctp_cc_pace(&s->cc, s->rto.srtt_us, s->rto.min_rtt_us);
     if (s->rate_bound > 0 && (pace == 0 || pace > s->rate_bound))
         pace = s->rate_bound;
     pl_sctp_pacer_set(&s->pacer, pace, s->cc.mtu);
+}
+
+/* The handshake's round trip is no sample for T3, since the peer may have taken its time over the cookie; but it lets the first
+ * window be paced. */
+void pl_sctp_begin_sending(pl_sctp *s, int64_t rtt_us)
+{
+    if (s->rto.srtt_us != 0 || s->stats.chunks_sent > 0 || rtt_us < PL_SCTP_CC_PACED_US)
+        return;
+    pl_sctp_cc_begin(&s->cc, rtt_us);
+    s->first_pace = pl_sctp_cc_pace(&s->cc, rtt_us, rtt_us);
+    set_pace(s);
 }
 
 void pl_sctp_set_rate(pl_sctp *s, int64_t now_us, uint64_t bytes_per_s)
@@ -258,6 +270,10 @@ void pl_sctp_take_sack(pl_sctp *s, const pl_sctp_sack_chunk *sack)
     s->peer_rwnd = sack->a_rwnd;
     if (acked.rtt_us >= 0)
         pl_sctp_rto_sample(&s->rto, acked.rtt_us);
+    else if (
+        acked
+            .repaired) /* Karn's rule keeps it from being a sample; RFC 6298 5.7 would wait for one with what was doubled */
+        pl_sctp_rto_restore(&s->rto);
     if (progress || sack->a_rwnd == 0) {
         s->n_errors = 0;
         s->last_heard_us = s->now_us;

@@ -4,7 +4,11 @@
 
 #include "base/time.h"
 
-enum { INITIAL_PACKETS = 10 };
+enum {
+    INITIAL_PACKETS = 10,
+    BOLD_PACKETS = 32,
+    BOLD_RATE = 400000 /* bytes per second: 3.2 Mbit/s */
+};
 
 void pl_sctp_cc_init(pl_sctp_cc *cc, const pl_sctp_cc_ops *ops, size_t mtu)
 {
@@ -36,6 +40,14 @@ void pl_sctp_cc_switch(pl_sctp_cc *cc, const pl_sctp_cc_ops *ops)
 size_t pl_sctp_cc_initial(const pl_sctp_cc *cc)
 {
     return INITIAL_PACKETS * cc->mtu;
+}
+
+void pl_sctp_cc_begin(pl_sctp_cc *cc, int64_t rtt_us)
+{
+    size_t most = BOLD_PACKETS * cc->mtu,
+           of_rate = (size_t)pl_min_us(rtt_us, PL_SEC(1)) * BOLD_RATE / 1000000;
+    if (cc->ops->bold && cc->cwnd == pl_sctp_cc_initial(cc) && of_rate > cc->cwnd)
+        cc->cwnd = of_rate < most ? of_rate : most;
 }
 
 /* A round is what was in flight when it began. Rounds that the application left empty say less than the path could do,

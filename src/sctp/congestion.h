@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "sctp/bbr.h"
+#include "sctp/random_loss.h"
 #include "sctp/rate.h"
 
 enum {
@@ -44,6 +45,7 @@ typedef struct pl_sctp_cc_ack {
 
 typedef struct pl_sctp_cc_ops {
     const char *name;
+    bool bold; /* on long paths it begins with more than ten packets, paced */
     void (*init)(pl_sctp_cc *cc);
     void (*acked)(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack);
     void (*lost)(pl_sctp_cc *cc, int64_t now_us);            /* fast recovery begins */
@@ -113,6 +115,7 @@ struct pl_sctp_cc {
             uint64_t eased_till; /* of path.delivered: one reduction a round */
             unsigned n_queued;   /* samples in a row that show a queue */
             pl_sctp_hystart hystart;
+            pl_sctp_random_loss random;
         } cubic;
         pl_sctp_bbr bbr;
         pl_sctp_ledbat ledbat;
@@ -129,6 +132,9 @@ void pl_sctp_cc_restart(pl_sctp_cc *cc);
 void pl_sctp_cc_switch(pl_sctp_cc *cc, const pl_sctp_cc_ops *ops);
 /* One SACK: the path's figures, then the controller. */
 void pl_sctp_cc_acked(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack);
+/* The handshake has taken so long, and nothing has been sent yet: a first window at the rate that nobody on the internet is too
+ * slow for, by the round trip. */
+void pl_sctp_cc_begin(pl_sctp_cc *cc, int64_t rtt_us);
 /* Data goes out after a silence (RFC 9260 7.2.1). */
 void pl_sctp_cc_idle(pl_sctp_cc *cc, int64_t idle_us, int64_t rto_us);
 /* Before ops->lost or ops->timeout: what pl_sctp_cc_undo brings back when nothing had been lost. */

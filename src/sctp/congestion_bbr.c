@@ -351,4 +351,4 @@ static void timeout(pl_sctp_cc *cc, int64_t now_us)
     cc->cwnd = cc->mtu; /* grows back by what is acknowledged */
 }
 
-const pl_sctp_cc_ops pl_sctp_cc_bbr = { "bbr", init, acked, lost, timeout, pace };
+const pl_sctp_cc_ops pl_sctp_cc_bbr = { "bbr", true, init, acked, lost, timeout, pace };

@@ -20,7 +20,7 @@ enum {
     PROBE_SHARE = 8,    /* of the window that a round trip without a queue adds */
     QUEUE_SAMPLES = 8   /* in a row that end slow start */
 };
-static const double beta = 0.7, c_packets = 0.4, steep_rtt_s = 0.0125, steepest = 8;
+static const double beta = 0.7, c_packets = 0.4, steep_rtt_s = 0.008, steepest = 10;
 
 static double larger(double a, double b)
 {
@@ -154,10 +154,20 @@ static void slow_start_bdp(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
     cc->u.cubic.eased_till = cc->path.delivered + ack->flight_after;
 }
 
+/* More than a fiftieth of the window in a round; or, where that much is lost however little is sent, half as many again and a
+ * few. */
+static bool lost_many(const pl_sctp_cc *cc)
+{
+    uint64_t at_random = (uint64_t)cc->cwnd * cc->u.cubic.random.share / PL_SCTP_SHARE_ONE;
+    size_t least = PL_SCTP_CC_LEAST * cc->mtu, lost = cc->path.round_lost;
+    return lost >= least && lost > cc->cwnd / MANY_LOST &&
+           (at_random == 0 || lost > at_random + at_random / 2 + least);
+}
+
 static void judge_loss(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
 {
     const pl_sctp_cc_path *p = &cc->path;
-    bool many = p->round_lost >= PL_SCTP_CC_LEAST * cc->mtu && p->round_lost > cc->cwnd / MANY_LOST;
+    bool many = lost_many(cc);
     if (p->delivered < cc->u.cubic.eased_till || !(many || shows_queue(p->rtt_us, ack->min_rtt_us)))
         return;
     bool overshot = cc->cwnd < cc->ssthresh;
@@ -188,6 +198,9 @@ static double steepness(int64_t min_rtt_us)
 static void acked_bdp(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
 {
     const pl_sctp_cc_path *p = &cc->path;
+    pl_sctp_random_loss_acked(&cc->u.cubic.random, ack->acked, ack->lost, cc->mtu,
+                              p->round_began ? p->rate[p->at] : 0,
+                              p->rtt_us > 0 && shows_queue(p->rtt_us, ack->min_rtt_us));
     if (ack->lost > 0)
         judge_loss(cc, ack);
     if (ack->acked == 0 || p->delivered < cc->u.cubic.eased_till)
@@ -205,5 +218,5 @@ static void acked_bdp(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
     }
 }
 
-const pl_sctp_cc_ops pl_sctp_cc_cubic = { "cubic", init, acked, lost, timeout, NULL };
-const pl_sctp_cc_ops pl_sctp_cc_cubic_bdp = { "cubic-bdp", init, acked_bdp, repair, timeout, NULL };
+const pl_sctp_cc_ops pl_sctp_cc_cubic = { "cubic", false, init, acked, lost, timeout, NULL };
+const pl_sctp_cc_ops pl_sctp_cc_cubic_bdp = { "cubic-bdp", true, init, acked_bdp, repair, timeout, NULL };

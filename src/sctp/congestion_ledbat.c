@@ -208,4 +208,4 @@ static void timeout(pl_sctp_cc *cc, int64_t now_us)
     cc->u.ledbat.slow_us = 0;
 }
 
-const pl_sctp_cc_ops pl_sctp_cc_ledbat = { "ledbat", init, acked, lost, timeout, NULL };
+const pl_sctp_cc_ops pl_sctp_cc_ledbat = { "ledbat", false, init, acked, lost, timeout, NULL };

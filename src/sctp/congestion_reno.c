@@ -64,4 +64,4 @@ static void timeout(pl_sctp_cc *cc, int64_t now_us)
     cc->u.reno.partial_bytes_acked = 0;
 }
 
-const pl_sctp_cc_ops pl_sctp_cc_reno = { "reno", init, acked, lost, timeout, NULL };
+const pl_sctp_cc_ops pl_sctp_cc_reno = { "reno", false, init, acked, lost, timeout, NULL };

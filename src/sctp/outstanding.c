@@ -239,6 +239,7 @@ typedef struct walk {
     pl_sctp_acked *out;
     int64_t now_us, min_rtt_us;
     uint32_t highest_before; /* highest TSN acknowledged before this SACK */
+    bool filled;             /* something before that is acknowledged only now */
     uint32_t n_covered;      /* of what is in state ACKED, by gap blocks */
     int64_t resent_us;       /* latest sending of what had gone before, -1: none; and its TSN */
     uint32_t resent_tsn;
@@ -258,6 +259,7 @@ static void leave_flight(pl_sctp_outstanding *o, pl_sctp_sent *s, uint32_t tsn)
 static void acknowledge(pl_sctp_outstanding *o, pl_sctp_sent *s, uint32_t tsn, walk *w)
 {
     w->out->n_late += s->state == PL_SCTP_SENT_LOST;
+    w->filled |= !pl_seq32_newer(tsn, w->highest_before);
     leave_flight(o, s, tsn);
     w->out->bytes += s->size;
     if (s->taken_back)
@@ -388,6 +390,18 @@ static void take_back_uncovered(pl_sctp_outstanding *o, const pl_sctp_sack_chunk
     }
 }
 
+/* Whether the peer has told of all that it has. How many blocks it has room for its SACKs show: it is the most that one had,
+ * and a SACK with fewer, or with more, was not cut short. With as many it was not when the last block has grown by what
+ * arrived; when a gap was filled, it may only have made room for the next block. */
+static bool tells_all(pl_sctp_outstanding *o, const pl_sctp_sack_chunk *sack, const walk *w)
+{
+    uint32_t most = o->most_gaps;
+    if (sack->n_gaps > most)
+        o->most_gaps = (uint32_t)sack->n_gaps;
+    return sack->n_gaps < GAPS_WHOLE || sack->n_gaps != most ||
+           (!w->filled && pl_seq32_newer(o->highest_gap, w->highest_before));
+}
+
 pl_err pl_sctp_outstanding_ack(pl_sctp_outstanding *o, pl_sctp_streams *st, const pl_sctp_sack_chunk *sack,
                                int64_t now_us, int64_t min_rtt_us, pl_sctp_acked *out)
 {
@@ -407,8 +421,8 @@ pl_err pl_sctp_outstanding_ack(pl_sctp_outstanding *o, pl_sctp_streams *st, cons
     }
     if (w.resent_us >= 0 &&
         out->n_late == 0) /* beside late ones, it too was the first sending that came late */
-        pl_sctp_rack_arrived(&o->rack, w.resent_tsn, w.resent_us, true, now_us, min_rtt_us);
-    pl_sctp_rate_told(&o->rate, now_us, sack->n_gaps < GAPS_WHOLE);
+        out->repaired = pl_sctp_rack_arrived(&o->rack, w.resent_tsn, w.resent_us, true, now_us, min_rtt_us);
+    pl_sctp_rate_told(&o->rate, now_us, tells_all(o, sack, &w));
     if (w.n_covered < o->n_gap_acked)
         take_back_uncovered(o, sack, &w);
     shrink(o);

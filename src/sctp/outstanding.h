@@ -56,6 +56,7 @@ typedef struct pl_sctp_outstanding {
     uint32_t n_gap_acked;              /* in state ACKED */
     size_t flight;                     /* bytes in state IN_FLIGHT */
     bool interleaved;                  /* I-DATA chunks, of a larger header */
+    uint32_t most_gaps;                /* blocks of the SACK that had most: the peer has room for so many */
     pl_sctp_rack rack;
     pl_sctp_rate rate;
 } pl_sctp_outstanding;
@@ -65,6 +66,7 @@ typedef struct pl_sctp_acked {
     size_t bytes;   /* newly acknowledged */
     int64_t rtt_us; /* of the newest TSN that was sent once, or -1 */
     bool cum_advanced;
+    bool repaired;          /* something arrived by being sent again */
     uint32_t n_late;        /* acknowledged after they counted as lost and before they went again */
     uint32_t n_messages;    /* wholly acknowledged */
     uint64_t message_bytes; /* of those */

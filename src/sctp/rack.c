@@ -10,16 +10,17 @@ void pl_sctp_rack_init(pl_sctp_rack *r)
     *r = (pl_sctp_rack){ .sent_us = -1, .quarters = 1 };
 }
 
-void pl_sctp_rack_arrived(pl_sctp_rack *r, uint32_t tsn, int64_t sent_us, bool resent, int64_t now_us,
+bool pl_sctp_rack_arrived(pl_sctp_rack *r, uint32_t tsn, int64_t sent_us, bool resent, int64_t now_us,
                           int64_t min_rtt_us)
 {
     if (resent && now_us - sent_us < min_rtt_us - min_rtt_us / 8) /* an eighth for clocks that round */
-        return; /* 6.2 step 2: an earlier sending of it arrived */
+        return false; /* 6.2 step 2: an earlier sending of it arrived */
     if (r->sent_us >= 0 && pl_sctp_rack_before(r, tsn, sent_us))
-        return;
+        return true;
     r->sent_us = sent_us;
     r->tsn = tsn;
     r->rtt_us = now_us - sent_us;
+    return true;
 }
 
 bool pl_sctp_rack_before(const pl_sctp_rack *r, uint32_t tsn, int64_t sent_us)

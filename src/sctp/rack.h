@@ -31,8 +31,8 @@ typedef struct pl_sctp_rack {
 
 void pl_sctp_rack_init(pl_sctp_rack *r);
 /* A sending has arrived. resent: it may be the first sending that did, so a round trip shorter than any is
- * no proof. */
-void pl_sctp_rack_arrived(pl_sctp_rack *r, uint32_t tsn, int64_t sent_us, bool resent, int64_t now_us,
+ * no proof, and the answer false. */
+bool pl_sctp_rack_arrived(pl_sctp_rack *r, uint32_t tsn, int64_t sent_us, bool resent, int64_t now_us,
                           int64_t min_rtt_us);
 /* True when a sending came before the newest that arrived. */
 bool pl_sctp_rack_before(const pl_sctp_rack *r, uint32_t tsn, int64_t sent_us);

@@ -131,7 +131,7 @@ size_t pl_sctp_first_cap(const pl_sctp_reassembly *r, const pl_sctp_data *d)
 {
     if (d->flags & PL_SCTP_DATA_E)
         return d->len;
-    if (r->tight)
+    if (r->sparing)
         return d->len < r->max_message ? d->len : r->max_message;
     size_t cap = r->size_hint > 2 * d->len ? r->size_hint : 2 * d->len;
     cap = cap > PL_SCTP_HINT_LEAST ? cap : PL_SCTP_HINT_LEAST;
@@ -143,7 +143,7 @@ size_t pl_sctp_next_cap(const pl_sctp_reassembly *r, size_t cap, size_t len)
 {
     cap = cap ? cap : 1;
     while (cap < len)
-        cap = r->tight ? len + len / 32 : cap * 2;
+        cap = r->sparing ? len + len / 32 : cap * 2;
     return cap < r->max_message ? cap : len > r->max_message ? len : r->max_message;
 }
 
@@ -189,12 +189,12 @@ pl_sctp_in_msg *pl_sctp_in_msg_tighten(pl_sctp_reassembly *r, pl_sctp_in_msg *m)
     return smaller;
 }
 
-void pl_sctp_reassembly_tighten(pl_sctp_reassembly *r, bool tight)
+void pl_sctp_reassembly_tighten(pl_sctp_reassembly *r)
 {
-    bool begins = tight && !r->tight;
-    r->tight = tight;
-    if (!begins)
+    r->sparing = true;
+    if (r->tight)
         return;
+    r->tight = true;
     r->current = pl_sctp_in_msg_tighten(r, r->current);
     EACH_STREAM(s, r)
     pl_sctp_interleaved_tighten(r, s);

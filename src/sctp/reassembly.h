@@ -114,7 +114,8 @@ typedef struct pl_sctp_reassembly {
     size_t n_books;
     pl_list noisy;
     pl_list waits; /* whole messages whose turn has not come, as they came */
-    bool tight;    /* there is no room to spare: buffers are as long as what is in them, or nearly */
+    bool sparing;  /* buffers take no more than they need, or nearly … */
+    bool tight;    /* … and those of before have given back what they had too much */
     size_t held, tables;
     size_t max_message;
     size_t piece_cap;   /* of the next piece's buffer */
@@ -130,9 +131,17 @@ void pl_sctp_reassembly_clear(pl_sctp_reassembly *r);
 size_t pl_sctp_reassembly_growth(const pl_sctp_reassembly *r, const pl_sctp_data *d, uint32_t cumulative_tsn);
 /* How much `tables` grows when the stream is spoken of for the first time. */
 size_t pl_sctp_reassembly_stream_growth(const pl_sctp_reassembly *r, uint16_t sid);
-/* Unfinished messages give back what their buffers have too much, and take no more than they need from now on, until
- * this is undone. */
-void pl_sctp_reassembly_tighten(pl_sctp_reassembly *r, bool tight);
+/* Little room is left: buffers of unfinished messages take no more than they need from now on; or they give back, too,
+ * what they have too much; or there is room again. */
+static inline void pl_sctp_reassembly_spare(pl_sctp_reassembly *r)
+{
+    r->sparing = true;
+}
+void pl_sctp_reassembly_tighten(pl_sctp_reassembly *r);
+static inline void pl_sctp_reassembly_loosen(pl_sctp_reassembly *r)
+{
+    r->sparing = r->tight = false;
+}
 /* The chunk whose TSN is the next one. */
 PL_NODISCARD pl_err pl_sctp_reassembly_next(pl_sctp_reassembly *r, const pl_sctp_data *d);
 /* A chunk beyond a gap. When it makes a message whole, that is delivered at once. */

@@ -15,7 +15,7 @@ enum { ASSEMBLY_COST = sizeof(pl_sctp_assembly) + PL_SCTP_BLOCK };
 /* Many may be under way, most of them short: no room is taken for what may never come. */
 static size_t first_cap(const pl_sctp_reassembly *r, const pl_sctp_data *d)
 {
-    return d->flags & PL_SCTP_DATA_E || r->tight ? d->len : 2 * d->len;
+    return d->flags & PL_SCTP_DATA_E || r->sparing ? d->len : 2 * d->len;
 }
 
 static pl_sctp_assembly *find(const pl_sctp_in_stream *s, bool unordered, uint32_t mid)

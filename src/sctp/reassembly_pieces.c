@@ -50,23 +50,36 @@ static bool fits(const pl_sctp_in_stream *s, size_t len)
     return m && m->cap - m->msg.len >= len;
 }
 
+static size_t cap_for(const pl_sctp_reassembly *r, size_t len)
+{
+    size_t cap = r->sparing ? PL_SCTP_PIECE_LEAST : r->piece_cap;
+    return len > cap ? len : cap;
+}
+
+/* Full before it was taken: the next one may be longer, though it never is much beside what a window holds. */
+static void lengthen(pl_sctp_reassembly *r)
+{
+    if (r->piece_cap < PL_SCTP_PIECE_MOST && r->piece_cap < r->max_message / 4)
+        r->piece_cap *= 2;
+}
+
 size_t pl_sctp_pieces_growth(const pl_sctp_reassembly *r, const pl_sctp_in_stream *s, size_t len)
 {
     if (fits(s, len))
         return 0;
-    return sizeof(pl_sctp_in_msg) + PL_SCTP_BLOCK + (len > r->piece_cap ? len : r->piece_cap);
+    return sizeof(pl_sctp_in_msg) + PL_SCTP_BLOCK + cap_for(r, len);
 }
 
 pl_err pl_sctp_pieces_add(pl_sctp_reassembly *r, pl_sctp_in_stream *s, const uint8_t *data, size_t len)
 {
     pl_sctp_in_pieces *p = s->pieces;
     if (!fits(s, len)) {
-        if (p->open && r->piece_cap < PL_SCTP_PIECE_MOST) /* full before it was taken */
-            r->piece_cap *= 2;
+        if (p->open)
+            lengthen(r);
         pl_sctp_data like = {
             .sid = s->sid, .ppid = p->ppid, .mid = p->mid, .flags = p->unordered ? PL_SCTP_DATA_U : 0
         };
-        pl_sctp_in_msg *m = pl_sctp_in_msg_new(r, &like, len > r->piece_cap ? len : r->piece_cap);
+        pl_sctp_in_msg *m = pl_sctp_in_msg_new(r, &like, cap_for(r, len));
         if (!m)
             return PL_ENOMEM;
         push(r, s, m);

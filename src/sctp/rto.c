@@ -24,6 +24,13 @@ void pl_sctp_rto_sample(pl_sctp_rto *r, int64_t rtt_us)
         r->srtt_us = pl_max_us(r->srtt_us + (rtt_us - r->srtt_us) / 8, 1);
         r->min_rtt_us = pl_min_us(r->min_rtt_us, rtt_us);
     }
+    pl_sctp_rto_restore(r);
+}
+
+void pl_sctp_rto_restore(pl_sctp_rto *r)
+{
+    if (r->srtt_us == 0)
+        return;
     int64_t rto_us = r->srtt_us + pl_max_us(4 * r->rttvar_us, r->granularity_us);
     r->rto_us = pl_max_us(r->min_us, pl_min_us(rto_us, r->max_us)); /* C6, C7 */
 }

@@ -20,5 +20,7 @@ void pl_sctp_rto_init(pl_sctp_rto *r, int64_t initial_us, int64_t min_us, int64_
 void pl_sctp_rto_sample(pl_sctp_rto *r, int64_t rtt_us);
 /* A timeout has passed: the next one is twice as long. */
 void pl_sctp_rto_double(pl_sctp_rto *r);
+/* What was sent again has arrived: the path is there, and timeouts are again what its round trips say. */
+void pl_sctp_rto_restore(pl_sctp_rto *r);
 
 #endif

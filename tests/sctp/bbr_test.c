@@ -204,6 +204,19 @@ static const struct {
              { 100, 1, 95, 0.01 }, { 100, 20, 90, 0 },       { 100, 20, 80, 0.01 },
              { 100, 100, 88, 0 },  { 100, 100, 88, 0.0001 }, { 100, 100, 80, 0.01 } };
 
+/* A hundred gaps and more in each SACK: what they tell makes the rate, for a peer that has room for them tells all. */
+PL_TEST(long_and_fast_links_are_filled_in_spite_of_losses)
+{
+    sim_flows f;
+    sim_flows_conf conf = link_of(1000, 100, 0.01, 3);
+    conf.recv_buffer_max = conf.send_buffer = 64 << 20;
+    sim_flows_run(&f, &conf);
+    PL_GE(f.utilisation * 100, 45);
+    sim_flows_conf longer = link_of(100, 300, 0.01, 10);
+    sim_flows_run(&f, &longer);
+    PL_GE(f.utilisation * 100, 50);
+}
+
 PL_TEST(links_are_filled_with_losses_and_without)
 {
     for (size_t i = 0; i < sizeof cell / sizeof *cell; i++) {
@@ -250,5 +263,5 @@ PL_TESTS(t(a_sample_is_what_came_between_sending_and_arrival),
          t(acknowledgements_in_a_bunch_are_no_fast_path), t(samples_know_what_limits_them),
          t(startup_ends_when_the_rate_no_longer_grows), t(the_round_trip_is_asked_for_every_five_seconds),
          t(all_phases_of_the_cycle_come), t(many_losses_bound_the_flight_and_few_do_not),
-         t(links_are_filled_with_losses_and_without), t(the_queue_stays_short),
-         t(links_are_shared_with_each_other_and_with_tcp))
+         t(long_and_fast_links_are_filled_in_spite_of_losses), t(links_are_filled_with_losses_and_without),
+         t(the_queue_stays_short), t(links_are_shared_with_each_other_and_with_tcp))

@@ -5,6 +5,7 @@
 #include "sctp/congestion.h"
 #include "sctp/hystart.h"
 #include "sctp/pacer.h"
+#include "sctp/rto.h"
 #include "sctp/window.h"
 
 enum { MTU = 1000 };
@@ -219,17 +220,112 @@ PL_TEST(the_window_follows_what_is_taken_in_a_round_trip)
     pl_sctp_window w;
     pl_sctp_window_init(&w, 100000, 1000000, 0);
     for (int64_t now_us = 0; now_us <= PL_SEC(1); now_us += PL_MS(1)) /* 20 kB a round trip */
-        pl_sctp_window_taken(&w, 200, now_us, PL_MS(100));
+        pl_sctp_window_taken(&w, 200, 0, now_us, PL_MS(100));
     PL_EQ(w.size, 100000);
-    pl_sctp_window_taken(&w, 100000, PL_MS(1100), 0); /* without a round trip to compare with it stays */
+    pl_sctp_window_taken(&w, 100000, 0, PL_MS(1100), 0); /* without a round trip to compare with it stays */
     PL_EQ(w.size, 100000);
     for (int64_t now_us = PL_MS(1100); now_us <= PL_MS(2000); now_us += PL_MS(1)) /* 80 kB */
-        pl_sctp_window_taken(&w, 800, now_us, PL_MS(100));
+        pl_sctp_window_taken(&w, 800, 0, now_us, PL_MS(100));
     PL_GE(w.size, 320000);
     PL_LE(w.size, 1000000);
     for (int64_t now_us = PL_MS(2000); now_us <= PL_MS(3000); now_us += PL_MS(1))
-        pl_sctp_window_taken(&w, 9000, now_us, PL_MS(100));
+        pl_sctp_window_taken(&w, 9000, 0, now_us, PL_MS(100));
     PL_EQ(w.size, 1000000); /* the ceiling */
+}
+
+PL_TEST(what_waits_for_a_missing_tsn_lets_the_window_grow)
+{
+    pl_sctp_window w;
+    pl_sctp_window_init(&w, 100000, 1000000, 0);
+    for (int64_t ms = 1; ms <= 100; ms++)
+        pl_sctp_window_taken(&w, 0, (size_t)ms * 800, PL_MS(ms), PL_MS(100));
+    PL_EQ(w.size, 320000);
+    pl_sctp_window_taken(&w, 80000, 0, PL_MS(200), PL_MS(100)); /* taken at last: nothing new has come */
+    PL_EQ(w.size, 320000);
+}
+
+/* --- losses that less would not mend --- */
+
+typedef struct lossy {
+    pl_sctp_random_loss r;
+    bool queued;
+} lossy;
+
+/* A hundred round trips of so many packets, of which the path delivers `most` at most, and loses a share besides. */
+static void lose(lossy *l, unsigned packets, unsigned most, double share)
+{
+    for (unsigned round = 0; round < 100; round++) {
+        unsigned arrive = (unsigned)(packets * (1 - share));
+        arrive = arrive < most ? arrive : most;
+        pl_sctp_random_loss_acked(&l->r, (size_t)arrive * MTU, (size_t)(packets - arrive) * MTU, MTU,
+                                  (uint64_t)arrive * MTU * 10, l->queued);
+    }
+}
+
+PL_TEST(losses_that_stay_when_less_is_sent_are_random)
+{
+    lossy l = { .queued = false };
+    lose(&l, 300, 1000, 0.1);
+    PL_EQ(l.r.share, 0); /* nothing to compare with */
+    lose(&l, 100, 1000, 0.1);
+    PL_GE(l.r.share, 95);
+    PL_LE(l.r.share, 110);
+    lose(&l, 300, 1000, 0.15); /* more is lost when more is sent: that is no more chance */
+    PL_LE(l.r.share, 110);
+    lose(&l, 100, 1000, 0.01);
+    PL_EQ(l.r.share, 0);
+}
+
+PL_TEST(losses_that_go_when_less_is_sent_are_not_random)
+{
+    lossy policer = { .queued = false };
+    lose(&policer, 130, 100, 0);
+    lose(&policer, 110, 100, 0);
+    PL_EQ(policer.r.share, 0);
+    lose(&policer, 80, 100, 0);
+    PL_EQ(policer.r.share, 0);
+    lossy many = { .queued = false };
+    lose(&many, 300, 1000, 0.3);
+    lose(&many, 100, 1000, 0.3);
+    PL_EQ(many.r.share, 0); /* no path is that bad */
+    lossy queue = { .queued = true };
+    lose(&queue, 300, 1000, 0.1);
+    lose(&queue, 100, 1000, 0.1);
+    PL_EQ(queue.r.share, 0);
+}
+
+/* --- how it begins --- */
+
+PL_TEST(long_paths_begin_with_more)
+{
+    pl_sctp_cc cc;
+    pl_sctp_cc_init(&cc, &pl_sctp_cc_cubic_bdp, MTU);
+    pl_sctp_cc_begin(&cc, PL_MS(20));
+    PL_EQ(cc.cwnd, 10 * MTU);
+    pl_sctp_cc_begin(&cc, PL_MS(50));
+    PL_EQ(cc.cwnd, 20 * MTU);
+    pl_sctp_cc_init(&cc, &pl_sctp_cc_cubic_bdp, MTU);
+    pl_sctp_cc_begin(&cc, PL_MS(600));
+    PL_EQ(cc.cwnd, 32 * MTU);
+    pl_sctp_cc_init(&cc, &pl_sctp_cc_reno, MTU);
+    pl_sctp_cc_begin(&cc, PL_MS(600));
+    PL_EQ(cc.cwnd, 10 * MTU);
+}
+
+PL_TEST(a_repair_ends_the_doubling_of_the_rto) /* RFC 9260 6.3.3 E2, and the way back */
+{
+    pl_sctp_rto rto;
+    pl_sctp_rto_init(&rto, PL_SEC(1), PL_MS(300), PL_SEC(4));
+    pl_sctp_rto_double(&rto);
+    pl_sctp_rto_restore(&rto); /* no round trip is known */
+    PL_EQ(rto.rto_us, PL_SEC(2));
+    pl_sctp_rto_sample(&rto, PL_MS(500));
+    int64_t of_path_us = rto.rto_us;
+    pl_sctp_rto_double(&rto);
+    pl_sctp_rto_double(&rto);
+    PL_GE(rto.rto_us, PL_SEC(4));
+    pl_sctp_rto_restore(&rto);
+    PL_EQ(rto.rto_us, of_path_us);
 }
 
 PL_TESTS(t(cubic_is_back_at_its_plateau_after_k), t(cubic_grows_no_slower_than_reno_on_short_paths),
@@ -238,4 +334,7 @@ PL_TESTS(t(cubic_is_back_at_its_plateau_after_k), t(cubic_grows_no_slower_than_r
          t(a_loss_without_a_queue_is_only_repaired),
          t(a_loss_with_a_queue_or_many_give_way_but_not_below_the_path),
          t(a_queue_leaves_a_small_window_as_it_is), t(the_pacer_keeps_the_rate_in_bursts),
-         t(the_window_follows_what_is_taken_in_a_round_trip))
+         t(the_window_follows_what_is_taken_in_a_round_trip),
+         t(what_waits_for_a_missing_tsn_lets_the_window_grow),
+         t(losses_that_stay_when_less_is_sent_are_random), t(losses_that_go_when_less_is_sent_are_not_random),
+         t(long_paths_begin_with_more), t(a_repair_ends_the_doubling_of_the_rto))

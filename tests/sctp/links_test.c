@@ -52,6 +52,8 @@ PL_TEST(links_of_1000_mbit_are_filled)
     fills(1000, 100, 0, 10); /* with losses it needs two bandwidth-delay products of window, 25 MB */
 }
 
+/* Slow start counts: the ten seconds begin when the association is up. And the receiver's window keeps pace with it, holes
+ * or not: what was let out is never turned away. */
 PL_TEST(larger_windows_carry_on_where_losses_fill_those_of_16_mib)
 {
     sim_flows f;
@@ -59,12 +61,75 @@ PL_TEST(larger_windows_carry_on_where_losses_fill_those_of_16_mib)
                             .rate_bps = 1000000000,
                             .rtt_us = PL_MS(100),
                             .loss = 0.0001,
-                            .from_us = PL_SEC(2),
-                            .for_us = PL_SEC(6),
+                            .from_us = PL_MS(200),
+                            .for_us = PL_MS(10200),
                             .recv_buffer_max = 64 << 20,
                             .send_buffer = 64 << 20,
                             .seed = pl_test_seed(1) };
     sim_flows_run(&f, &conf);
+    PL_GE(f.utilisation * 100, 90);
+    PL_EQ(f.receiver[0].chunks_dropped, 0);
+    conf.loss = 0.01;
+    conf.for_us = PL_SEC(2);
+    sim_flows_run(&f, &conf);
+    PL_EQ(f.receiver[0].chunks_dropped, 0);
+}
+
+/* Radio links and bad Wi-Fi, SACKs lost as well. */
+PL_TEST(seven_to_ten_in_a_hundred_lost_on_long_paths_leave_half)
+{
+    static const int64_t rtts_ms[] = { 300, 500 };
+    static const double losses[] = { 0.07, 0.1 };
+    for (size_t i = 0; i < 4; i++) {
+        sim_flows f;
+        sim_flows_conf conf = { .n = 1,
+                                .rate_bps = 10000000,
+                                .rtt_us = PL_MS(rtts_ms[i / 2]),
+                                .loss = losses[i % 2],
+                                .rough = { .loss = losses[i % 2] },
+                                .from_us = PL_SEC(20),
+                                .for_us = PL_SEC(60),
+                                .seed = pl_test_seed(1) };
+        sim_flows_run(&f, &conf);
+        if (f.utilisation < 0.5)
+            fail_msg("%d ms, %.0f %% lost: only %.1f %% used", (int)rtts_ms[i / 2], losses[i % 2] * 100,
+                     f.utilisation * 100);
+        PL_LE(f.stats[0].timeouts, 2);
+    }
+}
+
+/* A path that goes dark for up to three seconds again and again, and loses a tenth between: a timeout's doubling ends with the first
+ * repair. */
+PL_TEST(bursts_of_losses_do_not_stop_it)
+{
+    sim_flows f;
+    sim_flows_conf conf = { .n = 1,
+                            .rate_bps = 10000000,
+                            .rtt_us = PL_MS(400),
+                            .loss = 0.05,
+                            .rough = { .loss = 0.05, .burst = 0.002, .burst_us = PL_SEC(3) },
+                            .from_us = PL_SEC(1),
+                            .for_us = PL_SEC(60),
+                            .seed = pl_test_seed(1) };
+    sim_flows_run(&f, &conf);
+    PL_GE(f.goodput_bps[0], 100000);
+}
+
+/* A queue too short to be seen is no path that loses at random: two keep the losses at what it takes to find the rate. */
+PL_TEST(short_queues_are_not_taken_for_bad_paths)
+{
+    sim_flows f;
+    sim_flows_conf conf = { .n = 2,
+                            .rate_bps = 100000000,
+                            .rtt_us = PL_MS(20),
+                            .queue = 25000,
+                            .from_us = PL_SEC(5),
+                            .for_us = PL_SEC(20),
+                            .apart_us = PL_SEC(2),
+                            .seed = pl_test_seed(1) };
+    sim_flows_run(&f, &conf);
+    uint64_t sent = f.stats[0].packets_sent + f.stats[1].packets_sent;
+    PL_LE(f.n_dropped, sent / 12);
     PL_GE(f.utilisation * 100, 90);
 }
 
@@ -130,6 +195,8 @@ PL_TEST(the_window_grows_with_the_path_and_the_application)
 
 PL_TESTS(t(links_of_10_mbit_are_filled), t(links_of_100_mbit_are_filled), t(links_of_1000_mbit_are_filled),
          t(larger_windows_carry_on_where_losses_fill_those_of_16_mib),
-         t(one_in_a_hundred_lost_still_leaves_most), t(two_share_a_link_evenly),
+         t(one_in_a_hundred_lost_still_leaves_most),
+         t(seven_to_ten_in_a_hundred_lost_on_long_paths_leave_half), t(bursts_of_losses_do_not_stop_it),
+         t(short_queues_are_not_taken_for_bad_paths), t(two_share_a_link_evenly),
          t(beside_tcp_it_takes_between_a_third_and_two),
          t(the_window_grows_with_the_path_and_the_application))
