@@ -9,8 +9,10 @@
 #include "peerline/log.h"
 #include "peerline/loop.h"
 #include "server/server.h"
+#include "stun/uri.h"
 
-static pl_opt_list listen_at, stun_at;
+static pl_opt_list listen_at, stun_at, turn_urls;
+static const char *turn_secret_file;
 static const char *web_dir, *tls_cert, *tls_key;
 static int64_t max_peers = 10000, rate = 100, max_per_address = 1000;
 static bool relay, json, quiet, verbose, whip_open;
@@ -34,6 +36,13 @@ static const pl_opt opts[] = {
     { "relay-config", PL_OPT_TEXT, &relay_config, "FILE",
       "Settings of that relay (external, ports, allow-peer, user-file ...) as 'peerline relay --help' lists "
       "them; implies --relay." },
+    { "turn", PL_OPT_LIST, &turn_urls, "URL",
+      "Tell clients of this relay elsewhere, such as turn:relay.example.org:3478 or turns:relay.example.org, "
+      "with "
+      "credentials that end after a day. May be given several times. Needs --turn-secret-file." },
+    { "turn-secret-file", PL_OPT_TEXT, &turn_secret_file, "FILE",
+      "The secret that those relays share with us, its first line: 'peerline relay' takes the same file as "
+      "--rest-secret-file, coturn as static-auth-secret." },
     { "whip-token-file", PL_OPT_TEXT, &whip_tokens, "FILE",
       "Who may publish at /whip/NAME and watch at /whep/NAME: lines 'publish|play|both NAME|* TOKEN', with - "
       "as a "
@@ -118,27 +127,56 @@ static bool read_relay(pl_server_conf *conf)
     return true;
 }
 
-static char redis_password[256];
+static char redis_password[256], turn_secret[256], turn_text[PL_SERVER_TURN_MAX][PL_STUN_URI_TEXT_MAX];
 
-/* Its first line; or what the environment says. */
+/* The first line of a file. */
+static bool read_secret(const char *option, const char *path, char *out, size_t cap)
+{
+    FILE *f = fopen(path, "r");
+    bool well = f && fgets(out, (int)cap, f);
+    if (f)
+        fclose(f);
+    if (well)
+        out[strcspn(out, "\r\n")] = '\0';
+    if (!well || !out[0])
+        pl_complain(&pl_cmd_serve, "--%s %s cannot be read, or is empty", option, path);
+    return well && out[0];
+}
+
 static bool read_redis_password(pl_server_conf *conf)
 {
     const char *said = getenv("PEERLINE_REDIS_PASSWORD");
-    FILE *f = redis_password_file ? fopen(redis_password_file, "r") : NULL;
-    conf->redis_password = NULL;
-    if (redis_password_file && !f) {
-        pl_complain(&pl_cmd_serve, "--redis-password-file %s cannot be read", redis_password_file);
+    if (redis_password_file &&
+        !read_secret("redis-password-file", redis_password_file, redis_password, sizeof redis_password))
+        return false;
+    if (!redis_password_file && said)
+        snprintf(redis_password, sizeof redis_password, "%s", said);
+    conf->redis_password = redis_password[0] ? redis_password : NULL;
+    return true;
+}
+
+static bool read_turn(pl_server_conf *conf)
+{
+    if (!turn_urls.n != !turn_secret_file) {
+        pl_complain(&pl_cmd_serve, "--turn and --turn-secret-file go together");
         return false;
     }
-    if (f && fgets(redis_password, sizeof redis_password, f))
-        redis_password[strcspn(redis_password, "\r\n")] = '\0';
-    else if (!f && said)
-        snprintf(redis_password, sizeof redis_password, "%s", said);
-    if (f)
-        fclose(f);
-    if (redis_password[0])
-        conf->redis_password = redis_password;
-    return true;
+    for (size_t i = 0; i < turn_urls.n; i++) {
+        const char *url = turn_urls.item[i];
+        pl_stun_uri uri;
+        if (i == PL_SERVER_TURN_MAX || pl_stun_uri_parse(&uri, url, strlen(url)) || !uri.turn ||
+            uri.username[0]) {
+            pl_complain(&pl_cmd_serve,
+                        "--turn wants turn:HOST[:PORT] or turns:HOST[:PORT], %d at most, not '%s'",
+                        PL_SERVER_TURN_MAX, url);
+            return false;
+        }
+        conf->turn_url[i] = pl_stun_uri_str(&uri, turn_text[i]);
+        conf->n_turn++;
+    }
+    conf->turn_secret = turn_secret;
+    return !turn_secret_file ||
+           read_secret("turn-secret-file", turn_secret_file, turn_secret, sizeof turn_secret);
 }
 
 enum { TOKEN_FILE_MAX = 1 << 20 };
@@ -207,7 +245,7 @@ static bool make_conf(pl_server_conf *conf)
         pl_complain(&pl_cmd_serve, "--relay needs --stun");
         return false;
     }
-    return read_relay(conf) && read_redis_password(conf) && read_whip(conf) &&
+    return read_relay(conf) && read_redis_password(conf) && read_turn(conf) && read_whip(conf) &&
            parse_addrs(&listen_at, "listen", PL_SERVER_PORT, conf->http.listen, PL_HTTP_LISTEN_MAX,
                        &conf->http.n_listen) &&
            (no_stun || parse_addrs(&stun_at, "stun", PL_SERVER_STUN_PORT, conf->stun, PL_SERVER_STUN_MAX,
@@ -325,6 +363,7 @@ static int run(int n_args, char **args)
     pl_loop_free(sv.loop);
     pl_whip_access_clear(&whip_access);
     pl_wipe(redis_password, sizeof redis_password);
+    pl_wipe(turn_secret, sizeof turn_secret);
     pl_log_to(NULL, NULL, PL_LOG_WARN);
     return err ? PL_EXIT_FAILED : PL_EXIT_OK;
 }

@@ -85,11 +85,23 @@ static void add_ice_server(const pl_server *s, pl_buf *json)
         pl_addr_ip_str(&s->conf.relay->external[0].addr, text);
     bool v6 = strchr(text, ':') != NULL;
     pl_relay_make_credentials(s->secret, "page", pl_wall_us() / 1000000 + CREDENTIALS_S, name, password);
-    pl_buf_addf(json, ",\"iceServers\":[{\"urls\":[");
+    pl_buf_addf(json, "{\"urls\":[");
     for (int i = 0; i < 2; i++)
         pl_buf_addf(json, "%s\"turn:%s%s%s:%u?transport=%s\"", i ? "," : "", v6 ? "[" : "", text,
                     v6 ? "]" : "", port, i ? "tcp" : "udp");
-    pl_buf_addf(json, "],\"username\":\"%s\",\"credential\":\"%s\"}]", name, password);
+    pl_buf_addf(json, "],\"username\":\"%s\",\"credential\":\"%s\"}", name, password);
+}
+
+/* Those elsewhere. Their URLs have been looked at when the server began. */
+static void add_other_relays(const pl_server *s, pl_buf *json)
+{
+    char name[PL_RELAY_TEXT_MAX], password[PL_RELAY_TEXT_MAX];
+    pl_relay_make_credentials(s->conf.turn_secret, "page", pl_wall_us() / 1000000 + CREDENTIALS_S, name,
+                              password);
+    pl_buf_addf(json, "{\"urls\":[");
+    for (size_t i = 0; i < s->conf.n_turn; i++)
+        pl_buf_addf(json, "%s\"%s\"", i ? "," : "", s->conf.turn_url[i]);
+    pl_buf_addf(json, "],\"username\":\"%s\",\"credential\":\"%s\"}", name, password);
 }
 
 /* What the page has to know of this server: where STUN and TURN are. */
@@ -99,8 +111,16 @@ static bool make_config(const pl_server *s, pl_http_file *out)
     pl_buf_addf(&json, "{");
     if (s->relay)
         pl_buf_addf(&json, "\"stunPort\":%u", pl_server_stun_addr(s, 0)->port);
-    if (s->offers_turn)
-        add_ice_server(s, &json);
+    if (s->offers_turn || s->conf.n_turn > 0) {
+        pl_buf_addf(&json, "%s\"iceServers\":[", s->relay ? "," : "");
+        if (s->offers_turn)
+            add_ice_server(s, &json);
+        if (s->offers_turn && s->conf.n_turn > 0)
+            pl_buf_addf(&json, ",");
+        if (s->conf.n_turn > 0)
+            add_other_relays(s, &json);
+        pl_buf_addf(&json, "]");
+    }
     pl_buf_addf(&json, "}\n");
     size_t len = json.n;
     char *text = pl_buf_take(&json);
@@ -131,28 +151,36 @@ static void host_of(const pl_http_request *req, char out[HOST_MAX])
     (void)pl_str_copy(host, out, HOST_MAX);
 }
 
-/* RFC 9725 4.6: our own STUN, and TURN with credentials, for a client of WHIP. */
+static void link_relay(const char *secret, const char *url, pl_buf *head)
+{
+    char name[PL_RELAY_TEXT_MAX], password[PL_RELAY_TEXT_MAX];
+    pl_whip_link link = { 0 };
+    pl_relay_make_credentials(secret, "whip", pl_wall_us() / 1000000 + CREDENTIALS_S, name, password);
+    snprintf(link.url, sizeof link.url, "%s", url);
+    snprintf(link.username, sizeof link.username, "%s", name);
+    snprintf(link.credential, sizeof link.credential, "%s", password);
+    pl_whip_link_write(head, &link);
+    pl_wipe(&link, sizeof link);
+}
+
+/* RFC 9725 4.6: our own STUN, and TURN with credentials, for a client of WHIP; then relays elsewhere. */
 static void on_links(void *user, const pl_http_request *req, pl_buf *head)
 {
     const pl_server *s = user;
-    char host[HOST_MAX], name[PL_RELAY_TEXT_MAX], password[PL_RELAY_TEXT_MAX];
-    pl_whip_link link = { 0 };
+    char host[HOST_MAX], url[PL_WHIP_LINK_TEXT_MAX];
     host_of(req, host);
-    if (!s->relay || !host[0])
-        return;
-    unsigned port = pl_server_stun_addr(s, 0)->port;
-    snprintf(link.url, sizeof link.url, "stun:%s:%u", host, port);
-    pl_whip_link_write(head, &link);
-    if (!s->offers_turn)
-        return;
-    pl_relay_make_credentials(s->secret, "whip", pl_wall_us() / 1000000 + CREDENTIALS_S, name, password);
-    snprintf(link.username, sizeof link.username, "%s", name);
-    snprintf(link.credential, sizeof link.credential, "%s", password);
-    for (int i = 0; i < 2; i++) {
-        snprintf(link.url, sizeof link.url, "turn:%s:%u?transport=%s", host, port, i ? "tcp" : "udp");
-        pl_whip_link_write(head, &link);
+    if (s->relay && host[0]) {
+        unsigned port = pl_server_stun_addr(s, 0)->port;
+        pl_whip_link stun = { 0 };
+        snprintf(stun.url, sizeof stun.url, "stun:%s:%u", host, port);
+        pl_whip_link_write(head, &stun);
+        for (int i = 0; s->offers_turn && i < 2; i++) {
+            snprintf(url, sizeof url, "turn:%s:%u?transport=%s", host, port, i ? "tcp" : "udp");
+            link_relay(s->secret, url, head);
+        }
     }
-    pl_wipe(&link, sizeof link);
+    for (size_t i = 0; i < s->conf.n_turn; i++)
+        link_relay(s->conf.turn_secret, s->conf.turn_url[i], head);
 }
 
 static bool on_request(void *user, const pl_http_request *req, const pl_addr *from, int64_t now_us,

@@ -13,7 +13,7 @@
 #include "server/whip.h"
 #include "signal/http_server.h"
 
-enum { PL_SERVER_STUN_MAX = 4, PL_SERVER_PORT = 8888, PL_SERVER_STUN_PORT = 3478 };
+enum { PL_SERVER_STUN_MAX = 4, PL_SERVER_TURN_MAX = 8, PL_SERVER_PORT = 8888, PL_SERVER_STUN_PORT = 3478 };
 
 typedef struct pl_server_conf {
     pl_http_server_conf http; /* listen, limits and TLS; file, status and user are set by the server */
@@ -25,6 +25,11 @@ typedef struct pl_server_conf {
     const pl_relay_settings *relay;
     const pl_whip_conf
         *whip; /* answer WHIP and WHEP, too; what it lends is lent for the server's life. NULL: do not */
+    /* Relays elsewhere that clients are told of, with credentials for a day made from the secret that those relays know
+     * (time-limited, by the REST convention): "turn:relay.example.org". */
+    const char *turn_url[PL_SERVER_TURN_MAX];
+    size_t n_turn;
+    const char *turn_secret;
     /* Rooms shared with other nodes: redis://…, see redis.h. NULL: this one stands alone. */
     const char *redis_url, *redis_password, *redis_prefix;
 } pl_server_conf;

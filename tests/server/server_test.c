@@ -1,6 +1,9 @@
 /* The whole server on loopback: page, configuration, status, STUN. */
 #include "pl_test.h"
 
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -134,5 +137,64 @@ PL_TEST(taken_addresses_are_said)
     pl_loop_free(loop);
 }
 
+/* The whole answer to one request, the server on our own loop. */
+static void get(pl_loop *loop, const pl_addr *at, const char *path, char *out, size_t cap)
+{
+    struct sockaddr_in to = { .sin_family = AF_INET,
+                              .sin_port = htons(at->port),
+                              .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    char request[128];
+    size_t n = 0;
+    int fd = socket(AF_INET, SOCK_STREAM, 0),
+        len = snprintf(request, sizeof request, "GET %s HTTP/1.0\r\n\r\n", path);
+    PL_EQ(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    PL_EQ(send(fd, request, (size_t)len, 0), len);
+    for (int i = 0; i < 2000 && n < cap - 1; i++) {
+        (void)pl_loop_run_once(loop, 10000);
+        ssize_t got = recv(fd, out + n, cap - 1 - n, MSG_DONTWAIT);
+        if (got == 0)
+            break;
+        n += got > 0 ? (size_t)got : 0;
+    }
+    out[n] = '\0';
+    close(fd);
+    PL_OKAY(n > 0);
+}
+
+static bool parse_answer(const char *json, const char *member, char *out, size_t cap)
+{
+    const char *at = strstr(json, member), *end = at ? strchr(at + strlen(member), '"') : NULL;
+    return end && pl_str_copy((pl_str){ at + strlen(member), (size_t)(end - at) - strlen(member) }, out, cap);
+}
+
+/* Credentials for relays elsewhere: END:page, and the HMAC of that under the secret they share with us. */
+PL_TEST(relays_elsewhere_are_handed_out)
+{
+    pl_server_conf conf = { .turn_url = { "turn:relay.example.org:3478", "turns:relay.example.org:5349" },
+                            .n_turn = 2,
+                            .turn_secret = "north" };
+    pl_loop *loop;
+    pl_server *s;
+    char name[64], password[64], want[PL_RELAY_TEXT_MAX], got_name[PL_RELAY_TEXT_MAX];
+    conf.http.listen[0] = loopback;
+    conf.http.n_listen = 1;
+    PL_EQ(pl_loop_new(&loop, NULL), PL_OK);
+    PL_EQ(pl_server_new(&s, loop, &conf), PL_OK);
+    char json[4096];
+    get(loop, pl_server_addr(s, 0), "/config.json", json, sizeof json);
+    PL_OKAY(strstr(
+        json,
+        "{\"iceServers\":[{\"urls\":[\"turn:relay.example.org:3478\",\"turns:relay.example.org:5349\"]"));
+    PL_OKAY(parse_answer(json, "\"username\":\"", name, sizeof name));
+    PL_OKAY(parse_answer(json, "\"credential\":\"", password, sizeof password));
+    long long end_s = strtoll(name, NULL, 10);
+    PL_OKAY(end_s > pl_wall_us() / 1000000 + 80000);
+    pl_relay_make_credentials("north", "page", end_s, got_name, want);
+    PL_STREQ(got_name, name);
+    PL_STREQ(want, password);
+    pl_server_free(s);
+    pl_loop_free(loop);
+}
+
 PL_TESTS(t(files_built_in), t(files_of_a_directory), t(stun_is_answered_and_never_longer_than_it_may),
-         t(taken_addresses_are_said))
+         t(taken_addresses_are_said), t(relays_elsewhere_are_handed_out))
