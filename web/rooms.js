@@ -1,12 +1,17 @@
 // rooms.js - who is there, over the server's WebSocket. docs/signaling.md is the protocol.
 
-/** Signs in, keeps the list of peers, carries texts, and comes back by itself after a loss.
+const RESUME_MS = 10000; // so long a server that shares its rooms with others keeps who has lost the connection
+
+/** Signs in, keeps the list of peers, carries texts, and comes back by itself after a loss: as who it was, unnoticed, where
+ *  the server gives a token for that.
  *  Events: state (detail "on" | "wait" | "off"), peers, joined, left, text {from, text}, refused {message}. */
 export class Rooms extends EventTarget {
   #socket = null;
   #pause = 500;
   #timer = 0;
   #name = '';
+  #session = null; // what to show to come back: token, heard, and since when the connection is lost
+  #online = false;
   id = 0;
   peers = new Map(); // id -> name
 
@@ -26,7 +31,7 @@ export class Rooms extends EventTarget {
 
   /** Carries a text to a peer; false when there is no connection. */
   send(to, text) {
-    return this.id !== 0 && this.#send({ type: 'message', to, data: text });
+    return this.#online && this.#send({ type: 'message', to, data: text });
   }
 
   #send(message) {
@@ -38,10 +43,14 @@ export class Rooms extends EventTarget {
   #open() {
     const url = new URL('ws', location.href);
     url.protocol = url.protocol === 'https:' ? 'wss:' : 'ws:';
-    this.#tell('state', 'wait');
+    if (!this.id) this.#tell('state', 'wait');
     const socket = new WebSocket(url.href.split('#')[0].split('?')[0]);
     this.#socket = socket;
-    socket.onopen = () => this.#send({ type: 'sign_in', name: this.#name });
+    socket.onopen = () => {
+      const { token, heard } = this.#session ?? {};
+      const again = token ? { id: this.id, token, heard } : {};
+      this.#send({ type: 'sign_in', name: this.#name, resumable: true, ...again });
+    };
     socket.onmessage = (event) => this.#hear(JSON.parse(event.data));
     socket.onclose = () => {
       if (socket === this.#socket) this.#lost();
@@ -50,14 +59,21 @@ export class Rooms extends EventTarget {
 
   #lost() {
     this.#socket = null;
+    this.#online = false;
     if (!this.#name) return;
-    this.#forget('wait');
+    if (this.#session && !this.#session.since) {
+      this.#session.since = Date.now();
+      this.#pause = 200;
+    }
+    if (!this.#session || Date.now() - this.#session.since > RESUME_MS) this.#forget('wait');
     this.#timer = setTimeout(() => this.#open(), this.#pause * (0.75 + Math.random() / 2));
     this.#pause = Math.min(this.#pause * 2, 15000);
   }
 
   #forget(state) {
     this.id = 0;
+    this.#session = null;
+    this.#online = false;
     this.peers.clear();
     this.#tell('state', state);
     this.#tell('peers');
@@ -66,11 +82,7 @@ export class Rooms extends EventTarget {
   #hear(message) {
     switch (message.type) {
       case 'welcome':
-        this.id = message.id;
-        this.#pause = 500;
-        this.peers = new Map(message.peers.map((p) => [p.id, p.name]));
-        this.#tell('state', 'on');
-        this.#tell('peers');
+        this.#welcome(message);
         break;
       case 'joined':
         this.peers.set(message.id, message.name);
@@ -82,16 +94,35 @@ export class Rooms extends EventTarget {
         this.#tell('left', { id: message.id, name: message.name });
         break;
       case 'message':
+        if (this.#session && message.seq) this.#session.heard = message.seq;
         this.#tell('text', { from: message.from, text: message.data });
         break;
       case 'signed_out':
         this.#socket?.close();
         break;
       case 'error':
-        if (this.id === 0) this.#name = '';
+        if (message.code === 'later') {
+          this.#socket?.close();
+          break;
+        }
+        if (!this.#online) this.#name = '';
         this.#tell('refused', message);
         break;
     }
+  }
+
+  #welcome({ id, token, heard, resumed, peers }) {
+    const known = this.peers;
+    if (this.id && !resumed) this.#forget('wait'); // it was too late: somebody else from now on
+    this.id = id;
+    this.#online = true;
+    this.#pause = 500;
+    this.#session = token ? { token, heard: heard ?? this.#session?.heard } : null;
+    this.peers = new Map(peers.map((p) => [p.id, p.name]));
+    this.#tell('state', 'on');
+    this.#tell('peers');
+    if (!resumed) return;
+    for (const [was, name] of known) if (!this.peers.has(was)) this.#tell('left', { id: was, name });
   }
 
   #tell(type, detail) {
