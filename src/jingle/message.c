@@ -243,7 +243,8 @@ pl_err pl_jmi_proceed(pl_jmi *m, const char *id)
         return err;
     p->state = AGREED;
     p->over_us = PL_NEVER;
-    return say(m, m->self, true, "accept", id, PL_JINGLE_NO_REASON);
+    (void)say(m, m->self, true, "accept", id, PL_JINGLE_NO_REASON); /* without it, the others ring out */
+    return PL_OK;
 }
 
 pl_err pl_jmi_reject(pl_jmi *m, const char *id, pl_jingle_reason reason)
@@ -252,11 +253,11 @@ pl_err pl_jmi_reject(pl_jmi *m, const char *id, pl_jingle_reason reason)
     if (!p || p->state != RINGS)
         return PL_ESTATE;
     pl_err err = say(m, p->peer, true, "reject", id, reason);
-    if (!err)
-        err = say(m, m->self, true, "reject", id, reason);
-    if (!err)
-        forget(p);
-    return err;
+    if (err)
+        return err;
+    (void)say(m, m->self, true, "reject", id, reason);
+    forget(p);
+    return PL_OK;
 }
 
 pl_err pl_jmi_ignore(pl_jmi *m, const char *id)
