@@ -38,6 +38,9 @@ if(TARGET peerline_program)
   add_test(NAME natlab.matrix COMMAND Python3::Interpreter ${CMAKE_SOURCE_DIR}/tests/natlab/matrix)
   set_tests_properties(natlab.matrix PROPERTIES LABELS "natlab;program" RUN_SERIAL ON TIMEOUT 900
     ENVIRONMENT "${PL_LAB_ENVIRONMENT};PEERLINE=$<TARGET_FILE:peerline_program>;LIBNICE_PEER=$<TARGET_FILE:libnice_peer>")
+  add_test(NAME natlab.files COMMAND Python3::Interpreter ${CMAKE_SOURCE_DIR}/tests/natlab/files)
+  set_tests_properties(natlab.files PROPERTIES LABELS "natlab;program" TIMEOUT 300
+    ENVIRONMENT "${PL_LAB_ENVIRONMENT};PEERLINE=$<TARGET_FILE:peerline_program>")
 endif()
 
 # Data channels over slow, long and lossy links.

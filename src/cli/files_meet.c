@@ -134,6 +134,18 @@ static void offer(pl_files_meet *m)
     make_link(m, make_tags(m->conf.id, ++m->attempt));
 }
 
+/* Two codes make one connection: what comes after it needs people again. */
+static void fail_codes(pl_files_meet *m, const char *why, bool was_open)
+{
+    char text[512];
+    snprintf(text, sizeof text,
+             "%s; a connection by pasted codes cannot come back by itself: run both sides again with new "
+             "codes, and what "
+             "has arrived is not sent again",
+             why);
+    fail(m, was_open ? text : why);
+}
+
 /* Told once for each link that was open or on its way. */
 static void lose_link(pl_files_meet *m, const char *why)
 {
@@ -144,7 +156,7 @@ static void lose_link(pl_files_meet *m, const char *why)
     if (m->ending)
         return;
     if (!m->conf.server) {
-        fail(m, text);
+        fail_codes(m, text, was_open);
         return;
     }
     if (was_open)

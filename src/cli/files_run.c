@@ -117,6 +117,25 @@ void pl_files_run_paste(pl_files_run *r, const char *text, size_t len)
     pl_files_event(&r->say, "error", json_pack("{ss}", "message", "the code is damaged"));
 }
 
+/* ---- the other side ---- */
+
+void pl_files_run_opened(pl_files_run *r, const char *peer)
+{
+    char digits[PL_TRANSFER_DIGITS_LEN + 1] = "";
+    (void)pl_files_link_digits(pl_files_meet_link(r->meet), digits);
+    pl_files_event(&r->say, "connected", json_pack("{ss ss}", "peer", peer, "digits", digits));
+    pl_files_note(&r->say, "* connected%s%s", peer[0] ? " with " : "", peer);
+    if (!r->codes)
+        pl_files_note(&r->say, "* nobody stands between when both sides show %s", digits);
+}
+
+void pl_files_run_lost(pl_files_run *r, const char *why, bool amid)
+{
+    if (amid)
+        pl_files_note(&r->say, "* connection lost: %s; waiting for the other side", why);
+    pl_files_event(&r->say, "lost", json_pack("{ss}", "reason", why));
+}
+
 /* ---- the run ---- */
 
 bool pl_files_run_wait(pl_files_run *r, pl_lines_also *also, int64_t at_us)

@@ -65,6 +65,9 @@ int pl_files_run_open(pl_files_run *r, const pl_command *cmd, pl_files_options *
 int pl_files_run_meet(pl_files_run *r, pl_files_meet_conf conf);
 /* Our side of what is pasted goes to the user; the other side's comes by these lines. */
 void pl_files_run_paste(pl_files_run *r, const char *text, size_t len);
+/* A link is there, or no more; what is said of it. */
+void pl_files_run_opened(pl_files_run *r, const char *peer);
+void pl_files_run_lost(pl_files_run *r, const char *why, bool amid);
 /* The end: it failed when why is not NULL. Only the first one counts. */
 void pl_files_run_end(pl_files_run *r, const char *why);
 /* Waits at most until at_us, for the descriptor `also`, too. */

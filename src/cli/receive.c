@@ -255,7 +255,6 @@ static void hear(void)
 
 static void on_opened(void *user, const char *peer)
 {
-    char digits[PL_TRANSFER_DIGITS_LEN + 1] = "";
     pl_files_link *link = pl_files_meet_link(me.run.meet);
     (void)user;
     me.looking = me.asking = false;
@@ -264,11 +263,7 @@ static void on_opened(void *user, const char *peer)
         pl_files_run_end(&me.run, "the other side takes too short messages");
         return;
     }
-    (void)pl_files_link_digits(link, digits);
-    pl_files_event(&me.run.say, "connected", json_pack("{ss ss}", "peer", peer, "digits", digits));
-    pl_files_note(&me.run.say, "* connected%s%s", peer[0] ? " with " : "", peer);
-    if (!me.run.codes)
-        pl_files_note(&me.run.say, "* nobody stands between when both sides show %s", digits);
+    pl_files_run_opened(&me.run, peer);
 }
 
 static void on_message(void *user, const uint8_t *data, size_t len)
@@ -288,9 +283,7 @@ static void on_writable(void *user)
 static void on_lost(void *user, const char *why)
 {
     (void)user;
-    if (me.flowing)
-        pl_files_note(&me.run.say, "* connection lost: %s; waiting for the other side", why);
-    pl_files_event(&me.run.say, "lost", json_pack("{ss}", "reason", why));
+    pl_files_run_lost(&me.run, why, me.flowing);
     me.flowing = false;
 }
 

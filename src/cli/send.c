@@ -158,18 +158,13 @@ static void read_stream(void)
 
 static void on_opened(void *user, const char *peer)
 {
-    char digits[PL_TRANSFER_DIGITS_LEN + 1] = "";
     pl_files_link *link = pl_files_meet_link(me.run.meet);
     (void)user;
     if (pl_transfer_sender_start(me.sender, pl_files_link_message_max(link))) {
         pl_files_run_end(&me.run, "the other side takes too short messages");
         return;
     }
-    (void)pl_files_link_digits(link, digits);
-    pl_files_event(&me.run.say, "connected", json_pack("{ss ss}", "peer", peer, "digits", digits));
-    pl_files_note(&me.run.say, "* connected%s%s", peer[0] ? " with " : "", peer);
-    if (!me.run.codes)
-        pl_files_note(&me.run.say, "* nobody stands between when both sides show %s", digits);
+    pl_files_run_opened(&me.run, peer);
     pump();
 }
 
@@ -189,9 +184,7 @@ static void on_writable(void *user)
 static void on_lost(void *user, const char *why)
 {
     (void)user;
-    if (me.flowing)
-        pl_files_note(&me.run.say, "* connection lost: %s; waiting for the other side", why);
-    pl_files_event(&me.run.say, "lost", json_pack("{ss}", "reason", why));
+    pl_files_run_lost(&me.run, why, me.flowing);
     me.flowing = false;
 }
 
@@ -345,7 +338,9 @@ static const pl_opt options[] = {
       0 },
     { "room", PL_OPT_TEXT, &where.room, "CODE", "Use this code again, rather than a new one.", 0, 0 },
     { "code", PL_OPT_FLAG, &opt.paste, NULL,
-      "Without a server: print a long code to be pasted at the other side, and read its answer.", 0, 0 },
+      "Without a server: print a long code to be pasted at the other side, and read its answer. When the "
+      "connection breaks, run both sides again with new codes.",
+      0, 0 },
     PL_FILES_OPTIONS(opt),
     { NULL, PL_OPT_FLAG, NULL, NULL, NULL, 0, 0 },
 };

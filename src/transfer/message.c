@@ -130,17 +130,28 @@ void pl_transfer_write_entry(pl_wr *w, const pl_transfer_entry *e)
     pl_wr_bytes(w, e->path.p, e->path.n);
 }
 
+/* So many bytes of a file, and their hash. */
+static void write_hashed(pl_wr *w, uint32_t index, uint64_t bytes, const uint8_t sha256[PL_SHA256_LEN])
+{
+    pl_wr_u32(w, index);
+    pl_wr_u64(w, bytes);
+    pl_wr_bytes(w, sha256, PL_SHA256_LEN);
+}
+
 void pl_transfer_write_have(pl_wr *w, const pl_transfer_have *h)
 {
-    pl_wr_u32(w, h->index);
-    pl_wr_u64(w, h->offset);
-    pl_wr_bytes(w, h->sha256, sizeof h->sha256);
+    write_hashed(w, h->index, h->offset, h->sha256);
+}
+
+static void write_bytes_of(pl_wr *w, pl_transfer_type type, uint64_t bytes)
+{
+    pl_wr_u8(w, (uint8_t)type);
+    pl_wr_u64(w, bytes);
 }
 
 void pl_transfer_write_accept(pl_wr *w, uint64_t window)
 {
-    pl_wr_u8(w, PL_TRANSFER_ACCEPT);
-    pl_wr_u64(w, window);
+    write_bytes_of(w, PL_TRANSFER_ACCEPT, window);
 }
 
 void pl_transfer_write_spot(pl_wr *w, pl_transfer_type type, const pl_transfer_spot *s)
@@ -154,15 +165,12 @@ void pl_transfer_write_spot(pl_wr *w, pl_transfer_type type, const pl_transfer_s
 void pl_transfer_write_end(pl_wr *w, const pl_transfer_end *e)
 {
     pl_wr_u8(w, PL_TRANSFER_END);
-    pl_wr_u32(w, e->index);
-    pl_wr_u64(w, e->size);
-    pl_wr_bytes(w, e->sha256, sizeof e->sha256);
+    write_hashed(w, e->index, e->size, e->sha256);
 }
 
 void pl_transfer_write_received(pl_wr *w, uint64_t bytes)
 {
-    pl_wr_u8(w, PL_TRANSFER_RECEIVED);
-    pl_wr_u64(w, bytes);
+    write_bytes_of(w, PL_TRANSFER_RECEIVED, bytes);
 }
 
 void pl_transfer_write_note(pl_wr *w, pl_transfer_type type, const pl_transfer_note *n)

@@ -226,6 +226,36 @@ wait $s
 check "it begins anew" grep -q '"event":"file".*"offset":0,"resumed":false' "$dir/receive.json"
 check "and is whole" cmp "$dir/long" "$dir/cut/long"
 
+# ---- pasted codes, killed in the middle: new codes, and the rest ----
+paste_over() { # in the background, $s and $r, each told the other's code
+    rm -f "$dir/paste" "$dir/send.json" "$dir/receive.json"
+    mkfifo "$dir/paste"
+    "$PEERLINE" send --json --code "$dir/long" <"$dir/paste" >"$dir/send.json" 2>"$dir/send.err" &
+    s=$!
+    exec 3>"$dir/paste"
+    for who in send receive; do
+        [ $who = send ] || receive --dir "$dir/cut" --yes "$code"
+        soon grep -q '"event":"code"' "$dir/$who.json" || fail "$who shows a code to paste"
+        code=$(sed -n 's/.*"event":"code","code":"\([^"]*\)".*/\1/p' "$dir/$who.json")
+    done
+    printf '%s\n' "$code" >&3
+}
+rm -r "$dir/cut"
+mkdir "$dir/cut"
+paste_over
+soon has_come "$dir/cut/long.part" 1000000
+kill -9 $r
+wait $r
+check "with pasted codes a broken connection ends the sender" ended $s 1
+check "which asks for new codes" grep -q '"event":"end".*new codes' "$dir/send.json"
+exec 3>&-
+paste_over
+check "with new codes the receiver gets the rest" ended $r 0
+check "from the new sender, by new codes" ended $s 0
+check "resumed by new codes" grep -q '"event":"file".*"resumed":true' "$dir/receive.json"
+check "the file is the same by new codes" cmp "$dir/long" "$dir/cut/long"
+exec 3>&-
+
 # ---- the server goes and comes back in the middle ----
 rm -r "$dir/cut"
 mkdir "$dir/cut"

@@ -79,11 +79,17 @@ static void on_message(void *user, pl_data_channel *channel, const uint8_t *data
         e->over = true;
 }
 
+/* It is for ever. */
+static void release(void *user)
+{
+    (void)user;
+}
+
 static void fill(void *user, pl_data_channel *channel)
 {
     static const uint8_t message[MESSAGE];
     while (pl_data_channel_buffered_amount(channel) < QUEUE_BYTES) {
-        pl_err err = pl_data_channel_send(channel, message, sizeof message, true);
+        pl_err err = pl_data_channel_send_lent(channel, message, sizeof message, true, release, NULL);
         if (err == PL_EAGAIN || err == PL_ESTATE)
             return;
         MUST(err);
