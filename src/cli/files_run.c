@@ -76,8 +76,23 @@ static void on_failed(void *user, const char *why)
     pl_files_run_end(user, why);
 }
 
+/* `peerline serve` answers STUN beside its rooms, which is enough behind most NATs. */
+static void use_its_stun(pl_files_run *r)
+{
+    const char *scheme = strstr(r->opt->server, "://"), *host = scheme ? scheme + 3 : r->opt->server;
+    size_t n = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/?#");
+    int len = snprintf(r->stun, sizeof r->stun, "stun:%.*s", (int)n, host);
+    if (n == 0 || (size_t)len >= sizeof r->stun)
+        return;
+    r->stun_server.url = r->stun;
+    r->connection.ice_servers = &r->stun_server;
+    r->connection.n_ice_servers = 1;
+}
+
 int pl_files_run_meet(pl_files_run *r, pl_files_meet_conf conf)
 {
+    if (!r->codes && r->connection.n_ice_servers == 0)
+        use_its_stun(r);
     conf.loop = r->loop;
     conf.factory = r->factory;
     conf.connection = &r->connection;

@@ -19,6 +19,7 @@ typedef struct pl_files_options {
     bool json, quiet, paste;
 } pl_files_options;
 
+enum { PL_FILES_STUN_MAX = 300 };
 #define PL_FILES_SERVER "http://127.0.0.1:8888"
 
 /* Rows for a table of options; o: a static pl_files_options. */
@@ -54,6 +55,8 @@ typedef struct pl_files_run {
     pl_buf pasted;
     bool codes, code_due; /* they are pasted; the other side's is waited for */
     char name[PL_ROOM_NAME_LEN];
+    char stun[PL_FILES_STUN_MAX]; /* that of the rooms' server, when no other was named */
+    pl_ice_server stun_server;
     bool over, failed;
     char why[PL_FILES_ERROR_MAX];
 } pl_files_run;
