@@ -387,6 +387,19 @@ static void read_all(pl_xmpp_stream *s)
     }
 }
 
+/* Whoever says more in the clear after <proceed/> is not the server. */
+static void refuse_more(pl_xmpp_stream *s, pl_err err)
+{
+    pl_xml_read read;
+    bool more = pl_xml_reader_poll(s->reader, &read);
+    if (more)
+        pl_xml_free(read.element);
+    if (more || err) {
+        s->tell_tls = false;
+        stream_die(s, PL_XMPP_BROKEN, "something was slipped in before TLS");
+    }
+}
+
 void pl_xmpp_stream_input(pl_xmpp_stream *s, int64_t now_us, const void *data, size_t len)
 {
     s->now_us = s->heard_us = now_us;
@@ -398,6 +411,10 @@ void pl_xmpp_stream_input(pl_xmpp_stream *s, int64_t now_us, const void *data, s
         pl_xml_reader_reset(s->reader);
     pl_err err = pl_xml_reader_input(s->reader, data, len);
     read_all(s); /* may reset the reader, which then is well again */
+    if (s->state == STREAM_TLS) {
+        refuse_more(s, err);
+        return;
+    }
     if (!err || s->state == STREAM_ENDED || !*pl_xml_reader_why(s->reader))
         return;
     stream_fail(s, err == PL_ENOMEM ? PL_XMPP_LIMIT : PL_XMPP_BROKEN,
