@@ -6,7 +6,7 @@
 
 static const pl_command *const commands[] = { &pl_cmd_serve, &pl_cmd_demo,    &pl_cmd_call,    &pl_cmd_peer,
                                               &pl_cmd_send,  &pl_cmd_receive, &pl_cmd_publish, &pl_cmd_play,
-                                              &pl_cmd_ice,   &pl_cmd_nat,     &pl_cmd_relay };
+                                              &pl_cmd_ice,   &pl_cmd_nat,     &pl_cmd_relay,   &pl_cmd_xmpp };
 enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
 
 static void usage(FILE *to)

@@ -52,6 +52,6 @@ void pl_commands_man(const pl_command *const *cmds, size_t n);
 void pl_complain(const pl_command *cmd, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 extern const pl_command pl_cmd_serve, pl_cmd_demo, pl_cmd_call, pl_cmd_peer, pl_cmd_ice, pl_cmd_relay,
-    pl_cmd_nat, pl_cmd_send, pl_cmd_receive, pl_cmd_publish, pl_cmd_play;
+    pl_cmd_nat, pl_cmd_send, pl_cmd_receive, pl_cmd_publish, pl_cmd_play, pl_cmd_xmpp;
 
 #endif

@@ -77,7 +77,7 @@ static device *make_device(pl_caps *c, const char *jid)
     device *d = c->by_jid.n < PL_CAPS_DEVICES_MAX ? calloc(1, sizeof *d + n + 1) : NULL;
     if (!d)
         return NULL;
-    memcpy(d->jid, jid, n);
+    memcpy(d->jid, jid, n + 1);
     if (pl_hash_insert(&c->by_jid, &d->in_table, d->jid, n)) {
         free(d);
         return NULL;

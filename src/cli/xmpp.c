@@ -1,0 +1,103 @@
+/* peerline xmpp - a terminal client for an XMPP account. */
+#include <string.h>
+
+#include "cli/options.h"
+#include "cli/xmpp_session.h"
+
+xmpp_options xmpp_opt = { .history = -1, .timeout_s = 30 };
+
+static const pl_opt opts[] = {
+    { "password-file", PL_OPT_TEXT, &xmpp_opt.password_file, "FILE",
+      "The password is this file's first line. Else it is in PEERLINE_XMPP_PASSWORD, or asked for." },
+    { "ca-file", PL_OPT_TEXT, &xmpp_opt.ca_file, "FILE",
+      "PEM file of the authorities to trust. Default: the system's." },
+    { "host", PL_OPT_TEXT, &xmpp_opt.host, "HOST",
+      "Where the server is. Its certificate is still the domain's. Default: what DNS says of the domain." },
+    { "port", PL_OPT_INT, &xmpp_opt.port, "PORT", "Its port. Default: 5222, or 5223 with --direct-tls.", 1,
+      65535 },
+    { "direct-tls", PL_OPT_FLAG, &xmpp_opt.direct_tls, NULL, "TLS from the first byte, not STARTTLS." },
+    { "websocket", PL_OPT_TEXT, &xmpp_opt.websocket, "URL|auto",
+      "Over a WebSocket (ws:// or wss://); auto: where the domain says." },
+    { "bosh", PL_OPT_TEXT, &xmpp_opt.bosh, "URL|auto",
+      "Over HTTP (http:// or https://); auto: where the domain says." },
+    { "insecure", PL_OPT_FLAG, &xmpp_opt.insecure, NULL,
+      "Go on when the server has no TLS. For servers on this machine." },
+    { "resource", PL_OPT_TEXT, &xmpp_opt.resource, "NAME",
+      "What this device is called. Default: the server chooses." },
+    { "priority", PL_OPT_INT, &xmpp_opt.priority, "N",
+      "Messages to the account go to the device with the highest; below 0: none. Default: 0.", -128, 127 },
+    { "show", PL_OPT_CHOICE, &xmpp_opt.show, "online|chat|away|xa|dnd",
+      "How one is there. Default: online." },
+    { "status", PL_OPT_TEXT, &xmpp_opt.status, "TEXT", "What contacts read beside it." },
+    { "nick", PL_OPT_TEXT, &xmpp_opt.nick, "NAME", "muc: the nickname. Default: the account's name." },
+    { "room-password-file", PL_OPT_TEXT, &xmpp_opt.room_password_file, "FILE",
+      "muc: the password of the room is this file's first line." },
+    { "history", PL_OPT_INT, &xmpp_opt.history, "N",
+      "muc: so many messages of before. Default: as many as the room likes.", 0, 1000 },
+    { "register", PL_OPT_FLAG, &xmpp_opt.create, NULL,
+      "login: make the account first, where the server lets anybody." },
+    { "unregister", PL_OPT_FLAG, &xmpp_opt.remove, NULL, "login: remove the account." },
+    { "new-password-file", PL_OPT_TEXT, &xmpp_opt.new_password_file, "FILE",
+      "login: change the password to this file's first line." },
+    { "timeout", PL_OPT_REAL, &xmpp_opt.timeout_s, "SECONDS", "For the log-in. Default: 30.", 0.1, 3600 },
+    { "json", PL_OPT_FLAG, &xmpp_opt.json, NULL,
+      "JSON Lines: {\"event\":...} on standard output, {\"do\":...} on standard input." },
+    { NULL },
+};
+
+static const struct {
+    const char *name;
+    const xmpp_action *action;
+    int min, max; /* arguments behind the account */
+} actions[] = {
+    { "login", &xmpp_login, 0, 0 }, { "roster", &xmpp_roster, 0, 0 }, { "chat", &xmpp_chat, 1, 1 },
+    { "send", &xmpp_send, 2, 2 },   { "muc", &xmpp_muc, 1, 1 },
+};
+
+static int run(int n, char **args)
+{
+    static const char *const usage[] = { "login ACCOUNT", "roster ACCOUNT", "chat ACCOUNT JID",
+                                         "send ACCOUNT JID TEXT|-", "muc ACCOUNT ROOM@SERVICE" };
+    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
+        if (strcmp(args[0], actions[i].name) != 0)
+            continue;
+        if (n - 2 < actions[i].min || n - 2 > actions[i].max) {
+            pl_complain(&pl_cmd_xmpp, "usage: peerline xmpp [options] %s", usage[i]);
+            return PL_EXIT_USAGE;
+        }
+        return xmpp_session_run(&pl_cmd_xmpp, actions[i].action, n - 1, args + 1);
+    }
+    pl_complain(&pl_cmd_xmpp, "'%s' is none of login, roster, chat, send and muc", args[0]);
+    return PL_EXIT_USAGE;
+}
+
+const pl_command pl_cmd_xmpp = {
+    .name = "xmpp",
+    .summary = "sign in to an XMPP account: contacts, messages, chat rooms",
+    .args = "login|roster|chat|send|muc ACCOUNT [JID [TEXT]]",
+    .min_args = 2,
+    .max_args = 4,
+    .details = "login ACCOUNT tells whether signing in works and how it is secured, and makes or removes the "
+               "account.\n"
+               "roster ACCOUNT shows the contacts and who of them is there, until it is told to quit. On "
+               "standard input: "
+               "add JID [NAME], remove JID, accept JID, deny JID, quit.\n"
+               "chat ACCOUNT JID sends each line and shows what comes back; /quit ends it.\n"
+               "send ACCOUNT JID TEXT sends one message; the text - is standard input. It ends with 0 once "
+               "the server has "
+               "taken it.\n"
+               "muc ACCOUNT ROOM@SERVICE enters a chat room. Lines are said; /nick NAME, /kick NICK "
+               "[REASON], /ban JID "
+               "[REASON], /topic TEXT, /whisper NICK TEXT and /quit do what they say.\n\n"
+               "With --json, events are online, trouble, error, contact, contact-removed, roster, presence, "
+               "request, "
+               "accepted, denied, message, sent, delivered, joined, not-in, out, came, changed, renamed, "
+               "went, said, "
+               "whispered, topic and refused. Commands are {\"do\":\"add\",\"jid\":...,\"name\":...}, "
+               "remove, accept, deny; "
+               "{\"do\":\"presence\",\"show\":...}; {\"do\":\"say\",\"body\":...}; nick and kick with "
+               "\"nick\", ban with "
+               "\"jid\", topic with \"topic\", whisper with \"nick\" and \"body\", leave; and quit.",
+    .opts = opts,
+    .run = run,
+};
