@@ -31,26 +31,28 @@ static void push(pl_pc *pc, pc_packet *p, pl_pacer_class prio)
 }
 
 /* Ours ascend; a forwarded packet brings its number, and one that was late where it came from is late here, too. */
-static uint16_t take_seq(pc_transceiver *t, const pl_media_packet *in)
+static uint16_t take_seq(pc_transceiver *t, const pl_media_packet *in, bool forwarded)
 {
-    uint16_t seq = in->numbered ? (uint16_t)in->ext_seq : t->seq;
-    if (!in->numbered || (int16_t)(seq - t->seq) >= 0)
+    uint16_t seq = forwarded ? (uint16_t)in->ext_seq : t->seq;
+    if (!forwarded || (int16_t)(seq - t->seq) >= 0)
         t->seq = (uint16_t)(seq + 1);
     return seq;
 }
 
-static void send_payload(pl_pc *pc, pc_transceiver *t, const pl_media_packet *in)
+static void send_payload(pl_pc *pc, pc_transceiver *t, const pl_media_packet *in, bool forwarded)
 {
-    if (in->len > (in->numbered ? PL_MEDIA_FORWARD_MAX : PL_MEDIA_SEND_MAX)) {
+    if (in->len > (forwarded ? PL_MEDIA_FORWARD_MAX : PL_MEDIA_SEND_MAX)) {
         pc->count.outbox_bad++;
         return;
     }
     pc_packet *p = new_packet(pc, t);
     if (!p)
         return;
-    pl_rtp_header h = {
-        .ssrc = t->ssrc, .rtp_ts = in->rtp_ts, .seq = take_seq(t, in), .pt = in->pt, .marker = in->marker
-    };
+    pl_rtp_header h = { .ssrc = t->ssrc,
+                        .rtp_ts = in->rtp_ts,
+                        .seq = take_seq(t, in, forwarded),
+                        .pt = in->pt,
+                        .marker = in->marker };
     pl_rtp_ext ext = { .has = 1u << PL_EXT_MID | 1u << PL_EXT_ABS_SEND_TIME | 1u << PL_EXT_TWCC,
                        .mid = pl_str_of(t->info.mid) };
     if (in->audio_level < PL_AUDIO_LEVEL_NONE) {
@@ -88,10 +90,10 @@ static void pump_sender(pl_pc *pc, pc_transceiver *t)
     while (t->rings.send_out && (msg = pl_ring_peek(t->rings.send_out))) {
         if (msg->kind == PL_MEDIA_STATS)
             t->send_stats = msg->u.stats;
-        else if (msg->kind != PL_MEDIA_PACKET)
+        else if (msg->kind != PL_MEDIA_PACKET && msg->kind != PL_MEDIA_FORWARD)
             pc->count.outbox_bad++;
         else if (t->info.sending && pc->media)
-            send_payload(pc, t, &msg->u.packet);
+            send_payload(pc, t, &msg->u.packet, msg->kind == PL_MEDIA_FORWARD);
         pl_ring_drop(t->rings.send_out);
     }
 }

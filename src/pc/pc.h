@@ -95,6 +95,8 @@ typedef struct pl_pc_event {
     } u;
 } pl_pc_event;
 bool pl_pc_poll_event(pl_pc *pc, pl_pc_event *out);
+/* Of the data polled, so many bytes wait still for the application: the peer's window counts them. */
+void pl_pc_set_held(pl_pc *pc, int64_t now_us, size_t bytes);
 void pl_pc_check(const pl_pc *pc);
 /* BYE, SCTP ABORT and close_notify go into the output; afterwards every call gives PL_ESTATE. */
 void pl_pc_close(pl_pc *pc, int64_t now_us);
@@ -156,7 +158,7 @@ typedef struct pl_pc_rings {
     pl_ring *recv_in;  /* to the receiving engine: PACKET, RTT */
     pl_ring *recv_out; /* from it: WANT_KEY, STATS */
     pl_ring *send_in;  /* to the sending engine: BITRATE, WANT_KEY, LOSS */
-    pl_ring *send_out; /* from it: PACKET, STATS */
+    pl_ring *send_out; /* from it: PACKET, FORWARD, STATS */
     bool empties; /* recv_in also gets packets without payload (padding): who forwards needs every number */
 } pl_pc_rings;
 /* Lent until detached (rings NULL). */

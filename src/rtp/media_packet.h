@@ -19,11 +19,10 @@ enum {
 
 typedef struct pl_media_packet {
     int64_t arrival_us; /* inbound: when it came; outbound: when the frame was captured */
-    int64_t ext_seq;    /* inbound: unwrapped sequence number of the media stream (RTX undone) */
-    bool numbered;      /* outbound: it is forwarded and goes with ext_seq, gaps and late ones included */
-    uint32_t rtp_ts;    /* clock-rate ticks. Outbound: any start, the connection adds no offset */
-    uint32_t ssrc;      /* inbound only */
-    uint8_t pt;         /* negotiated payload type */
+    int64_t ext_seq; /* inbound, and forwarded: unwrapped sequence number of the media stream (RTX undone) */
+    uint32_t rtp_ts; /* clock-rate ticks. Outbound: any start, the connection adds no offset */
+    uint32_t ssrc;   /* inbound only */
+    uint8_t pt;      /* negotiated payload type */
     bool marker;
     uint8_t audio_level; /* -dBov 0..127 (RFC 6464), or PL_AUDIO_LEVEL_NONE */
     bool voice;          /* RFC 6464 V bit */
@@ -52,7 +51,8 @@ typedef enum pl_media_kind {
     PL_MEDIA_RTT,      /* connection > engine: u.rtt_us, smoothed */
     PL_MEDIA_STATS,    /* engine > connection: u.stats, five times a second and at the end */
     PL_MEDIA_STOP,     /* connection > engine: nothing more will come */
-    PL_MEDIA_LOSS      /* connection > engine: u.loss, what the peer's reports say it misses of us */
+    PL_MEDIA_LOSS,     /* connection > engine: u.loss, what the peer's reports say it misses of us */
+    PL_MEDIA_FORWARD   /* engine > connection: u.packet made elsewhere; goes with its ext_seq, gaps and all */
 } pl_media_kind;
 
 typedef struct pl_media_msg {

@@ -95,11 +95,10 @@ static void forward_to(stream_out *o, const stream_in *in, const pl_media_packet
         return;
     }
     pl_media_packet *q = &msg->u.packet;
-    msg->kind = PL_MEDIA_PACKET;
+    msg->kind = PL_MEDIA_FORWARD;
     memcpy(q, p, offsetof(pl_media_packet, payload) + p->len);
     q->arrival_us = captured_us;
     q->ext_seq = ext_seq;
-    q->numbered = true;
     q->rtp_ts = ts;
     q->pt = o->info.send_pt;
     pl_ring_commit(o->rings.send_out);
