@@ -19,6 +19,7 @@ enum {
 /* Since 2.6.0, and in distributions' older ones: expat itself puts off reading an unfinished tag again, and then a
  * finished one waits for the next bytes, too, which a stanza cannot. hold_back() below does it without that. Weak,
  * since older ones have it not. */
+/* NOLINTNEXTLINE(readability-redundant-declaration) */
 XML_Bool XML_SetReparseDeferralEnabled(XML_Parser parser, XML_Bool enabled) __attribute__((weak));
 
 typedef struct ready {
