@@ -6,6 +6,12 @@
 #include "pc/pc_internal.h"
 #include "peer/peer_internal.h"
 
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define SANITIZED true
+#else
+#define SANITIZED false
+#endif
+
 enum {
     EVEN = 32768, /* the DTLS client's ids, 0 to 65534 */
     ODD = 32767,
@@ -199,10 +205,10 @@ static void close_all(crowd *w)
 
 PL_TEST(all_ids_are_opened_and_closed_and_opened_again)
 {
-    size_t before = 0, most[2];
+    size_t before, most[2] = { 0, 0 };
     crowd *w = crowd_new();
     before = pipe_memory();
-    for (int round = 0; round < 2; round++) {
+    for (int round = 0; round < (SANITIZED ? 1 : 2); round++) {
         open_all(w);
         for (int i = 0; i < 2; i++)
             PL_EQ(open_one(&w->end[i]), PL_ENOSPC);
@@ -210,8 +216,10 @@ PL_TEST(all_ids_are_opened_and_closed_and_opened_again)
         most[round] = pipe_memory();
         close_all(w);
     }
-    PL_LE(most[0], before + (size_t)ALL * A_CHANNEL_MAX);
-    PL_LE(most[1], most[0] + most[0] / 4); /* what the first left behind serves the second */
+    if (!SANITIZED) { /* those keep what is freed for a while */
+        PL_LE(most[0], before + (size_t)ALL * A_CHANNEL_MAX);
+        PL_LE(most[1], most[0] + most[0] / 4); /* what the first left behind serves the second */
+    }
     for (int i = 0; i < 2; i++)
         PL_EQ(open_one(&w->end[i]), PL_OK);
     CROWD_UNTIL(w, w->end[0].n_open == 2 && w->end[1].n_open == 2);
