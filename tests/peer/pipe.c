@@ -104,12 +104,17 @@ void pipe_open(pipe_duo *p, const pipe_conf *conf)
 {
     memset(p, 0, sizeof *p);
     (void)pipe_bytes(0);
-    pl_factory_conf factory = { .bind_address = "127.0.0.1", .loopback = true };
     if (conf->own_loop)
         PL_EQ(pl_loop_new(&p->loop, NULL), PL_OK);
-    factory.loop = p->loop;
-    PL_EQ(pl_factory_new(&p->a.factory, &factory), PL_OK);
-    PL_EQ(pl_factory_new(&p->b.factory, &factory), PL_OK);
+    for (int i = 0; i < 2; i++) {
+        pl_factory_conf factory = { .bind_address = conf->addresses[i], .loop = p->loop };
+        factory.loopback = !factory.bind_address;
+        if (factory.loopback)
+            factory.bind_address = "127.0.0.1";
+        if (conf->place)
+            conf->place(i);
+        PL_EQ(pl_factory_new(i ? &p->b.factory : &p->a.factory, &factory), PL_OK);
+    }
     p->b.whole = conf->whole;
     make(&p->a, conf);
     make(&p->b, conf);

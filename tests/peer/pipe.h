@@ -39,6 +39,9 @@ typedef struct pipe_conf {
     bool whole; /* b wants whole messages, not pieces */
     pl_data_channel_init init;
     pl_configuration conf;
+    void (*place)(
+        int end); /* called before the thread of each end is made, which inherits its network namespace */
+    const char *addresses[2]; /* of the ends; NULL: 127.0.0.1 */
 } pipe_conf;
 
 void pipe_open(pipe_duo *p, const pipe_conf *conf);
