@@ -44,7 +44,8 @@ void pl_channel_destroy(pl_channel *c)
     pl_list_remove(&c->in_noisy);
     pl_list_remove(&c->in_owing);
     c->d->n_channels--;
-    free(c->partial);
+    pl_channel_drop_partial(c);
+    c->d->names -= c->names;
     free(c->label);
     free(c);
 }
@@ -227,6 +228,7 @@ void pl_channel_finish(pl_channel *c, pl_err error)
         c->d->stats.channels_closed++;
     c->state = PL_CHANNEL_CLOSED;
     c->error = error;
+    pl_channel_drop_partial(c);
     pl_list_remove(&c->in_owing);
     pl_data_leave(c->d, c);
     if (c->released) {
@@ -259,6 +261,7 @@ void pl_channel_close(pl_channel *c, int64_t now_us)
     if (c->state == PL_CHANNEL_CLOSING || c->state == PL_CHANNEL_CLOSED)
         return;
     c->state = PL_CHANNEL_CLOSING;
+    pl_channel_drop_partial(c);
     pl_list_remove(&c->in_owing); /* who closes need not greet any more */
     if (pl_channel_has_stream(c))
         pl_channel_reset(c, now_us);

@@ -17,6 +17,8 @@ enum {
     PL_DATA_LABEL_MAX = 65535,       /* bytes, as of protocol; W3C */
     PL_DATA_SEND_MAX = 16 << 20,     /* default limit of bytes queued and unacknowledged, whole connection */
     PL_DATA_MESSAGE_DEFAULT = 65536, /* the peer's maximum when its SDP does not say (RFC 8841) */
+    PL_DATA_NAMES_MAX =
+        4 << 20, /* bytes of all labels and protocols of the peer's channels; an OPEN above is refused */
     PL_DATA_OPEN_MAX = 12 + 65535 + 65535 /* bytes of the longest OPEN: taken whatever our maximum is */
 };
 
@@ -97,6 +99,8 @@ pl_sctp_packet_kind pl_data_last_packet(const pl_data *d);
 void pl_data_path_changed(pl_data *d, int64_t now_us);
 /* Messages not polled keep the peer's window closed: that is the back-pressure of receiving. */
 bool pl_data_poll_event(pl_data *d, pl_data_event *out);
+/* Of the messages polled, so many bytes wait still for the application: they count in the window as if not polled. */
+void pl_data_set_held(pl_data *d, int64_t now_us, size_t bytes);
 void pl_data_event_clear(pl_data_event *e);
 void pl_data_check(const pl_data *d);
 void pl_data_get_stats(const pl_data *d, pl_data_stats *out);

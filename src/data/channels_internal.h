@@ -59,6 +59,7 @@ struct pl_channel {
     char *label;
     size_t label_len;
     size_t low;
+    size_t names;     /* bytes of label and protocol, when the peer has chosen them */
     uint8_t *partial; /* messages of the deprecated partial types, joined so far */
     size_t partial_len;
     pl_channel_stats stats;
@@ -79,7 +80,9 @@ struct pl_data {
     pl_list all, noisy;
     pl_list owing; /* channels whose OPEN or ACK found the buffer full */
     pl_list draining;
-    size_t held;            /* bytes of all held messages, with what they cost beside */
+    size_t held;            /* bytes of all held messages and joined parts, with what they cost beside */
+    size_t above;           /* bytes of events polled that the application has not seen */
+    size_t names;           /* bytes of labels and protocols that the peer has chosen */
     bool stuck;             /* no memory to hold the next message: it stays in the association */
     pl_channel_page **page; /* by id: pages of pointers, made when needed */
     size_t n_pages;
@@ -121,6 +124,8 @@ bool pl_data_take_message(pl_data *d, int64_t now_us, pl_data_event *out);
 /* A message that was held, of a channel that goes on. */
 bool pl_data_take_held(pl_data *d, pl_data_event *out);
 void pl_channel_drop_held(pl_channel *c);
+/* Parts of a message of the deprecated types. */
+void pl_channel_drop_partial(pl_channel *c);
 void pl_data_all_over(pl_data *d, pl_err error, const char *reason);
 
 #endif

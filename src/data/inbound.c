@@ -36,7 +36,8 @@ static void on_open(pl_data *d, int64_t now_us, uint16_t sid, const pl_sctp_msg 
     }
     bool ours = (sid % 2 == 0) == d->dtls_client;
     if (pl_dcep_open_parse(&open, pl_rd_init(m->data, m->len)) != PL_OK || ours ||
-        sid >= pl_data_max_channels(d) || d->n_channels >= d->conf.max_channels) {
+        sid >= pl_data_max_channels(d) || d->n_channels >= d->conf.max_channels ||
+        d->names + open.label.n + open.protocol.n > PL_DATA_NAMES_MAX) {
         refuse(d, now_us, sid);
         return;
     }
@@ -50,6 +51,8 @@ static void on_open(pl_data *d, int64_t now_us, uint16_t sid, const pl_sctp_msg 
     }
     c->init.priority = open.priority;
     c->from_peer = true;
+    c->names = open.label.n + open.protocol.n;
+    d->names += c->names;
     pl_data_tell(c, PL_TELL_CHANNEL);
     pl_channel_begin(c, now_us);
 }

@@ -26,7 +26,14 @@ static bool is_user(uint32_t ppid)
 
 /* --- whole messages --- */
 
-/* The deprecated partial types: joined until one of the full types ends them. False when it is too much. */
+static void count_held(pl_data *d)
+{
+    if (d->sctp)
+        pl_sctp_set_held(d->sctp, d->now_us, d->held + d->above);
+}
+
+/* The deprecated partial types: joined until one of the full types ends them. What is joined counts in the window. False
+ * when it is too much. */
 static bool join_partial(pl_channel *c, const pl_sctp_msg *m)
 {
     size_t len = c->partial_len + m->len;
@@ -36,26 +43,35 @@ static bool join_partial(pl_channel *c, const pl_sctp_msg *m)
     memcpy(joined + c->partial_len, m->data, m->len);
     c->partial = joined;
     c->partial_len = len;
+    c->d->held += m->len;
+    count_held(c->d);
     return true;
 }
 
-static void drop_partial(pl_channel *c)
+/* Others own the bytes now, or nobody. */
+static void forget_partial(pl_channel *c)
 {
-    free(c->partial);
+    c->d->held -= c->partial_len;
     c->partial = NULL;
     c->partial_len = 0;
+    count_held(c->d);
+}
+
+void pl_channel_drop_partial(pl_channel *c)
+{
+    free(c->partial);
+    forget_partial(c);
 }
 
 /* The end of what was joined takes its place in *m. */
 static bool end_partial(pl_channel *c, pl_sctp_msg *m)
 {
     if (is_empty(m->ppid) || !join_partial(c, m)) {
-        drop_partial(c);
+        pl_channel_drop_partial(c);
         return false;
     }
     pl_sctp_msg whole = { .ppid = m->ppid, .data = c->partial, .len = c->partial_len, .memory = c->partial };
-    c->partial = NULL;
-    c->partial_len = 0;
+    forget_partial(c);
     pl_sctp_msg_free(m);
     *m = whole;
     return true;
@@ -68,7 +84,7 @@ static bool whole_message(pl_channel *c, pl_sctp_msg *m, pl_data_event *out, boo
     if (is_partial(m->ppid)) {
         *bad = !join_partial(c, m);
         if (*bad)
-            drop_partial(c);
+            pl_channel_drop_partial(c);
         return false;
     }
     bool binary = is_binary(m->ppid), empty = is_empty(m->ppid);
@@ -131,12 +147,6 @@ static size_t cost(const pl_data_event *e)
     return sizeof(pl_held) + e->msg.len;
 }
 
-static void count_held(pl_data *d)
-{
-    if (d->sctp)
-        pl_sctp_set_held(d->sctp, d->now_us, d->held);
-}
-
 static void hold(pl_held *h, pl_channel *c, const pl_data_event *e)
 {
     *h = (pl_held){ .event = *e };
@@ -155,6 +165,15 @@ static void let_go(pl_held *h, pl_channel *c)
     pl_list_remove(&c->in_draining);
     if (c->tells)
         pl_data_tell(c, 0); /* the end may be told now */
+}
+
+void pl_data_set_held(pl_data *d, int64_t now_us, size_t bytes)
+{
+    if (bytes == d->above)
+        return;
+    d->now_us = now_us;
+    d->above = bytes;
+    count_held(d);
 }
 
 bool pl_data_take_held(pl_data *d, pl_data_event *out)

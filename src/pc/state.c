@@ -180,6 +180,12 @@ static bool poll_note(pl_pc *pc, pl_pc_event *out)
     return true;
 }
 
+void pl_pc_set_held(pl_pc *pc, int64_t now_us, size_t bytes)
+{
+    if (pc->data)
+        pl_data_set_held(pc->data, now_us, bytes);
+}
+
 bool pl_pc_poll_event(pl_pc *pc, pl_pc_event *out)
 {
     out->text = "";

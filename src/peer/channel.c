@@ -54,6 +54,7 @@ void peer_channel_unref(pl_data_channel *c)
     pl_list_remove(&c->in_peer);
     pl_mutex_unlock(&p->lock);
     peer_stream_unref(c->stream); /* of a connection that ended in the middle of it */
+    atomic_fetch_sub(&c->peer->joined_total, c->joined_cap);
     free(c->joined);
     free(c->label);
     free((char *)c->init.protocol);

@@ -57,6 +57,7 @@ void peer_pump(pl_peer_connection *p)
             break;
         int64_t now_us = pl_loop_now_us(p->factory->net);
         pl_ice_io_settle(p->io);
+        peer_count_untold(p, now_us);
         peer_send_all(p, now_us);
         pl_pc_ice_changed(p->core,
                           now_us); /* being asked may have led the agent on: connections to open ... */

@@ -177,10 +177,33 @@ static void tell(pl_peer_connection *p, peer_event *e)
     }
 }
 
+/* What lies here counts in the window, paused or not, so that a slow application slows down the peer. The core learns of
+ * less when it is half, not at each message. */
+static void told(pl_peer_connection *p, size_t bytes)
+{
+    size_t left = atomic_fetch_sub(&p->untold, bytes) - bytes, known = atomic_load(&p->untold_told);
+    if (known <= PEER_UNTOLD_LEAST || left > known / 2)
+        return;
+    pl_mutex_lock(&p->lock);
+    if (!p->ended)
+        (void)pl_wake_up(&p->kick);
+    pl_mutex_unlock(&p->lock);
+}
+
+void peer_count_untold(pl_peer_connection *p, int64_t now_us)
+{
+    size_t bytes = atomic_load(&p->untold);
+    atomic_store(&p->untold_told, bytes);
+    if (p->core)
+        pl_pc_set_held(p->core, now_us, bytes);
+}
+
 void peer_event_finish(peer_event *e)
 {
     if (e->ev.kind == PL_PC_EV_DATA)
         pl_data_event_clear(&e->ev.u.data);
+    if (e->counted)
+        told(e->channel->peer, e->counted);
     peer_stream_unref(e->stream);
     if (e->channel)
         peer_channel_unref(e->channel);
@@ -214,9 +237,15 @@ static void deliver_here(pl_peer_connection *p)
     p->delivering = false;
 }
 
+/* Messages are many, and what other events carry is long. */
+static size_t event_size(const peer_event *e)
+{
+    return e->ev.kind == PL_PC_EV_DATA ? offsetof(peer_event, ev.u) + sizeof(pl_data_event) : sizeof *e;
+}
+
 size_t peer_note_size(const peer_event *e)
 {
-    return sizeof *e + (e->ev.kind == PL_PC_EV_DATA ? e->ev.u.data.len : 0);
+    return event_size(e) + (e->ev.kind == PL_PC_EV_DATA ? e->ev.u.data.len : 0);
 }
 
 static bool push(pl_peer_connection *p, peer_event *e, unsigned max)
@@ -232,20 +261,30 @@ static bool push(pl_peer_connection *p, peer_event *e, unsigned max)
     return fits;
 }
 
+static void count(pl_peer_connection *p, peer_event *e)
+{
+    if (e->ev.kind != PL_PC_EV_DATA || !e->channel || !e->ev.u.data.data)
+        return;
+    e->counted = peer_note_size(e);
+    atomic_fetch_add(&p->untold, e->counted);
+}
+
 static void queue(pl_peer_connection *p, const peer_event *e)
 {
-    peer_event *copy = malloc(sizeof *copy);
+    size_t size = event_size(e);
+    peer_event *copy = malloc(size);
     if (copy) {
-        *copy = *e;
+        memcpy(copy, e, size);
         copy->node = (pl_node){ 0 };
+        count(p, copy);
+        if (push(p, copy, PEER_NOTES_MAX))
+            return;
     }
-    if (!copy || !push(p, copy, PEER_NOTES_MAX)) {
-        peer_event lost = *e;
-        pl_log_warn(&p->log, "an event was lost: %s",
-                    copy ? "the signaling thread does not keep up" : "out of memory");
-        peer_event_finish(&lost);
-        free(copy);
-    }
+    pl_log_warn(&p->log, "an event was lost: %s",
+                copy ? "the signaling thread does not keep up" : "out of memory");
+    peer_event lost = *e;
+    peer_event_finish(copy ? copy : &lost);
+    free(copy);
 }
 
 void peer_note(pl_peer_connection *p, const peer_event *e)
@@ -273,6 +312,7 @@ static bool has_room(pl_peer_connection *p)
 void peer_take_events(pl_peer_connection *p)
 {
     bool any = false;
+    int64_t now_us = pl_loop_now_us(p->factory->net);
     if (p->factory->sig == p->factory->net) {
         deliver_here(p);
         return;
@@ -284,6 +324,7 @@ void peer_take_events(pl_peer_connection *p)
         if (!prepare(p, &e))
             continue;
         queue(p, &e);
+        peer_count_untold(p, now_us); /* before the next is taken, which else would make the window grow */
         any = true;
     }
     if (any)

@@ -22,7 +22,10 @@ enum {
     /* Bytes of one channel that the core holds unsent: enough for the largest burst, and little enough that what is
      * more important finds room. The rest waits in front of it. */
     PEER_IN_CORE_MAX = 256 << 10,
-    PEER_MESSAGE_MAX = 16 << 20 /* the longest message put together here from pieces */
+    PEER_MESSAGE_MAX = 16 << 20, /* the longest message put together here from pieces, … */
+    PEER_JOINED_MAX = 32 << 20,  /* … and all that are under way at once */
+    PEER_UNTOLD_LEAST =
+        64 << 10 /* so much may be on its way to observers for the core to think it still is */
 };
 
 struct pl_factory {
@@ -38,13 +41,14 @@ struct pl_factory {
     _Atomic int n_peers;
 };
 
-/* An event on its way from core to observer. */
+/* An event on its way from core to observer. Of a queued one there is only so much as its kind needs. */
 typedef struct peer_event {
     pl_node node;
-    pl_pc_event ev;
     pl_data_channel *channel; /* a reference is held */
     pl_rtp_transceiver *transceiver;
     struct peer_stream *stream; /* that has ended: its `done` is to be called, and it is the event's */
+    size_t counted;             /* in `untold` of its connection */
+    pl_pc_event ev;
 } peer_event;
 
 struct pl_rtp_transceiver {
@@ -92,8 +96,11 @@ struct pl_peer_connection {
     bool muted;   /* signaling: no callback any more */
     bool delivering;
     _Atomic size_t max_message;
-    bool any_size;             /* our description takes messages of any size */
-    _Atomic size_t send_total; /* bytes handed over and not yet sent for the first time, of all channels */
+    _Atomic size_t untold;       /* bytes of messages that observers have not seen, … */
+    _Atomic size_t untold_told;  /* … and as the core knows them, whose window counts them */
+    _Atomic size_t joined_total; /* room for messages being put together, of all channels */
+    bool any_size;               /* our description takes messages of any size */
+    _Atomic size_t send_total;   /* bytes handed over and not yet sent for the first time, of all channels */
     size_t send_limit;
     _Atomic bool refused; /* a send of some channel was: it is told when to go on */
 };
@@ -176,8 +183,9 @@ void peer_pump(
 void peer_send_all(pl_peer_connection *p, int64_t now_us);
 extern const pl_ice_io_events peer_io_events;
 /* events.c */
-void peer_take_events(pl_peer_connection *p); /* net */
-void peer_deliver(void *peer);                /* signaling: what waits in notes */
+void peer_take_events(pl_peer_connection *p);                  /* net */
+void peer_count_untold(pl_peer_connection *p, int64_t now_us); /* net */
+void peer_deliver(void *peer);                                 /* signaling: what waits in notes */
 void peer_drop_notes(pl_peer_connection *p);
 /* ip: room for the text that the result refers to. */
 pl_ice_candidate_error peer_candidate_error(const pl_ice_server_trouble *t, char ip[PL_ADDR_TEXT_MAX]);

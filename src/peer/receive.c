@@ -18,11 +18,18 @@ static void tell_whole(pl_data_channel *c, const uint8_t *data, size_t len, bool
 
 /* ---- pieces, for who wants it whole ---- */
 
+/* Others own the bytes now, or nobody. */
+static void let_go(pl_data_channel *c)
+{
+    atomic_fetch_sub(&c->peer->joined_total, c->joined_cap);
+    c->joined = NULL;
+    c->joined_len = c->joined_cap = 0;
+}
+
 static void forget(pl_data_channel *c)
 {
     free(c->joined);
-    c->joined = NULL;
-    c->joined_len = c->joined_cap = 0;
+    let_go(c);
 }
 
 static bool join(pl_data_channel *c, const uint8_t *data, size_t len)
@@ -32,9 +39,12 @@ static bool join(pl_data_channel *c, const uint8_t *data, size_t len)
         return false;
     if (need > c->joined_cap) {
         size_t cap = need < PEER_MESSAGE_MAX / 2 ? 2 * need : PEER_MESSAGE_MAX;
+        if (atomic_load(&c->peer->joined_total) - c->joined_cap + cap > PEER_JOINED_MAX)
+            return false;
         uint8_t *more = realloc(c->joined, cap);
         if (!more)
             return false;
+        atomic_fetch_add(&c->peer->joined_total, cap - c->joined_cap);
         c->joined = more;
         c->joined_cap = cap;
     }
@@ -47,9 +57,10 @@ static bool join(pl_data_channel *c, const uint8_t *data, size_t len)
 /* A message that cannot be held is the end of its channel: to leave one out would be worse. */
 static void give_up(pl_data_channel *c)
 {
-    pl_log_warn(&c->peer->log,
-                "a message above %d bytes came for a channel that takes whole ones: it is closed",
-                PEER_MESSAGE_MAX);
+    pl_log_warn(
+        &c->peer->log,
+        "messages above %d bytes, or %d at once, came for channels that take whole ones: one is closed",
+        PEER_MESSAGE_MAX, PEER_JOINED_MAX);
     c->skipping = true;
     forget(c);
     pl_data_channel_close(c);
@@ -59,8 +70,7 @@ static void tell_joined(pl_data_channel *c, bool binary)
 {
     uint8_t *data = c->joined;
     size_t len = c->joined_len;
-    c->joined = NULL; /* the callback may free the channel */
-    c->joined_len = c->joined_cap = 0;
+    let_go(c); /* the callback may free the channel */
     if (binary || pl_utf8_valid(data, len))
         tell_whole(c, data ? data : (const uint8_t *)"", len, binary);
     free(data);

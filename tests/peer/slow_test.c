@@ -9,9 +9,9 @@
 enum {
     MESSAGE = 64 * 1024,
     SEND_BUFFER = 1 << 20,
-    /* What may be on its way: the sender's buffer, SCTP's window, and the events that wait for the signaling
-     * thread (PEER_NOTE_BYTES_MAX), with room for what each may be over. */
-    ON_ITS_WAY_MAX = SEND_BUFFER + (5 << 20) + (16 << 20) + (6 << 20),
+    /* What may be on its way: the sender's buffer, and SCTP's first window, in which the events that wait for the
+     * signaling thread count, with a tenth and a message that each may be over. */
+    ON_ITS_WAY_MAX = SEND_BUFFER + (2 << 20) + (2 << 20) / 10 + 4 * MESSAGE,
     STILL = 150, /* refusals in a row, 2 ms apart, after which nothing moves any more */
     WAIT = 10000 /* naps of 2 ms that only a broken connection needs */
 };

@@ -527,7 +527,7 @@ PL_TEST(tight_buffers_have_no_slack)
     pl_sctp_data d = piece(2, 0, 0, "B", text);
     PL_EQ(pl_sctp_reassembly_next(&r, &d), PL_OK);
     size_t loose = r.held;
-    pl_sctp_reassembly_tighten(&r, true);
+    pl_sctp_reassembly_tighten(&r);
     PL_LE(r.held + 4000, loose);
     for (uint32_t tsn = 3; tsn < 100; tsn++) {
         d = piece(tsn, 0, 0, "", text);
