@@ -1,6 +1,6 @@
 /* How full SCTP keeps long and lossy links, in virtual time: every rate, round trip and loss, for each controller and
- * for usrsctp; what larger windows make of the largest cell; then for each path how two share it, one with a TCP by
- * CUBIC, and how long packets wait. A queue of one bandwidth-delay product, 10 s from when the association is up.
+ * for usrsctp; what larger windows make of the largest cell; what is left when much is lost; then for each path how two
+ * share it, one with a TCP by CUBIC, and how long packets wait. A queue of one bandwidth-delay product, 10 s from when the association is up.
  *     bench/sctp_links [SECONDS] [RATE_MBIT]  prints tables; with a rate only the cells of that rate */
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,6 +85,18 @@ static void print_large(int64_t for_us)
     }
 }
 
+/* Radio links and bad Wi-Fi, for a minute. */
+static void print_worse(void)
+{
+    static const int64_t long_ms[] = { 100, 300, 500 };
+    static const double much[] = { 0.03, 0.07, 0.1 };
+    printf("\nMuch lost, for a minute:\n\n");
+    for (size_t i = 0; i < 9; i++) {
+        sim_flows_conf cell = alone(10, long_ms[i / 3], much[i % 3], PL_SEC(60));
+        print_cell(&cell, true);
+    }
+}
+
 /* Utilisation by one for a minute, and how long its packets wait; Jain's index of two; the share of one beside TCP. */
 static void print_shares(int64_t rate, int64_t rtt_ms)
 {
@@ -116,6 +128,8 @@ int main(int argc, char **argv)
     print_alone(for_us, only);
     if (!only || only == 1000)
         print_large(for_us);
+    if (!only || only == 10)
+        print_worse();
     printf("\nAlone for a minute: utilisation, wait in the queue; Jain's index of two; share beside TCP by "
            "CUBIC:\n\n"
            "| rate | RTT |");

@@ -124,7 +124,7 @@ static void note(link_watch *w, const uint8_t *p, size_t len, bool four)
 static void look(link_watch *w, int direction)
 {
     uint8_t p[60];
-    struct sockaddr_ll from;
+    struct sockaddr_ll from = { 0 };
     for (;;) {
         socklen_t n = sizeof from;
         ssize_t len = recvfrom(w->fd, p, sizeof p, MSG_DONTWAIT | MSG_TRUNC, (struct sockaddr *)&from, &n);
