@@ -39,9 +39,9 @@ typedef struct http_conn {
     pl_peer_id waits_for;
     pl_timer timer;
     http_mode mode;
-    bool pinned; /* freeing waits: somebody on the stack still holds it */
-    bool doomed; /* freed while it was pinned */
-    bool begun;  /* bytes of a request have come */
+    bool pinned;  /* freeing waits: somebody on the stack still holds it */
+    bool doomed;  /* freed while it was pinned */
+    bool begun;   /* bytes of a request have come */
     bool pinged;  /* no frame came since our last ping */
     bool hung_up; /* the client closed its WebSocket, as opposed to losing it */
 } http_conn;
