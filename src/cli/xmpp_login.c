@@ -55,23 +55,27 @@ enum { TEXT_MAX = 1 << 16 };
 
 static struct {
     char text[TEXT_MAX + 1];
+    const char *body;
     char id[PL_MESSAGE_ID_MAX];
     bool failed;
 } out;
 
-static const char *text_of(xmpp_session *s)
+/* All of it before the log-in: a session does not wait for who types. */
+static void send_begin(xmpp_session *s)
 {
+    out.body = s->args[1];
     if (strcmp(s->args[1], "-") != 0)
-        return s->args[1];
+        return;
     size_t n = fread(out.text, 1, TEXT_MAX, stdin);
     if (n == TEXT_MAX && fgetc(stdin) != EOF) {
         xmpp_failed(s, "send", "standard input holds more than 65536 bytes");
-        return NULL;
+        s->closed = true;
+        return;
     }
     while (n && (out.text[n - 1] == '\n' || out.text[n - 1] == '\r'))
         n--;
     out.text[n] = 0;
-    return out.text;
+    out.body = out.text;
 }
 
 /* The server has taken what was sent before: had it refused the message, that would have come. */
@@ -85,18 +89,17 @@ static void on_taken(void *user, const pl_xml *answer)
 
 static void send_opened(xmpp_session *s, bool again)
 {
-    const char *text = again ? NULL : text_of(s);
-    pl_message_out m = { .type = PL_MESSAGE_CHAT, .to = s->args[0], .body = text };
-    pl_err err = text ? pl_messages_send(s->messages, &m, out.id) : PL_OK;
+    pl_message_out m = { .type = PL_MESSAGE_CHAT, .to = s->args[0], .body = out.body };
     if (again)
         return;
-    if (text && !err) {
+    pl_err err = pl_messages_send(s->messages, &m, out.id);
+    if (!err) {
         pl_xml *ping = pl_xmpp_iq("get", NULL);
         pl_xml_add(ping, "urn:xmpp:ping", "ping");
         err = pl_xmpp_ask(s->client, ping, 0, on_taken, s);
     }
     xmpp_try(s, "send", err);
-    if (err || !text)
+    if (err)
         xmpp_finish(s, PL_EXIT_FAILED);
     else
         xmpp_event(s, "sent", json_pack("{ss}", "id", out.id));
@@ -110,4 +113,6 @@ static void send_message(xmpp_session *s, const pl_message *m)
     xmpp_failed(s, s->args[0], m->error);
 }
 
-const xmpp_action xmpp_send = { .no_input = true, .opened = send_opened, .message = send_message };
+const xmpp_action xmpp_send = {
+    .no_input = true, .begin = send_begin, .opened = send_opened, .message = send_message
+};

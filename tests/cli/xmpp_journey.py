@@ -1,0 +1,301 @@
+#!/usr/bin/env python3
+"""xmpp_journey.py prosody|ejabberd - `peerline xmpp` (in PEERLINE) at a server of Debian's, with slixmpp as the other
+client: log-in and what goes wrong with it, registration, roster and presence, messages with receipts, a chat room of
+three. Every wait is for an event, with a generous limit."""
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import tempfile
+
+import slixmpp
+
+PEERLINE = os.environ["PEERLINE"]
+HERE = os.path.dirname(os.path.abspath(__file__))
+LIMIT = 90
+
+
+def start_server(kind):
+    server = subprocess.Popen([sys.executable, f"{HERE}/../interop/xmpp_server.py", kind], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True)
+    line = server.stdout.readline()
+    if not line:
+        sys.exit(f"{kind} did not start")
+    return server, json.loads(line)
+
+
+class Program:
+    """One `peerline xmpp --json`; events are taken in any order, each once."""
+
+    def __init__(self, info, *args, password="secret", json_mode=True):
+        env = dict(os.environ, PEERLINE_XMPP_PASSWORD=password)
+        words = ["xmpp", "--host", info["host"], "--port", str(info["c2s"]), "--ca-file", info["ca"],
+                 *(["--json"] if json_mode else []), *args]
+        self.args, self.env, self.events, self.process = words, env, [], None
+
+    async def __aenter__(self):
+        self.process = await asyncio.create_subprocess_exec(
+            PEERLINE, *self.args, env=self.env, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE)
+        return self
+
+    async def __aexit__(self, *_):
+        if self.process.returncode is None:
+            self.process.kill()
+            await self.process.wait()
+
+    async def event(self, kind, **wanted):
+        def fits(e):
+            return e.get("event") == kind and all(e.get(k) == v for k, v in wanted.items())
+
+        for e in self.events:
+            if fits(e):
+                self.events.remove(e)
+                return e
+        while True:
+            try:
+                line = await asyncio.wait_for(self.process.stdout.readline(), LIMIT)
+            except asyncio.TimeoutError:
+                raise AssertionError(f"{self.args}: no {kind} {wanted}; there were {self.events}") from None
+            assert line, f"{self.args} ended before {kind} {wanted}; {self.events} {await self.process.stderr.read()}"
+            e = json.loads(line)
+            if fits(e):
+                return e
+            self.events.append(e)
+
+    def do(self, word, **more):
+        self.process.stdin.write((json.dumps({"do": word, **more}) + "\n").encode())
+
+    async def ends(self, code):
+        self.process.stdin.close()
+        out, err = await asyncio.wait_for(self.process.communicate(), LIMIT)
+        assert self.process.returncode == code, (self.args, self.process.returncode, out, err)
+        return out.decode(), err.decode()
+
+
+class Other(slixmpp.ClientXMPP):
+    """slixmpp, whose events wait in queues."""
+
+    def __init__(self, info, user, password="secret"):
+        super().__init__(f"{user}@{info['domain']}/slixmpp", password)
+        self.auto_authorize = None
+        self.auto_subscribe = False
+        self.ca_certs = info["ca"]
+        for plugin in ("xep_0030", "xep_0045", "xep_0115", "xep_0184", "xep_0199"):
+            self.register_plugin(plugin)
+        self.seen = asyncio.Queue()
+        for name in ("session_start", "message", "presence_available", "presence_unavailable", "presence_subscribe",
+                     "presence_subscribed", "changed_status", "groupchat_message", "groupchat_subject", "receipt_received"):
+            self.add_event_handler(name, lambda e, name=name: self.seen.put_nowait((name, e)))
+        self.where = (info["host"], info["c2s"])
+        self.kept = []
+
+    async def sign_in(self):
+        self.connect(address=self.where)
+        await self.until("session_start")
+        self.send_presence()
+        await self.get_roster()
+
+    async def until(self, name, fits=lambda e: True):
+        for pair in self.kept:
+            if pair[0] == name and fits(pair[1]):
+                self.kept.remove(pair)
+                return pair[1]
+        while True:
+            try:
+                got, e = await asyncio.wait_for(self.seen.get(), LIMIT)
+            except asyncio.TimeoutError:
+                raise AssertionError(f"slixmpp saw no {name}; there were {self.kept}") from None
+            if got == name and fits(e):
+                return e
+            self.kept.append((got, e))
+
+
+async def log_in(info):
+    romeo = f"romeo@{info['domain']}"
+    async with Program(info, "login", romeo, json_mode=False) as p:
+        _, err = await p.ends(0)
+        assert "signed in as romeo@" in err and "SCRAM" in err, err
+    async with Program(info, "login", romeo, password="wrong") as p:
+        e = await p.event("trouble")
+        assert e["fault"] == "not-authorized" and e["again"] is False, e
+        await p.ends(1)
+    async with Program(info, "--ca-file", info["other_ca"], "login", romeo, json_mode=False) as p:
+        _, err = await p.ends(1)
+        assert "--ca-file" in err, err
+    for way in (["--websocket", info["websocket_tls"]], ["--bosh", info["bosh_tls"]]):
+        async with Program(info, *way, "login", romeo) as p:
+            await p.event("online")
+            await p.ends(0)
+    async with Program(info, "--port", str(info["c2s_tls"]), "--direct-tls", "login", romeo) as p:
+        await p.event("online")
+        await p.ends(0)
+
+
+async def registration(info):
+    account = f"benvolio@{info['domain']}"
+    with tempfile.NamedTemporaryFile("w") as f:
+        f.write("another\n")
+        f.flush()
+        async with Program(info, "--register", "login", account, password="first") as p:
+            await p.event("online")
+            await p.ends(0)
+        async with Program(info, "--new-password-file", f.name, "login", account, password="first") as p:
+            await p.ends(0)
+        async with Program(info, "--password-file", f.name, "--unregister", "login", account) as p:
+            await p.ends(0)
+        async with Program(info, "--password-file", f.name, "login", account) as p:
+            assert (await p.event("trouble"))["fault"] == "not-authorized"
+            await p.ends(1)
+
+
+async def contacts(info, other):
+    """Both subscribe, both see each other, with priority; removed again."""
+    romeo, juliet = f"romeo@{info['domain']}", f"juliet@{info['domain']}"
+    async with Program(info, "--resource", "orchard", "--priority", "7", "--status", "below", "roster", romeo) as p:
+        await p.event("roster", contacts=0)
+        p.do("add", jid=juliet, name="Juliet")
+        await p.event("contact", jid=juliet, name="Juliet", asked=True)
+        await other.until("presence_subscribe", lambda e: e["from"].bare == romeo)
+        other.send_presence_subscription(pto=romeo, ptype="subscribed")
+        await p.event("accepted", jid=juliet)
+        await p.event("presence", jid=f"{juliet}/slixmpp", show="online")
+        other.send_presence_subscription(pto=romeo, ptype="subscribe")
+        await p.event("request", jid=romeo.replace("romeo", "juliet"))
+        p.do("accept", jid=juliet)
+        await p.event("contact", jid=juliet, subscription="both")
+        e = await other.until("presence_available", lambda e: e["from"].full == f"{romeo}/orchard")
+        assert e["priority"] == 7 and e["status"] == "below", e
+        other.send_presence(pshow="dnd", pstatus="asleep", ppriority=3)
+        await p.event("presence", show="dnd", status="asleep", priority=3)
+        p.do("presence", show="away", priority=1, status="walking")
+        e = await other.until("changed_status",
+                              lambda e: e["from"].full == f"{romeo}/orchard" and e["status"] == "walking")
+        assert e["show"] == "away" and e["priority"] == 1, e
+        p.do("add", jid="not an address")
+        await p.event("error")
+        # what we can is told by hash, and stands up to slixmpp's verification
+        caps = await other["xep_0115"].get_caps(f"{romeo}/orchard") or await other["xep_0030"].get_info(
+            f"{romeo}/orchard", cached=False)
+        info_of = caps["disco_info"] if "disco_info" in caps.keys() else caps
+        assert "http://jabber.org/protocol/muc" in info_of["features"], caps
+        p.do("quit")
+        await p.ends(0)
+    await other.until("presence_unavailable", lambda e: e["from"].full == f"{romeo}/orchard")
+
+
+async def messages(info, other):
+    romeo, juliet = f"romeo@{info['domain']}", f"juliet@{info['domain']}"
+    async with Program(info, "--resource", "orchard", "chat", romeo, juliet) as p:
+        await p.event("online")
+        p.do("say", body="Wer da? \u2665 <&>")
+        sent = await p.event("sent")
+        e = await other.until("message", lambda e: e["body"] == "Wer da? \u2665 <&>")
+        assert e["id"] == sent["id"] and e["from"].full == f"{romeo}/orchard"
+        await p.event("delivered", id=sent["id"])  # slixmpp answers XEP-0184
+        m = other.make_message(mto=f"{romeo}/orchard", mbody="Ay me!", mtype="chat")
+        m["request_receipt"] = True
+        m.send()
+        got = await p.event("message", body="Ay me!")
+        assert got["from"] == f"{juliet}/slixmpp", got
+        await other.until("receipt_received", lambda e: e["receipt"] == m["id"])
+        p.do("quit")
+        await p.ends(0)
+    async with Program(info, "send", romeo, juliet, "-", json_mode=False) as p:
+        p.process.stdin.write(b"one line\nand another\n")
+        await p.ends(0)
+        await other.until("message", lambda e: e["body"] == "one line\nand another")
+    async with Program(info, "send", romeo, "@nobody", "x") as p:
+        await p.event("error")
+        await p.ends(1)
+
+
+async def room_of_three(info, other):
+    romeo, mercutio = f"romeo@{info['domain']}", f"mercutio@{info['domain']}"
+    at = f"square@{info['rooms']}"
+    async with Program(info, "--nick", "Romeo", "muc", romeo, at) as a, \
+            Program(info, "--nick", "Mercutio", "muc", mercutio, at) as b:
+        e = await a.event("joined")
+        assert e["nick"] == "Romeo" and any(o["self"] and o["role"] == "moderator" for o in e["occupants"]), e
+        if not e["created"]:
+            await b.event("joined")
+        await settled(a, b)
+        async with Program(info, "--nick", "Romeo", "muc", mercutio, at) as c:
+            assert (await c.event("not-in"))["error"] == "conflict"
+            await c.ends(1)
+        other["xep_0045"].join_muc(at, "Juliet")
+        await named(a, "came", "Juliet")
+        a.do("topic", topic="The feud")
+        await b.event("topic", topic="The feud")
+        await other.until("groupchat_subject", lambda e: e["subject"] == "The feud")
+        a.do("say", body="hello all")
+        await b.event("said", body="hello all", nick="Romeo")
+        await other.until("groupchat_message", lambda e: e["body"] == "hello all" and e["mucnick"] == "Romeo")
+        other.send_message(mto=at, mbody="hello both", mtype="groupchat")
+        await a.event("said", body="hello both", nick="Juliet")
+        await b.event("said", body="hello both", nick="Juliet")
+        b.do("whisper", nick="Romeo", body="psst")
+        await a.event("whispered", body="psst", nick="Mercutio")
+        b.do("nick", nick="Queen Mab")
+        e = await a.event("renamed", nick="Mercutio")
+        assert e["occupant"]["nick"] == "Queen Mab", e
+        b.do("kick", nick="Romeo")
+        e = await b.event("refused")
+        assert e["error"] in ("not-allowed", "forbidden"), e
+        a.do("kick", nick="Queen Mab", reason="enough")
+        e = await b.event("out", why="kicked")
+        assert e["reason"] == "enough", e
+        await b.ends(1)
+        e = await named(a, "went", "Queen Mab")
+        assert e["why"] == "kicked", e
+        other["xep_0045"].leave_muc(at, "Juliet")
+        e = await named(a, "went", "Juliet")
+        assert e["why"] == "left", e
+        a.do("leave")
+        await a.event("out", why="left")
+        await a.ends(0)
+
+
+async def settled(a, b):
+    """Both are in, whoever was first."""
+    if any(e["event"] == "joined" for e in b.events):
+        return
+    while not any(e["event"] in ("came",) and e["occupant"]["nick"] == "Mercutio" for e in a.events):
+        e = await asyncio.wait_for(a.process.stdout.readline(), LIMIT)
+        assert e, "ended"
+        a.events.append(json.loads(e))
+    await b.event("joined")
+
+
+async def named(p, event, nick):
+    while True:
+        e = await p.event(event)
+        if e["occupant"]["nick"] == nick:
+            return e
+
+
+async def journey(info):
+    await log_in(info)
+    await registration(info)
+    other = Other(info, "juliet")
+    await other.sign_in()
+    await contacts(info, other)
+    await messages(info, other)
+    await room_of_three(info, other)
+    other.disconnect()
+    await asyncio.wait_for(other.disconnected, LIMIT)
+
+
+def main():
+    server, info = start_server(sys.argv[1])
+    try:
+        asyncio.get_event_loop().run_until_complete(journey(info))
+        print(f"{sys.argv[1]}: all well")
+    finally:
+        server.stdin.close()
+        server.wait()
+
+
+main()
