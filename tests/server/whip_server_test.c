@@ -233,7 +233,7 @@ PL_TEST(names_that_are_none)
         PL_EQ(ask(r, "POST", bad[i], SDP, sends), 404);
     memset(path + 6, 'n', PL_WHIP_NAME_MAX);
     open_session(r, path, "");
-    strcat(path, "n");
+    path[6 + PL_WHIP_NAME_MAX] = 'n';
     PL_EQ(ask(r, "POST", path, SDP, sends), 404);
     rig_free(r);
 }
