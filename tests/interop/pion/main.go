@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/pion/logging"
 	"github.com/pion/webrtc/v3"
 )
 
@@ -149,6 +150,9 @@ func (p *peer) take(o order) error {
 
 func main() {
 	var e webrtc.SettingEngine
+	said := logging.NewDefaultLoggerFactory()
+	said.Writer = os.Stderr // standard output is for lines
+	e.LoggerFactory = said
 	e.SetNetworkTypes([]webrtc.NetworkType{webrtc.NetworkTypeUDP4})
 	pc, err := webrtc.NewAPI(webrtc.WithSettingEngine(e)).NewPeerConnection(webrtc.Configuration{})
 	check(err)
