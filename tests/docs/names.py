@@ -3,6 +3,7 @@
   - every `name()` in backticks is defined in src/ or include/, every `PL_NAME` or `PC_NAME` is there, too
   - every `path/with/slashes` in backticks that begins with a folder of the tree exists
   - every relative link, picture and #heading of a *.md file resolves
+  - every rule in the table of docs/rfc/sctp.md names a test: its words up to a comma stand in the name of one of that file
   - the README's program is the file it names, letter by letter
 Prints what is wrong and exits 1."""
 import re
@@ -78,6 +79,26 @@ def check_names(text, functions, constants):
             yield f'there is no file {code}'
 
 
+RULE = re.compile(r'^\| [^|]+ \| ([^|]+) \| ([a-z_]+) \|$', re.M)
+
+
+def check_rules():
+    path = ROOT / 'docs/rfc/sctp.md'
+    n = 0
+    for rule, file in RULE.findall(path.read_text().split('## Rules and their tests')[1]):
+        test = ROOT / f'tests/sctp/{file}_test.c'
+        if file == 'file':
+            continue
+        n += 1
+        words = re.sub(r'[^a-z0-9]+', '_', rule.split(',')[0].lower()).strip('_')
+        if not test.exists():
+            yield f'{path.relative_to(ROOT)}: there is no {test.relative_to(ROOT)}'
+        elif not any(words in name.lower() for name in re.findall(r'PL_TEST\((\w+)\)', test.read_text())):
+            yield f'{path.relative_to(ROOT)}: {test.name} has no test of "{rule}"'
+    if n < 100:
+        yield f'{path.relative_to(ROOT)}: only {n} rules'
+
+
 def check_examples(text):
     for name, program in EXAMPLE.findall(text):
         if (ROOT / name).read_text() != program:
@@ -99,6 +120,9 @@ def main():
         for what in found:
             print(f'{path.relative_to(ROOT)}: {what}')
             wrong += 1
+    for what in check_rules():
+        print(what)
+        wrong += 1
     if not EXAMPLE.search((ROOT / 'README.md').read_text()):
         print('README.md: there is no program')
         wrong += 1
