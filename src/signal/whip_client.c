@@ -13,6 +13,8 @@
 /* ---- events ---- */
 
 static void add_note(pl_whip_client *c, pl_whip_event_kind kind, const char *fmt, va_list args)
+    PL_PRINTF(3, 0);
+static void add_note(pl_whip_client *c, pl_whip_event_kind kind, const char *fmt, va_list args)
 {
     bool ends = kind == PL_WHIP_FAILED || kind == PL_WHIP_CLOSED;
     if (c->n_notes == WHIP_NOTES_MAX) { /* nobody polls: words for people give way */
