@@ -28,7 +28,7 @@ typedef struct bosh_link {
     pl_timer timer;   /* answers are read here, where libcurl's objects may go */
     int64_t leave_us; /* leaving: until then */
     bool leaving, up;
-    bool *gone; /* set when the link is freed while something is being told */
+    bool telling, dead; /* dead while telling: freed after it */
     char url[XMPP_META_URL_MAX];
 } bosh_link;
 
@@ -164,21 +164,20 @@ static void end_link(bosh_link *l);
 /* What the answers held goes up; any of it may end this link. */
 static void tell_reads(bosh_link *l)
 {
-    bool gone = false;
     pl_xml_read read;
     pl_xmpp_fault fault;
     const char *why;
-    l->gone = &gone;
-    while (!gone && pl_bosh_poll_read(l->bosh, &read)) {
+    l->telling = true;
+    while (!l->dead && pl_bosh_poll_read(l->bosh, &read)) {
         if (l->leaving)
             pl_xml_free(read.element);
         else
             xmpp_read(l->base.x, &read);
     }
-    if (gone)
-        return;
-    l->gone = NULL;
-    if (!pl_bosh_poll_end(l->bosh, &fault, &why))
+    l->telling = false;
+    if (l->dead)
+        free(l);
+    else if (!pl_bosh_poll_end(l->bosh, &fault, &why))
         ask(l);
     else if (l->leaving)
         end_link(l);
@@ -212,8 +211,6 @@ static void on_time(void *user, int64_t now_us)
 
 static void end_link(bosh_link *l)
 {
-    if (l->gone)
-        *l->gone = true;
     pl_timer_cancel(l->base.x->loop, &l->timer);
     pl_list_remove(&l->in_leaving);
     xmpp_meta_cancel(l->meta);
@@ -228,7 +225,9 @@ static void end_link(bosh_link *l)
     pl_curl_free(l->curl);
     curl_slist_free_all(l->headers);
     pl_bosh_free(l->bosh);
-    free(l);
+    l->dead = true;
+    if (!l->telling)
+        free(l);
 }
 
 void xmpp_bosh_close_all(pl_list *leaving)
@@ -250,9 +249,6 @@ static void finish_link(xmpp_link *k)
         end_link(l);
         return;
     }
-    if (l->gone)
-        *l->gone = true; /* who reads shall stop */
-    l->gone = NULL;
     l->leaving = true;
     l->leave_us = now_of(l) + PL_SEC(LEAVE_S);
     pl_list_push_back(&l->base.x->leaving, &l->in_leaving);

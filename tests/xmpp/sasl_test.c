@@ -115,8 +115,8 @@ static void log_in(pl_sasl_offer offer, const pl_sasl_binding *tls, const char *
     pl_sasl *s;
     pl_sasl_conf conf = { .user = PL_STR("romeo"), .password = "pencil & =,", .tls = tls };
     pl_buf out = pl_buf_init(4096);
-    char first[500], nonce[200], server_first[500], final[700], bare[500], auth[2000], proof[80], sig[80],
-        gs2[200];
+    char first[300], nonce[400], server_first[600], final[700], bare[300], auth[2000], proof[80], sig[80],
+        gs2[300];
     PL_EQ(pl_sasl_new(&s, &conf, &offer), PL_OK);
     PL_STREQ(pl_sasl_mechanism(s), want);
     hash h = strstr(want, "256") ? sha256 : sha1;
@@ -141,12 +141,12 @@ static void log_in(pl_sasl_offer offer, const pl_sasl_binding *tls, const char *
     decode(&out, final, sizeof final);
     char *p_at = strstr(final, ",p=");
     PL_OKAY(p_at);
-    char cbind[200], c64[300];
+    char cbind[400], c64[600];
     size_t gs2_n = strlen(gs2);
     memcpy(cbind, gs2, gs2_n);
     memcpy(cbind + gs2_n, binding ? binding : "", binding_n);
     pl_base64_encode(cbind, gs2_n + binding_n, c64);
-    char expected[600];
+    char expected[1100];
     snprintf(expected, sizeof expected, "c=%s,r=%s", c64, nonce);
     *p_at = 0;
     PL_STREQ(final, expected); /* the binding's data, or the bare header */
