@@ -95,6 +95,18 @@ a=
 check "and DELETE tells the server" soon counts publishers 0
 check "which says so" says 'a publisher leaves: it was deleted' serve.log
 
+# ---- servers that the 201 names are asked, too ----
+stun() { status | sed 's/.*"stun_requests":\([0-9]*\).*/\1/'; }
+asked=$(stun)
+stun_was_asked() { [ "$(stun)" -gt "$asked" ]; }
+run plain publish --no-options "$url/whip/n"
+a=$!
+check "without OPTIONS, too" soon says '"connected"' plain.json
+check "the STUN server of the Link header is asked" soon stun_was_asked
+kill -INT "$a"
+check "it ends well" ended "$a" 0
+a=
+
 # ---- ICE restarts of both sides, asked for on standard input ----
 mkfifo "$dir/to_pub"
 "$PEERLINE" publish --json "$url/whip/r" <"$dir/to_pub" >"$dir/rpub.json" 2>"$dir/rpub.err" &
