@@ -158,8 +158,12 @@ function row(id, name) {
 /** Rows are kept while their peer is there, so that only newcomers move. */
 function showPeople() {
   const everybody = [...rooms.peers].sort((a, b) => a[1].localeCompare(b[1]));
-  const known = new Map([...$('people').children].map((li) => [Number(li.dataset.id), li]));
-  $('people').replaceChildren(...everybody.map(([id, name]) => known.get(id) ?? row(id, name)));
+  const list = $('people'), known = new Map([...list.children].map((li) => [Number(li.dataset.id), li]));
+  for (const [id, li] of known) if (!rooms.peers.has(id)) li.remove();
+  everybody.forEach(([id, name], i) => { // who stays is not touched: somebody may be pressing that button
+    const li = known.get(id) ?? row(id, name);
+    if (list.children[i] !== li) list.insertBefore(li, list.children[i] ?? null);
+  });
   for (const li of $('people').children) {
     li.querySelector('button:not(.files)').disabled = call !== null;
     li.toggleAttribute('aria-current', call?.peer === Number(li.dataset.id));
