@@ -378,23 +378,26 @@ static bool tell(pl_sctp *s, unsigned what, pl_sctp_event_kind kind, pl_sctp_eve
     return true;
 }
 
-static bool tell_stream(pl_sctp *s, pl_sctp_event *out)
+/* The first stream's facts, one after the other: those of `which`. */
+static bool tell_stream(pl_sctp *s, uint8_t which, pl_sctp_event *out)
 {
     pl_node *n = pl_list_first(&s->out.noisy);
-    if (!n)
+    pl_sctp_out_stream *st = n ? pl_of(n, pl_sctp_out_stream, in_noisy) : NULL;
+    uint8_t facts = st ? st->facts & which : 0;
+    if (!facts)
         return false;
-    pl_sctp_out_stream *st = pl_of(n, pl_sctp_out_stream, in_noisy);
     out->sid = st->sid;
-    if (st->facts & PL_SCTP_OUT_LOW) {
-        st->facts &= (uint8_t)~PL_SCTP_OUT_LOW;
+    out->kind = PL_SCTP_EVENT_RESET_OUT;
+    if (facts & PL_SCTP_OUT_LOW) {
+        facts = PL_SCTP_OUT_LOW;
         out->kind = PL_SCTP_EVENT_BUFFERED_LOW;
-    } else {
-        out->kind = PL_SCTP_EVENT_RESET_OUT;
-        out->error = st->facts & PL_SCTP_OUT_RESET_REFUSED ? PL_ENOTSUP : PL_OK;
-        st->facts = 0;
+    } else if (facts & PL_SCTP_OUT_RESET_REFUSED) {
+        out->error = PL_ENOTSUP;
     }
-    if (!st->facts)
-        pl_list_remove(n);
+    st->facts &= (uint8_t)~facts;
+    pl_list_remove(n);
+    if (st->facts)
+        pl_list_push_back(&s->out.noisy, n);
     return true;
 }
 
@@ -402,7 +405,8 @@ bool pl_sctp_poll_event(pl_sctp *s, pl_sctp_event *out)
 {
     *out = (pl_sctp_event){ 0 };
     if (tell(s, PL_SCTP_TELL_CONNECTED, PL_SCTP_EVENT_CONNECTED, out) ||
-        tell(s, PL_SCTP_TELL_RESTARTED, PL_SCTP_EVENT_RESTARTED, out) || tell_stream(s, out) ||
+        tell_stream(s, PL_SCTP_OUT_RESET_BEFORE, out) ||
+        tell(s, PL_SCTP_TELL_RESTARTED, PL_SCTP_EVENT_RESTARTED, out) || tell_stream(s, UINT8_MAX, out) ||
         tell(s, PL_SCTP_TELL_WRITABLE, PL_SCTP_EVENT_WRITABLE, out))
         return true;
     if (tell(s, PL_SCTP_TELL_STREAMS, PL_SCTP_EVENT_STREAMS, out)) {

@@ -127,19 +127,27 @@ static pl_err begin_parts(pl_sctp *s, pl_sctp_out_stream *st, uint32_t ppid, con
     return PL_OK;
 }
 
+/* The part belongs to a message that was given up; its stream may be one that a restarted peer does not have. */
+static bool drops_part(pl_sctp *s, uint16_t sid, bool last)
+{
+    pl_sctp_out_stream *st = closing(s) ? NULL : pl_sctp_streams_find(&s->out, sid);
+    if (!st || !st->dropping)
+        return false;
+    st->dropping = !last;
+    return true;
+}
+
 pl_err pl_sctp_send_part(pl_sctp *s, int64_t now_us, uint16_t sid, uint32_t ppid, const void *data,
                          size_t len, bool last, const pl_sctp_send_opts *opts)
 {
     const pl_sctp_send_opts *o = opts ? opts : &plain;
     pl_sctp_out_stream *st;
     s->now_us = now_us;
+    if (drops_part(s, sid, last))
+        return PL_OK;
     pl_err err = open_stream(s, sid, &st);
     if (err != PL_OK)
         return err;
-    if (st->dropping) {
-        st->dropping = !last;
-        return PL_OK;
-    }
     pl_sctp_out_msg *m = in_parts(st) ? st->tail : NULL;
     if (len == 0 && !(m && last))
         return PL_EINVAL;
@@ -147,10 +155,8 @@ pl_err pl_sctp_send_part(pl_sctp *s, int64_t now_us, uint16_t sid, uint32_t ppid
         return PL_ENOSPC;
     if (!has_room(s, pl_sctp_out_part_cost(m, len), o))
         return PL_EAGAIN;
-    if (st->dropping) { /* to make room, the message itself was given up */
-        st->dropping = !last;
+    if (drops_part(s, sid, last)) /* to make room, the message itself was given up */
         return PL_OK;
-    }
     return m ? pl_sctp_streams_append(&s->out, st, data, len, last)
              : begin_parts(s, st, ppid, data, len, last, o);
 }

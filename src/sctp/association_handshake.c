@@ -169,7 +169,7 @@ static void adopt_peer(pl_sctp *s, uint32_t tag, uint32_t tsn, uint32_t rwnd, ui
                        uint16_t streams_in, uint8_t extensions)
 {
     s->peer_tag = tag;
-    s->peer_rwnd = rwnd;
+    s->peer_rwnd = s->widest_rwnd = rwnd;
     s->streams_out = fewer(s->conf.max_streams_out, streams_in);
     s->streams_in = fewer(s->conf.max_streams_in, streams_out);
     s->extensions = extensions & our_extensions(s);
@@ -269,6 +269,8 @@ static void restart(pl_sctp *s, const pl_sctp_cookie *c)
     pl_sctp_streams_renumber(&s->out);
     pl_sctp_reassembly_restart(&s->re);
     pl_sctp_reset_clear(s);
+    pl_sctp_reset_spare(s, 0);
+    pl_sctp_streams_date_resets(&s->out);
     s->my_tag = c->my_tag;
     s->my_tsn = c->my_tsn;
     pl_sctp_outstanding_init(&s->sent, s->my_tsn);

@@ -4,6 +4,7 @@
  *   association_input.c      the packet spine: what each chunk means
  *   association_data.c       what of it is user data
  *   association_output.c     the packet spine the other way
+ *   association_turn.c       which stream the next packet may take from
  *   association_partial.c    messages given up (RFC 3758, 7496)
  *   association_recovery.c   what SACKs and silence mean: losses, probes, timeouts, and taking them back
  *   association_mtu.c        probing how large packets may be; another path
@@ -116,9 +117,12 @@ struct pl_sctp {
     uint64_t rate_bound; /* of the pacer, from above; 0: none */
     size_t burst_limit;  /* of flight, until the next SACK */
     size_t peer_rwnd;    /* as last advertised */
+    size_t widest_rwnd;  /* as ever advertised */
+    uint64_t n_narrow;   /* SACKs that told of less than a quarter of it */
     pl_sctp_recovery recovery;
     bool free_packet;     /* one packet beyond the window: when recovery begins (7.2.4), and as a probe */
     uint64_t urgent_sack; /* SACKs received when the last urgent message went */
+    uint64_t parked_sack; /* … when a parked stream was looked at last */
     bool passed_lost;     /* the last packet with DATA went before what is lost */
     bool writable_owed;
     int64_t last_data_us, last_heard_us; /* DATA sent; acknowledgement of it received */
@@ -234,13 +238,17 @@ void pl_sctp_reply_chunk(pl_sctp *s, const pl_wr *w);
 void pl_sctp_reply_packet(pl_sctp *s, uint32_t tag, pl_wr *w);
 void pl_sctp_drop_replies(pl_sctp *s);
 
+/* association_turn.c */
+/* The stream whose turn it is and whose head the peer has room for, or NULL. */
+pl_sctp_out_stream *pl_sctp_next_stream(pl_sctp *s);
+
 /* association_partial.c */
 /* Gives a message up, wherever its bytes are. False when memory for telling the peer is missing: it stays wanted. */
 bool pl_sctp_give_up(pl_sctp *s, pl_sctp_out_msg *m);
 /* The next TSN to be sent again whose message is still wanted, or NULL. */
 pl_sctp_sent *pl_sctp_next_lost(pl_sctp *s, uint32_t *tsn);
-/* The stream whose turn it is, with messages that have expired taken away, or NULL. */
-pl_sctp_out_stream *pl_sctp_next_stream(pl_sctp *s);
+/* The stream whose turn it would be, with messages that have expired taken away, or NULL. */
+pl_sctp_out_stream *pl_sctp_next_wanted(pl_sctp *s);
 /* Gives up what is less important until a message of this cost and priority has room; false: it has none. */
 bool pl_sctp_make_room(pl_sctp *s, size_t cost, uint32_t priority);
 /* The streamed message that the stream, or any, has under way will never be ended. */

@@ -80,7 +80,8 @@ static bool window_open(const pl_sctp *s)
 bool pl_sctp_waits_for_pace(const pl_sctp *s)
 {
     return !pl_sctp_pacer_open(&s->pacer, s->now_us) &&
-           (pl_sctp_streams_ready(&s->out) || s->sent.n_lost > 0) && pl_sctp_may_send(s) && !window_full(s);
+           (pl_sctp_streams_ready(&s->out) || !pl_list_empty(&s->out.parked) || s->sent.n_lost > 0) &&
+           pl_sctp_may_send(s) && !window_full(s);
 }
 
 /* 6.1 A: the peer's window, or one chunk to see whether it is still closed. */
@@ -238,7 +239,9 @@ static bool wants_sack(const pl_sctp *s)
     bool more = pl_sctp_streams_ready(&s->out) || s->sent.n_lost > 0;
     if (s->recovery.probing)
         return true;
-    return more ? window_full(s) : !pl_list_empty(&s->out.resets) || s->state == PL_SCTP_SHUTDOWN_PENDING;
+    return more ? window_full(s)
+                : !pl_list_empty(&s->out.parked) || !pl_list_empty(&s->out.resets) ||
+                      s->state == PL_SCTP_SHUTDOWN_PENDING;
 }
 
 /* 7.2.1: after a silence the old window says little. */

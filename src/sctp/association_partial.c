@@ -63,34 +63,13 @@ pl_sctp_sent *pl_sctp_next_lost(pl_sctp *s, uint32_t *tsn)
     }
 }
 
-static pl_sctp_out_stream *next_wanted(pl_sctp *s)
+pl_sctp_out_stream *pl_sctp_next_wanted(pl_sctp *s)
 {
     for (;;) {
         pl_sctp_out_stream *st = s->out.current ? s->out.current : pl_sctp_streams_next(&s->out);
         if (!st || !expired(s, st->head) || !pl_sctp_give_up(s, st->head))
             return pl_sctp_streams_next(&s->out);
     }
-}
-
-/* Many messages half there could fill the peer's window so that none of them is ever whole. So with I-DATA a message of
- * several packets begins only while the window holds what is promised already and all of it. */
-static bool may_begin(const pl_sctp *s, const pl_sctp_out_msg *m)
-{
-    size_t room = s->peer_rwnd > s->sent.flight ? s->peer_rwnd - s->sent.flight : 0;
-    if (!s->out.interleaved || m->begun || s->out.promised <= PL_SCTP_OUT_HELD)
-        return true;
-    return (!m->unended && m->left + PL_SCTP_IDATA_HEADER <= s->cc.mtu) || s->out.promised + m->left <= room;
-}
-
-pl_sctp_out_stream *pl_sctp_next_stream(pl_sctp *s)
-{
-    pl_sctp_out_stream *st;
-    while ((st = next_wanted(s)) && !may_begin(s, st->head))
-        pl_sctp_streams_park(&s->out, st);
-    if (st || !pl_sctp_streams_unpark(&s->out) || !(st = next_wanted(s)) || may_begin(s, st->head))
-        return st;
-    pl_sctp_streams_park(&s->out, st);
-    return NULL;
 }
 
 /* With plain DATA a message that waits for its parts keeps all others waiting: until its time is over, at the latest. */

@@ -268,6 +268,9 @@ void pl_sctp_take_sack(pl_sctp *s, const pl_sctp_sack_chunk *sack)
         acked.rtt_us = -1;
     bool progress = acked.bytes > 0 || acked.cum_advanced;
     s->peer_rwnd = sack->a_rwnd;
+    if (s->widest_rwnd < s->peer_rwnd)
+        s->widest_rwnd = s->peer_rwnd;
+    s->n_narrow += s->peer_rwnd < s->widest_rwnd / 4;
     if (acked.rtt_us >= 0)
         pl_sctp_rto_sample(&s->rto, acked.rtt_us);
     else if (

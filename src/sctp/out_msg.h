@@ -42,7 +42,9 @@ typedef struct pl_sctp_out_extra {
     size_t n_lent;
     pl_sctp_out_part *first, *last; /* streamed: parts with bytes not acknowledged */
     pl_sctp_out_part *from;         /* the part to take from next; NULL: none */
-    pl_heap_node in_limited;        /* RFC 7496 3.4: may be given up for a more important one */
+    uint64_t taken_before; /* of its bytes, when the peer's window was narrow last: the time of that number */
+    uint64_t narrow_seen;
+    pl_heap_node in_limited; /* RFC 7496 3.4: may be given up for a more important one */
 } pl_sctp_out_extra;
 
 struct pl_sctp_out_msg {
@@ -62,8 +64,9 @@ struct pl_sctp_out_msg {
     uint32_t own;                 /* bytes in data[] */
     uint16_t sid;
     bool unordered : 1;
-    bool begun : 1;   /* a TSN carries its beginning */
-    bool unended : 1; /* streamed, and its last part is still to come */
+    bool begun : 1;    /* a TSN carries its beginning */
+    bool unended : 1;  /* streamed, and its last part is still to come */
+    bool promised : 1; /* I-DATA: the peer's window is kept free for all that is left of it */
     bool queued : 1;
     bool abandoned : 1;
     bool uncounted : 1; /* not in its stream's buffered */

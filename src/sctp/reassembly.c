@@ -293,8 +293,6 @@ static bool skipped(const pl_sctp_in_stream *s, const pl_sctp_assembly *a, pl_sc
 pl_err pl_sctp_reassembly_skip_interleaved(pl_sctp_reassembly *r, pl_sctp_skip skip)
 {
     pl_sctp_in_stream *s = pl_sctp_in_stream_find(r, skip.sid);
-    if (!s && skip.unordered)
-        return PL_OK;
     if (!s && !(s = pl_sctp_in_stream_get(r, skip.sid)))
         return PL_ENOMEM;
     int64_t until = pl_seq32_unwrap(s->next_mid, skip.mid);
@@ -303,7 +301,9 @@ pl_err pl_sctp_reassembly_skip_interleaved(pl_sctp_reassembly *r, pl_sctp_skip s
         if (skipped(s, a, skip, until))
             pl_sctp_assembly_drop(r, a);
     }
-    if (!skip.unordered)
+    if (skip.unordered)
+        pl_sctp_interleaved_pass(s, skip.mid);
+    else
         skip_to(r, s, until);
     pl_sctp_interleaved_turn(r, s);
     return PL_OK;
@@ -363,6 +363,7 @@ static void reset_stream(pl_sctp_reassembly *r, pl_sctp_in_stream *s)
 {
     drop_unfinished(r, s);
     s->next_mid = 0;
+    s->skips = false;
     s->reset = true;
     s->n_before = s->n_ready;
     if (!pl_node_linked(&s->in_noisy))
@@ -412,7 +413,7 @@ void pl_sctp_reassembly_restart(pl_sctp_reassembly *r)
     EACH_STREAM(s, r)
     {
         s->next_mid = 0;
-        s->reset = false;
+        s->skips = s->reset = false;
         s->n_before = 0;
         pl_list_remove(&s->in_noisy);
     }

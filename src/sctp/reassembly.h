@@ -91,10 +91,12 @@ typedef struct pl_sctp_in_stream {
     int64_t next_mid;  /* unwrapped; its low 16 (DATA) or 32 bits travel */
     uint32_t n_ready;  /* messages and pieces not yet taken … */
     uint32_t n_before; /* … of them, when the stream was reset: those of before */
+    uint32_t skipped;  /* I-DATA, when `skips`: unordered messages up to this one are past */
     pl_sctp_assembly *unfinished;
     pl_sctp_in_pieces *pieces; /* NULL until pl_sctp_set_pieces */
     pl_node in_noisy;
     uint16_t sid;
+    bool skips;
     bool reset; /* to be told once n_before is 0, and before any message of after is taken */
 } pl_sctp_in_stream;
 

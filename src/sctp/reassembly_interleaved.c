@@ -230,6 +230,27 @@ static pl_err take_single(pl_sctp_reassembly *r, pl_sctp_in_stream *s, const pl_
     return PL_OK;
 }
 
+void pl_sctp_interleaved_pass(pl_sctp_in_stream *s, uint32_t mid)
+{
+    if (!s->skips || pl_seq32_newer(mid, s->skipped))
+        s->skipped = mid;
+    s->skips = true;
+}
+
+/* The message was delivered or skipped. A chunk of a skipped one may come late, when nothing would take it away again: of
+ * ordered ones next_mid tells, of unordered ones the last skip. */
+static bool past(pl_sctp_in_stream *s, const pl_sctp_data *d)
+{
+    enum { MEMORY = 1 << 30 }; /* messages; numbers come round after four times as many */
+    if (!(d->flags & PL_SCTP_DATA_U))
+        return pl_sctp_in_mid(s, d) < s->next_mid;
+    if (!s->skips || pl_seq32_at_least(s->skipped, d->mid))
+        return s->skips;
+    if (d->mid - s->skipped > MEMORY)
+        s->skipped = d->mid - MEMORY;
+    return false;
+}
+
 pl_err pl_sctp_interleaved_take(pl_sctp_reassembly *r, const pl_sctp_data *d)
 {
     enum { SINGLE = PL_SCTP_DATA_B | PL_SCTP_DATA_E };
@@ -237,8 +258,7 @@ pl_err pl_sctp_interleaved_take(pl_sctp_reassembly *r, const pl_sctp_data *d)
     pl_sctp_in_stream *s = pl_sctp_in_stream_get(r, d->sid);
     if (!s)
         return PL_ENOMEM;
-    if ((!unordered && pl_sctp_in_mid(s, d) < s->next_mid) ||
-        (!begins && d->fsn == 0 && !find(s, unordered, d->mid))) {
+    if (past(s, d) || (!begins && d->fsn == 0 && !find(s, unordered, d->mid))) {
         r->n_orphans++; /* its message is past */
         return PL_OK;
     }

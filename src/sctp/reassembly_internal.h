@@ -48,6 +48,8 @@ size_t pl_sctp_interleaved_growth(const pl_sctp_reassembly *r, const pl_sctp_dat
 /* The turn has passed on in the stream: the message whose turn it is may be handed out. Without memory it waits for
  * its next fragment. */
 void pl_sctp_interleaved_turn(pl_sctp_reassembly *r, pl_sctp_in_stream *s);
+/* Unordered messages up to this one are past. */
+void pl_sctp_interleaved_pass(pl_sctp_in_stream *s, uint32_t mid);
 /* Gives a message up; when it is being handed out, that is told. */
 void pl_sctp_assembly_drop(pl_sctp_reassembly *r, pl_sctp_assembly *a);
 bool pl_sctp_interleaved_renege(pl_sctp_reassembly *r, uint32_t cumulative_tsn, uint32_t *tsn);

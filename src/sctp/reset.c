@@ -393,7 +393,7 @@ void pl_sctp_reset_input(pl_sctp *s, pl_rd body)
     }
 }
 
-/* The peer that we have now has no such streams: there is nothing to be reset. */
+/* The peer that we have now has no such streams, or has them as new: there is nothing to be reset. */
 void pl_sctp_reset_spare(pl_sctp *s, unsigned first_sid)
 {
     PL_EACH (node, &s->out.resets) {

@@ -47,7 +47,7 @@ void pl_sctp_reset_stream(pl_sctp *s, pl_sctp_out_stream *st);
 void pl_sctp_reset_add(pl_sctp *s, uint16_t n_out, uint16_t n_in);
 /* A RE-CONFIG chunk has arrived. */
 void pl_sctp_reset_input(pl_sctp *s, pl_rd body);
-/* The peer has no streams of ours from this one on: those that wait to be reset are. */
+/* The peer has no streams of ours from this one on, or begins all anew (first_sid 0): those that wait to be reset are. */
 void pl_sctp_reset_spare(pl_sctp *s, unsigned first_sid);
 /* Something has moved: perform what was deferred, ask for what is waiting. */
 void pl_sctp_reset_settle(pl_sctp *s);

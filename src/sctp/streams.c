@@ -10,6 +10,7 @@ void pl_sctp_streams_init(pl_sctp_streams *st, pl_sctp_scheduler scheduler)
     pl_list_init(&st->resets);
     pl_list_init(&st->noisy);
     pl_list_init(&st->parked);
+    pl_list_init(&st->begun);
     pl_sctp_turns_init(&st->turns, scheduler);
 }
 
@@ -113,7 +114,6 @@ pl_err pl_sctp_streams_append(pl_sctp_streams *st, pl_sctp_out_stream *s, const 
     if (len > 0 && pl_sctp_out_msg_append(st, m, data, len) != PL_OK)
         return PL_ENOMEM;
     m->unended = !last;
-    st->promised += m->begun ? len : 0;
     s->buffered += m->uncounted ? 0 : len;
     note_low(st, s, before);
     place(st, s);
@@ -151,11 +151,14 @@ static void leave_queue(pl_sctp_streams *st, pl_sctp_out_stream *s, pl_sctp_out_
     m->queued = false;
     st->n_queued--;
     st->n_begun -= m->begun;
-    st->promised -= m->begun ? m->left : 0;
-    if (m->begun)
-        pl_sctp_streams_unpark(st);
-    if (was_head)
+    st->promised -= m->promised ? m->left : 0;
+    if (was_head) {
+        pl_list_remove(&s->in_begun);
         end_turn(st, s);
+    }
+    pl_sctp_out_stream *parked = m->begun ? pl_sctp_streams_parked(st) : NULL;
+    if (parked)
+        pl_sctp_streams_unpark(st, parked);
     pl_sctp_out_msg_unref(st, m);
 }
 
@@ -179,7 +182,6 @@ void pl_sctp_streams_begin(pl_sctp_streams *st, pl_sctp_out_stream *s)
         m->mid &= UINT16_MAX;
     m->begun = true;
     st->n_begun++;
-    st->promised += m->left;
 }
 
 void pl_sctp_streams_park(pl_sctp_streams *st, pl_sctp_out_stream *s)
@@ -188,12 +190,29 @@ void pl_sctp_streams_park(pl_sctp_streams *st, pl_sctp_out_stream *s)
     pl_list_push_back(&st->parked, &s->in_parked);
 }
 
-bool pl_sctp_streams_unpark(pl_sctp_streams *st)
+void pl_sctp_streams_unpark(pl_sctp_streams *st, pl_sctp_out_stream *s)
+{
+    place(st, s);
+}
+
+pl_sctp_out_stream *pl_sctp_streams_parked(const pl_sctp_streams *st)
 {
     pl_node *n = pl_list_first(&st->parked);
-    if (n)
-        place(st, pl_of(n, pl_sctp_out_stream, in_parked));
-    return n != NULL;
+    return n ? pl_of(n, pl_sctp_out_stream, in_parked) : NULL;
+}
+
+pl_sctp_out_stream *pl_sctp_streams_oldest(const pl_sctp_streams *st)
+{
+    pl_node *n = pl_list_first(&st->begun);
+    return n ? pl_of(n, pl_sctp_out_stream, in_begun) : NULL;
+}
+
+void pl_sctp_streams_promise(pl_sctp_streams *st, pl_sctp_out_stream *s)
+{
+    assert(!s->head->unended && !s->head->promised);
+    s->head->promised = true;
+    st->promised += s->head->left;
+    pl_list_remove(&s->in_begun);
 }
 
 void pl_sctp_streams_take(pl_sctp_streams *st, pl_sctp_out_stream *s, uint32_t n)
@@ -206,12 +225,16 @@ void pl_sctp_streams_take(pl_sctp_streams *st, pl_sctp_out_stream *s, uint32_t n
     pl_sctp_turns_charge(&st->turns, &s->turn, n);
     size_t before = waiting(s);
     pl_sctp_out_msg_advance(m, n);
-    st->promised -= n;
+    st->promised -= m->promised ? n : 0;
     s->buffered -= m->uncounted ? 0 : n;
     note_low(st, s, before);
-    if (m->left == 0)
+    if (m->left == 0) {
         leave_queue(st, s, m);
-    else if (st->interleaved && !pl_sctp_out_msg_ready(m))
+        return;
+    }
+    if (st->interleaved && !m->promised && !pl_node_linked(&s->in_begun))
+        pl_list_push_back(&st->begun, &s->in_begun);
+    if (st->interleaved && !pl_sctp_out_msg_ready(m))
         end_turn(st, s);
     else if (!pl_sctp_out_msg_ready(m))
         pl_sctp_turns_leave(&st->turns, &s->turn);
@@ -264,6 +287,18 @@ void pl_sctp_streams_note(pl_sctp_streams *st, pl_sctp_out_stream *s, uint8_t fa
     s->facts |= fact;
     if (!pl_node_linked(&s->in_noisy))
         pl_list_push_back(&st->noisy, &s->in_noisy);
+}
+
+void pl_sctp_streams_date_resets(pl_sctp_streams *st)
+{
+    PL_EACH (n, &st->noisy) {
+        pl_sctp_out_stream *s = pl_of(n, pl_sctp_out_stream, in_noisy);
+        if (!(s->facts & PL_SCTP_OUT_RESET_DONE))
+            continue;
+        s->facts ^= PL_SCTP_OUT_RESET_DONE | PL_SCTP_OUT_RESET_BEFORE;
+        pl_list_remove(n);
+        pl_list_push_front(&st->noisy, n);
+    }
 }
 
 void pl_sctp_streams_check(const pl_sctp_streams *st)

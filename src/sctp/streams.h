@@ -25,14 +25,21 @@ typedef enum pl_sctp_out_reset {
     PL_SCTP_OUT_RESET_ASKED     /* in the request under way */
 } pl_sctp_out_reset;
 
-/* Facts not yet told as events. */
-enum { PL_SCTP_OUT_LOW = 1, PL_SCTP_OUT_RESET_DONE = 2, PL_SCTP_OUT_RESET_REFUSED = 4 };
+/* Facts not yet told as events. RESET_BEFORE: done, in the life before the restart that is to be told; such streams
+ * stand at the front. */
+enum {
+    PL_SCTP_OUT_LOW = 1,
+    PL_SCTP_OUT_RESET_DONE = 2,
+    PL_SCTP_OUT_RESET_REFUSED = 4,
+    PL_SCTP_OUT_RESET_BEFORE = 8
+};
 
 typedef struct pl_sctp_out_stream {
     pl_sctp_out_msg *head, *tail;
     size_t buffered, low; /* bytes not taken yet; threshold of the event, for which held bytes do not count */
     pl_sctp_turn turn;    /* in the row while its head has bytes to take */
-    pl_node in_parked;    /* out of the row though its head is ready: until others have ended */
+    pl_node in_parked;    /* out of the row though its head is ready: the peer may lack the room */
+    pl_node in_begun;     /* its head is under way without a promise of room for all of it */
     pl_node in_resets;    /* reset != PL_SCTP_OUT_OPEN */
     pl_node in_noisy;     /* facts != 0 */
     uint32_t next_mid[2]; /* of ordered messages (their SSN, in DATA), of unordered ones */
@@ -46,7 +53,7 @@ typedef struct pl_sctp_out_stream {
 struct pl_sctp_streams {
     pl_sctp_out_stream **page;
     size_t n_pages;
-    pl_list resets, noisy, parked;
+    pl_list resets, noisy, parked, begun; /* the last two in the order of joining */
     pl_sctp_turns turns;
     pl_heap limited;         /* messages that RFC 7496 3.4 lets go, the least important first */
     uint32_t n_limited_ever; /* among equals the oldest goes first */
@@ -56,7 +63,7 @@ struct pl_sctp_streams {
     size_t total;      /* what messages cost, queued or referred to */
     size_t n_queued;   /* messages not wholly taken */
     size_t n_begun;    /* of these, with TSNs already */
-    uint64_t promised; /* bytes not taken yet of messages that are begun */
+    uint64_t promised; /* bytes not taken yet of messages with a promise */
 };
 
 void pl_sctp_streams_init(pl_sctp_streams *st, pl_sctp_scheduler scheduler);
@@ -82,11 +89,15 @@ static inline bool pl_sctp_streams_ready(const pl_sctp_streams *st)
         return pl_sctp_out_msg_ready(st->current->head);
     return pl_sctp_turns_next(&st->turns) != NULL;
 }
-/* With I-DATA: its head must not begin yet. The stream comes back with unpark, the first parked first, or when its
- * head has changed. */
+/* With I-DATA: its head must not go on now. The stream comes back with unpark, or when its head has changed. */
 void pl_sctp_streams_park(pl_sctp_streams *st, pl_sctp_out_stream *s);
-/* False when none is parked. */
-bool pl_sctp_streams_unpark(pl_sctp_streams *st);
+void pl_sctp_streams_unpark(pl_sctp_streams *st, pl_sctp_out_stream *s);
+/* The one that has waited longest, or NULL. */
+pl_sctp_out_stream *pl_sctp_streams_parked(const pl_sctp_streams *st);
+/* With I-DATA: whose head has been under way longest of those without a promise, or NULL. */
+pl_sctp_out_stream *pl_sctp_streams_oldest(const pl_sctp_streams *st);
+/* The head, whose end is known, gets its promise. */
+void pl_sctp_streams_promise(pl_sctp_streams *st, pl_sctp_out_stream *s);
 /* The head gets its number: its first TSN is about to be assigned. */
 void pl_sctp_streams_begin(pl_sctp_streams *st, pl_sctp_out_stream *s);
 /* n bytes of the head have got a TSN: at most n_at, and not all when it is unended. A message wholly taken leaves the queue and the turn
@@ -105,6 +116,8 @@ size_t pl_sctp_streams_purge_from(pl_sctp_streams *st, size_t sid);
 void pl_sctp_streams_renumber(pl_sctp_streams *st);
 
 void pl_sctp_streams_note(pl_sctp_streams *st, pl_sctp_out_stream *s, uint8_t fact);
+/* Resets done and not yet told were done before the restart. */
+void pl_sctp_streams_date_resets(pl_sctp_streams *st);
 void pl_sctp_streams_check(const pl_sctp_streams *st);
 
 #endif

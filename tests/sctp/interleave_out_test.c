@@ -65,8 +65,8 @@ static const seen *look(pair *p)
     return &out;
 }
 
-/* The peer says that it has everything up to tsn. */
-static void acknowledge(pair *p, uint32_t tsn)
+/* The peer says that it has everything up to tsn, and so much room. */
+static void acknowledge_with(pair *p, uint32_t tsn, size_t window)
 {
     uint8_t packet[64];
     pl_wr w = pl_wr_init(packet, sizeof packet);
@@ -74,11 +74,45 @@ static void acknowledge(pair *p, uint32_t tsn)
     pl_sctp_packet_begin(&w, &h);
     size_t chunk = pl_sctp_chunk_begin(&w, PL_SCTP_SACK, 0);
     pl_wr_u32(&w, tsn);
-    pl_wr_u32(&w, 1 << 20);
+    pl_wr_u32(&w, (uint32_t)window);
     pl_wr_u32(&w, 0);
     pl_sctp_chunk_end(&w, chunk);
     pl_sctp_packet_end(&w);
     pl_sctp_input(p->end[0], p->now_us, packet, pl_wr_len(&w));
+}
+
+static void acknowledge(pair *p, uint32_t tsn)
+{
+    acknowledge_with(p, tsn, 1 << 20);
+}
+
+static void send_part(pair *p, uint16_t sid, size_t len, bool last)
+{
+    static const uint8_t data[1 << 20];
+    PL_EQ(pl_sctp_send_part(p->end[0], p->now_us, sid, PPID, data, len, last, NULL), PL_OK);
+}
+
+/* The peer's window, now and at its widest. */
+static void set_window(pair *p, size_t bytes)
+{
+    p->end[0]->peer_rwnd = p->end[0]->widest_rwnd = bytes;
+}
+
+static size_t bytes_of(const seen *out, uint16_t sid)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < out->n_data; i++)
+        n += out->data[i].sid == sid ? out->data[i].len : 0;
+    return n;
+}
+
+/* Says so with this window, and hears what follows. */
+static const seen *next(pair *p, size_t window)
+{
+    uint32_t last = p->end[0]->sent.next_tsn - 1;
+    p->now_us += PL_MS(5);
+    acknowledge_with(p, last, window);
+    return look(p);
 }
 
 static void send(pair *p, uint16_t sid, size_t len, const pl_sctp_send_opts *opts)
@@ -246,31 +280,119 @@ PL_TEST(what_was_acknowledged_whole_can_be_given_up_too)
     pair_clear(p);
 }
 
-/* Messages half there must not fill the peer's window so that none is ever whole. */
-PL_TEST(large_messages_begin_when_the_window_holds_them)
+/* --- messages half there must not fill the peer's window so that none is ever whole --- */
+
+PL_TEST(what_fits_into_half_of_the_window_begins_at_once)
 {
     pair *p = begin(PL_SCTP_SCHEDULER_ROUND_ROBIN);
-    p->end[0]->peer_rwnd = 30000;
-    for (uint16_t sid = 0; sid < 3; sid++)
-        send(p, sid, 14000, NULL);
+    set_window(p, 30000);
+    send(p, 0, 7000, NULL);
+    send(p, 1, 7000, NULL);
+    send(p, 2, 16000, NULL);
+    send(p, 3, 16000, NULL);
     send(p, 7, 100, NULL);
     const seen *out = look(p);
-    size_t n[8] = { 0 };
-    for (size_t i = 0; i < out->n_data; i++)
-        n[out->data[i].sid]++;
-    PL_GE(n[0], 3);
-    PL_GE(n[1], 3);
-    PL_EQ(n[2], 0);                                 /* 28,000 are promised */
-    PL_EQ(n[7], 1);                                 /* a small one is whole at once */
-    acknowledge(p, out->data[out->n_data - 1].tsn); /* with a window of a MiB */
-    for (int i = 0; i < 50 && pl_sctp_buffered(p->end[0], 2) > 0; i++) {
-        out = look(p);
-        if (out->n_data > 0)
-            acknowledge(p, out->data[out->n_data - 1].tsn);
-        p->now_us += PL_MS(10);
+    PL_GE(bytes_of(out, 0), 3000);
+    PL_GE(bytes_of(out, 1), 3000);
+    PL_GE(bytes_of(out, 2), 1000); /* 14,000 are promised, of 15,000; the first of the others goes without */
+    PL_EQ(bytes_of(out, 3), 0);
+    PL_EQ(bytes_of(out, 7), 100); /* a small one is whole at once */
+    for (int i = 0; i < 50 && p->end[0]->out.n_queued > 0; i++)
+        next(p, 30000);
+    PL_EQ(p->end[0]->out.n_queued, 0);
+    PL_EQ(p->end[0]->out.promised, 0);
+    pair_clear(p);
+}
+
+/* A peer that hands out whole messages only: its window closes by what has come of each. */
+PL_TEST(a_message_as_long_as_the_window_goes_alone)
+{
+    pair *p = begin(PL_SCTP_SCHEDULER_ROUND_ROBIN);
+    set_window(p, 60000);
+    for (uint16_t sid = 1; sid <= 3; sid++)
+        send(p, sid, 55000, NULL);
+    size_t held = 0;
+    const seen *out = look(p);
+    for (int i = 0; i < 100 && pl_sctp_buffered(p->end[0], 1) > 0; i++) {
+        PL_GE(pl_sctp_buffered(p->end[0], 2) + pl_sctp_buffered(p->end[0], 3), 110000 - 7000);
+        held += bytes_of(out, 1) + bytes_of(out, 2) + bytes_of(out, 3);
+        out = next(p, 60000 - held);
     }
-    for (uint16_t sid = 0; sid < 3; sid++)
-        PL_EQ(pl_sctp_buffered(p->end[0], sid), 0);
+    PL_EQ(pl_sctp_buffered(p->end[0], 1), 0);
+    for (int i = 0; i < 200 && p->end[0]->out.n_queued > 0; i++)
+        next(p, 60000);
+    PL_EQ(p->end[0]->out.n_queued, 0);
+    pair_clear(p);
+}
+
+/* Nobody knows how long they will be: those that began later leave nearly all of the window to the first. */
+PL_TEST(of_messages_in_parts_the_first_goes_on)
+{
+    enum { WINDOW = 100000 };
+    pair *p = begin(PL_SCTP_SCHEDULER_ROUND_ROBIN);
+    set_window(p, WINDOW);
+    size_t held[4] = { 0 }, sum = 0;
+    for (uint16_t sid = 1; sid <= 3; sid++)
+        send_part(p, sid, 200000, false);
+    const seen *out = look(p);
+    for (int i = 0; i < 100 && out->n_data > 0 && sum < WINDOW - 2000; i++) {
+        for (uint16_t sid = 1; sid <= 3; sid++)
+            held[sid] += bytes_of(out, sid);
+        sum = held[1] + held[2] + held[3];
+        out = next(p, WINDOW - sum);
+    }
+    PL_LE(held[2] + held[3], WINDOW / 8);
+    PL_GE(held[1], WINDOW - WINDOW / 8 - 5000);
+    /* It ends where it is, and is handed out: the second is the first now. */
+    PL_EQ(pl_sctp_send_part(p->end[0], p->now_us, 1, PPID, "x", 1, true, NULL), PL_OK);
+    for (int i = 0; i < 400 && pl_sctp_buffered(p->end[0], 1) > 0; i++)
+        next(p, 2400);
+    PL_EQ(pl_sctp_buffered(p->end[0], 1), 0);
+    sum = held[2] + held[3];
+    size_t third = pl_sctp_buffered(p->end[0], 3);
+    for (int i = 0; i < 100 && sum < WINDOW - 2000; i++) {
+        out = next(p, WINDOW - sum);
+        sum += bytes_of(out, 2) + bytes_of(out, 3);
+    }
+    PL_GE(pl_sctp_buffered(p->end[0], 3) + WINDOW / 8, third);
+    PL_LE(pl_sctp_buffered(p->end[0], 2), 200000 - WINDOW / 2);
+    pair_clear(p);
+}
+
+/* All that the window lets go, whatever pace and bursts are: bytes of streams 1 and 2. */
+static void flood(pair *p, size_t bytes[3])
+{
+    bytes[1] = bytes[2] = 0;
+    for (int i = 0; i < 10; i++) {
+        p->now_us += PL_MS(1);
+        p->end[0]->burst_limit = SIZE_MAX;
+        const seen *out = look(p);
+        bytes[1] += bytes_of(out, 1);
+        bytes[2] += bytes_of(out, 2);
+    }
+}
+
+/* A file without end that the peer takes as it comes, with as much under way as its window holds: a message of many
+ * packets gets its turn all the same. */
+PL_TEST(a_large_message_passes_one_without_end)
+{
+    enum { WINDOW = 20000 };
+    size_t bytes[3], file = 0;
+    pair *p = begin(PL_SCTP_SCHEDULER_FAIR);
+    p->end[0]->cc.cwnd = 1 << 20;
+    set_window(p, WINDOW);
+    send_part(p, 1, 400000, false);
+    flood(p, bytes);
+    PL_GE(bytes[1], WINDOW - 2500); /* alone it has all of the window */
+    send(p, 2, 15000, NULL);
+    int rounds = 0;
+    for (; rounds < 40 && pl_sctp_buffered(p->end[0], 2) > 0; rounds++) {
+        acknowledge_with(p, p->end[0]->sent.next_tsn - 1, WINDOW);
+        flood(p, bytes);
+        file += bytes[1];
+    }
+    PL_LE(rounds, 20);
+    PL_GE(file, 15000);
     pair_clear(p);
 }
 
@@ -306,5 +428,6 @@ PL_TEST(a_message_in_parts_interleaves_and_waits_alone)
 PL_TESTS(t(messages_are_numbered_by_stream_and_kind), t(fragments_of_different_messages_interleave),
          t(half_sent_messages_of_many_streams_are_given_up), t(skips_name_the_last_of_each_kind),
          t(what_was_acknowledged_whole_can_be_given_up_too),
-         t(large_messages_begin_when_the_window_holds_them),
+         t(what_fits_into_half_of_the_window_begins_at_once), t(a_message_as_long_as_the_window_goes_alone),
+         t(of_messages_in_parts_the_first_goes_on), t(a_large_message_passes_one_without_end),
          t(a_message_in_parts_interleaves_and_waits_alone))

@@ -51,6 +51,7 @@ static void take_events(pair *p, int at)
         case PL_SCTP_EVENT_RESET_OUT:
             PL_EQ(e.error, PL_OK);
             p->resets_out[at]++;
+            p->restarts_before[at] = p->restarted[at];
             break;
         case PL_SCTP_EVENT_BUFFERED_LOW: p->lows[at]++; break;
         case PL_SCTP_EVENT_WRITABLE: p->writables[at]++; break;

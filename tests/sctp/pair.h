@@ -15,6 +15,7 @@ typedef struct pair {
     bool check; /* pl_sctp_check after each packet: thorough and slow */
     unsigned connected[2], closed[2], restarted[2];
     pl_sctp_event last_closed[2];
+    unsigned restarts_before[2]; /* the last RESET_OUT */
     unsigned resets_in[2], resets_out[2], lows[2], writables[2], streams_added[2];
     uint16_t last_reset_in[2];
     pl_err last_added[2]; /* how adding of streams ended */

@@ -365,6 +365,36 @@ PL_TEST(a_restart_gives_back_and_forgets_what_was_half_given)
     pair_clear(&p);
 }
 
+/* The new life of the peer may have fewer streams: parts of what was begun on one of the others are thrown away, too. A
+ * reset that the restart cut short has ended with the old life, and is told before the new one. */
+PL_TEST(a_restart_ends_what_was_under_way_on_streams_that_are_no_more)
+{
+    pair p;
+    taken got;
+    begin(&p, &got, NULL, NULL);
+    PL_EQ(part(&p, 900, 0, 5000, false, NULL), PL_OK);
+    uint16_t sid = 2;
+    PL_EQ(pl_sctp_send(p.end[0], p.now_us, sid, PPID, bytes(10), 10, NULL), PL_OK);
+    PL_EQ(pl_sctp_reset_streams(p.end[0], p.now_us, &sid, 1), PL_OK);
+    PL_EQ(pl_sctp_set_buffered_low(p.end[0], sid, 1), PL_OK);
+    pl_rand_seeded state;
+    pl_sctp_conf conf = { .heartbeat_us = -1, .max_streams_in = 40, .rand = pl_rand_seed(&state, 99) };
+    pl_sctp_free(p.end[1]);
+    PL_EQ(pl_sctp_new(&p.end[1], &conf, p.now_us), PL_OK);
+    pl_sctp_connect(p.end[1], p.now_us);
+    pair_shuttle(&p); /* events stay where they are when nothing takes them */
+    PL_EQ(p.restarted[0], 1);
+    PL_EQ(p.resets_out[0], 1);
+    PL_EQ(p.restarts_before[0], 0); /* when the reset was told */
+    PL_EQ(p.resets_in[1], 0);
+    PL_EQ(pl_sctp_streams_out(p.end[0]), 40);
+    PL_EQ(part(&p, 900, 5000, 5000, false, NULL), PL_OK);
+    PL_EQ(part(&p, 900, 10000, 5, true, NULL), PL_OK);
+    PL_EQ(part(&p, 900, 0, 5, true, NULL), PL_EINVAL);
+    PL_EQ(pl_sctp_buffered_total(p.end[0]), 0);
+    pair_clear(&p);
+}
+
 /* A buffer smaller than a part's block still lets the message through. */
 PL_TEST(a_small_buffer_does_not_lock_itself)
 {
@@ -391,4 +421,5 @@ PL_TESTS(t(lent_bytes_are_given_back_once_acknowledged), t(an_error_leaves_lent_
          t(between_parts_the_stream_takes_nothing_else), t(held_bytes_do_not_count_for_the_threshold),
          t(a_half_given_message_that_expires_frees_the_others), t(a_reset_breaks_off_what_is_half_given),
          t(a_shutdown_breaks_off_what_is_half_given), t(a_restart_gives_back_and_forgets_what_was_half_given),
+         t(a_restart_ends_what_was_under_way_on_streams_that_are_no_more),
          t(a_small_buffer_does_not_lock_itself))

@@ -6,6 +6,7 @@ void raw_init(rawpeer *r, const pl_sctp_conf *conf)
 {
     pl_sctp_conf c = conf ? *conf : (pl_sctp_conf){ 0 };
     *r = (rawpeer){ .now_us = PL_SEC(1), .tag = 0x11223344, .tsn = 1000 };
+    r->extensions = PL_SCTP_EXT_FORWARD_TSN | PL_SCTP_EXT_RECONFIG;
     c.rand = pl_rand_seed(&r->state, 77);
     PL_EQ(pl_sctp_new(&r->sctp, &c, r->now_us), PL_OK);
 }
@@ -133,7 +134,7 @@ void raw_get_cookie(rawpeer *r)
                           .streams_out = 10,
                           .streams_in = 10,
                           .tsn = r->tsn,
-                          .extensions = PL_SCTP_EXT_FORWARD_TSN | PL_SCTP_EXT_RECONFIG };
+                          .extensions = r->extensions };
     pl_sctp_chunk c = { 0 };
     pl_sctp_init ack;
     raw_say_init(r, &init);
@@ -148,8 +149,14 @@ void raw_get_cookie(rawpeer *r)
 
 void raw_up(rawpeer *r, const pl_sctp_conf *conf)
 {
+    raw_up_with(r, conf, PL_SCTP_EXT_FORWARD_TSN | PL_SCTP_EXT_RECONFIG);
+}
+
+void raw_up_with(rawpeer *r, const pl_sctp_conf *conf, uint8_t extensions)
+{
     pl_sctp_chunk c;
     raw_init(r, conf);
+    r->extensions = extensions;
     raw_get_cookie(r);
     raw_say(r, PL_SCTP_COOKIE_ECHO, 0, r->cookie, r->cookie_len);
     PL_OKAY(raw_hears(r, PL_SCTP_COOKIE_ACK, &c));

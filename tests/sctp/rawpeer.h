@@ -14,6 +14,7 @@ typedef struct rawpeer {
     uint32_t tsn, its_tsn; /* the next of each */
     uint8_t in[2048], out[2048], cookie[512];
     size_t cookie_len;
+    uint8_t extensions; /* that the peer offers */
     pl_wr w;            /* the packet being made */
     uint32_t heard_tag; /* of the packet in which raw_hears found its chunk */
 } rawpeer;
@@ -22,6 +23,8 @@ void raw_init(rawpeer *r, const pl_sctp_conf *conf);
 void raw_clear(rawpeer *r);
 /* The peer begins, and the association is up. */
 void raw_up(rawpeer *r, const pl_sctp_conf *conf);
+/* The same, with other extensions than FORWARD TSN and RE-CONFIG. */
+void raw_up_with(rawpeer *r, const pl_sctp_conf *conf, uint8_t extensions);
 /* Up to the INIT ACK, whose cookie and tag are kept. */
 void raw_get_cookie(rawpeer *r);
 
