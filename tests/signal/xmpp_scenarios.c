@@ -128,7 +128,7 @@ static void heard_all_in_order(const xmpp_user *u, unsigned n)
 {
     PL_EQ(u->n_texts, n);
     for (unsigned i = 0; i < n; i++)
-        PL_EQ(atoi(u->texts[i]), i);
+        PL_EQ((int)strtol(u->texts[i], NULL, 10), i);
 }
 
 /* Both ends are cut with stanzas in the air, again and again: nothing is lost, nothing comes twice. */

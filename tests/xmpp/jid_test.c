@@ -88,8 +88,8 @@ PL_TEST(parts_have_their_greatest_length)
         char grows[4000];
         size_t at = 0;
         while (at + 2 < n && at + 2 < sizeof grows - 3) {
-            memcpy(grows + at, "\xc3\x9f", 2);
-            at += 2;
+            grows[at++] = (char)0xc3;
+            grows[at++] = (char)0x9f;
         }
         grows[at] = '@';
         grows[at + 1] = 'b';

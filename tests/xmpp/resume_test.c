@@ -64,7 +64,7 @@ static bool on_stanza(void *user, const pl_xml *stanza)
     world *w = user;
     const char *body = pl_xml_child_text(stanza, NULL, "body");
     if (body && w->n_texts < SIM_QUEUE_MAX)
-        w->texts[w->n_texts++] = atoi(body);
+        w->texts[w->n_texts++] = (int)strtol(body, NULL, 10);
     return body != NULL;
 }
 

@@ -29,7 +29,8 @@ static void salted_password(hash h, const char *password, const uint8_t *salt, s
     uint8_t u[64];
     char first[64];
     memcpy(first, salt, salt_n);
-    memcpy(first + salt_n, "\0\0\0\1", 4);
+    static const uint8_t block_1[4] = { 0, 0, 0, 1 };
+    memcpy(first + salt_n, block_1, sizeof block_1);
     hmac(h, password, strlen(password), first, salt_n + 4, u);
     memcpy(out, u, h.n);
     for (int i = 1; i < rounds; i++) {
@@ -143,7 +144,7 @@ static void log_in(pl_sasl_offer offer, const pl_sasl_binding *tls, const char *
     PL_OKAY(p_at);
     char cbind[400], c64[600];
     size_t gs2_n = strlen(gs2);
-    memcpy(cbind, gs2, gs2_n);
+    memcpy(cbind, gs2, gs2_n); /* NOLINT(bugprone-not-null-terminated-result): bytes, no text */
     memcpy(cbind + gs2_n, binding ? binding : "", binding_n);
     pl_base64_encode(cbind, gs2_n + binding_n, c64);
     char expected[1100];

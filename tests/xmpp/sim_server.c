@@ -156,7 +156,7 @@ static void on_element(sim_server *s, const pl_xml *e)
             on_iq(s, e);
         const char *body = pl_xml_child_text(e, NULL, "body");
         if (body && s->n_texts < SIM_QUEUE_MAX)
-            s->texts[s->n_texts++] = atoi(body);
+            s->texts[s->n_texts++] = (int)strtol(body, NULL, 10);
     }
 }
 
