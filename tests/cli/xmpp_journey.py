@@ -29,13 +29,16 @@ def start_server(kind):
 class Program:
     """One `peerline xmpp --json`; events are taken in any order, each once."""
 
-    def __init__(self, info, *args, password="secret", json_mode=True):
+    def __init__(self, info, *args, password="secret", json_mode=True, wait_for=None):
         env = dict(os.environ, PEERLINE_XMPP_PASSWORD=password)
         words = ["xmpp", "--host", info["host"], "--port", str(info["c2s"]), "--ca-file", info["ca"],
                  *(["--json"] if json_mode else []), *args]
         self.args, self.env, self.events, self.process = words, env, [], None
+        self.wait_for = wait_for  # who makes the room, and so owns it
 
     async def __aenter__(self):
+        if self.wait_for:
+            self.wait_for.joined = await self.wait_for.event("joined")
         self.process = await asyncio.create_subprocess_exec(
             PEERLINE, *self.args, env=self.env, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE)
@@ -216,12 +219,11 @@ async def room_of_three(info, other):
     romeo, mercutio = f"romeo@{info['domain']}", f"mercutio@{info['domain']}"
     at = f"square@{info['rooms']}"
     async with Program(info, "--nick", "Romeo", "muc", romeo, at) as a, \
-            Program(info, "--nick", "Mercutio", "muc", mercutio, at) as b:
-        e = await a.event("joined")
+            Program(info, "--nick", "Mercutio", "muc", mercutio, at, wait_for=a) as b:
+        e = a.joined
         assert e["nick"] == "Romeo" and any(o["self"] and o["role"] == "moderator" for o in e["occupants"]), e
-        if not e["created"]:
-            await b.event("joined")
-        await settled(a, b)
+        await b.event("joined")
+        await named(a, "came", "Mercutio")
         async with Program(info, "--nick", "Romeo", "muc", mercutio, at) as c:
             assert (await c.event("not-in"))["error"] == "conflict"
             await c.ends(1)
@@ -256,17 +258,6 @@ async def room_of_three(info, other):
         a.do("leave")
         await a.event("out", why="left")
         await a.ends(0)
-
-
-async def settled(a, b):
-    """Both are in, whoever was first."""
-    if any(e["event"] == "joined" for e in b.events):
-        return
-    while not any(e["event"] in ("came",) and e["occupant"]["nick"] == "Mercutio" for e in a.events):
-        e = await asyncio.wait_for(a.process.stdout.readline(), LIMIT)
-        assert e, "ended"
-        a.events.append(json.loads(e))
-    await b.event("joined")
 
 
 async def named(p, event, nick):

@@ -120,10 +120,14 @@ static const char *id_of(world *w, const char *mark)
     static char id[64];
     const char *all = pl_buf_z(&w->out), *at = all ? strstr(all, mark) : NULL;
     PL_OKAY(at);
+    if (!at)
+        return "";
     while (at > all && strncmp(at, "<iq", 3) != 0)
         at--;
     const char *found = strstr(at, " id='");
     PL_OKAY(found);
+    if (!found)
+        return "";
     snprintf(id, sizeof id, "%.*s", (int)strcspn(found + 5, "'"), found + 5);
     return id;
 }
