@@ -200,9 +200,9 @@ modules:
     return command, env, {"websocket": "/xmpp-websocket", "bosh": "/http-bind"}
 
 
-def die_with_parent():
-    """Whatever happens to this script, the server does not stay."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+def die_with_parent(how=signal.SIGKILL):
+    """Whatever happens to this script, the server does not stay; nor this script, when its test dies."""
+    ctypes.CDLL(None).prctl(1, how)  # PR_SET_PDEATHSIG
 
 
 def accepts(port):
@@ -290,9 +290,9 @@ def main():
     p.add_argument("--tls12", action="store_true")
     p.add_argument("--no-tls", action="store_true")
     a = p.parse_args()
-    die_with_parent()
     for s in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(s, lambda *_: sys.exit(0))
+    die_with_parent(signal.SIGTERM)
     folder = tempfile.mkdtemp(prefix="pl-xmpp-")
     try:
         return run(a, folder)
