@@ -389,7 +389,10 @@ PL_TEST(weights_are_shares)
     pl_rand rand = pl_rand_seed(&seed, pl_test_seed(7));
     int first[3] = { 0 };
     for (int i = 0; i < ROUNDS; i++) {
-        pl_srv list[] = { { 2, 9, 100, "" }, { 1, 0, 0, "" }, { 1, 30, 1, "" }, { 1, 10, 2, "" } };
+        pl_srv list[] = { { .priority = 2, .weight = 9, .port = 100 },
+                          { .priority = 1, .port = 0 },
+                          { .priority = 1, .weight = 30, .port = 1 },
+                          { .priority = 1, .weight = 10, .port = 2 } };
         pl_srv_order(list, 4, &rand);
         PL_EQ(list[3].port, 100);
         PL_LE(list[0].port, 2);
