@@ -50,11 +50,46 @@ static void settle(pl_sctp_turns *t)
     t->unpaid = 0;
 }
 
+/* An account in this era's time. What was paid for in an earlier one is not counted any more. */
+static void into_this_era(const pl_sctp_turns *t, pl_sctp_turn *turn)
+{
+    uint32_t behind = t->era - turn->era;
+    turn->era = t->era;
+    for (; behind > 0 && turn->owed > 0; behind--)
+        turn->owed -= PL_SCTP_TURN_ERA;
+    if (turn->owed < 0)
+        turn->owed = 0;
+}
+
+static int64_t set_back(int64_t at)
+{
+    return at > PL_SCTP_TURN_ERA ? at - PL_SCTP_TURN_ERA : 0;
+}
+
+/* Nobody in the row stands below the clock, so all have come as far. */
+static void begin_era(pl_sctp_turns *t)
+{
+    settle(t);
+    pl_heap before = t->heap;
+    t->heap = (pl_heap){ 0 };
+    t->era++;
+    t->now = set_back(t->now);
+    t->even = set_back(t->even);
+    t->latest = set_back(t->latest);
+    for (pl_heap_node *n; (n = pl_heap_first(&before));) {
+        pl_sctp_turn *turn = pl_of(n, pl_sctp_turn, in_turns);
+        pl_heap_remove(&before, n);
+        into_this_era(t, turn);
+        pl_heap_set(&t->heap, n, key(t, turn));
+    }
+}
+
 void pl_sctp_turns_join(pl_sctp_turns *t, pl_sctp_turn *turn)
 {
     if (turn->in_turns.linked)
         return;
     settle(t);
+    into_this_era(t, turn);
     const pl_sctp_turn *first = pl_sctp_turns_next(t);
     if (first && turn->owed <= t->even && turn->owed > first->owed)
         turn->owed = first->owed;
@@ -105,6 +140,8 @@ void pl_sctp_turns_pass(pl_sctp_turns *t, pl_sctp_turn *turn)
         turn->in_turns.at_us = key(t, turn);
     else if (turn->in_turns.linked)
         pl_heap_set(&t->heap, &turn->in_turns, key(t, turn));
+    if (t->kind == PL_SCTP_SCHEDULER_FAIR && t->now > PL_SCTP_TURN_ERA)
+        begin_era(t);
 }
 
 void pl_sctp_turns_set_priority(pl_sctp_turns *t, pl_sctp_turn *turn, uint16_t to)

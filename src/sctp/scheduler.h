@@ -4,7 +4,8 @@
  *          the stream's priority, and whose account stands lowest is next.
  * Shape    plain data. One heap for all three: they differ in the key under which a stream stands in it. Joining,
  *          leaving and passing the turn on cost O(log n) of the streams that have something, never of all.
- * Units    bytes; virtual time is bytes times PL_SCTP_TURN_SCALE over priority. */
+ * Units    bytes; virtual time is bytes times PL_SCTP_TURN_SCALE over priority. The clock is set back every PL_SCTP_TURN_ERA
+ *          (4 TiB at normal priority), with all accounts; who is not in the row has his looked at when he joins. */
 #ifndef PL_SCTP_SCHEDULER_H
 #define PL_SCTP_SCHEDULER_H
 
@@ -22,16 +23,20 @@ enum {
         64 /* bytes by whose end streams are ranked, so that of equals the weightier is first */
 };
 
+#define PL_SCTP_TURN_ERA ((int64_t)1 << 50)
+
 /* A stream's place. A zeroed one is in no heap, of normal priority, and owes nothing. */
 typedef struct pl_sctp_turn {
     pl_heap_node in_turns;
     int64_t owed;      /* virtual time when what it has sent so far is paid for */
+    uint32_t era;      /* in which that is counted */
     uint16_t priority; /* 0: PL_SCTP_PRIORITY_NORMAL */
 } pl_sctp_turn;
 
 typedef struct pl_sctp_turns {
     pl_heap heap;
     pl_sctp_scheduler kind; /* never PL_SCTP_SCHEDULER_DEFAULT */
+    uint32_t era;           /* how often the clock has been set back by PL_SCTP_TURN_ERA, lest it overflows */
     int64_t now;  /* the virtual clock: where the account of the last one served stood when its turn began */
     int64_t even; /* the mean of all accounts in the row, by weight */
     int64_t latest;  /* the highest account: where the clocks stand when nobody is left */

@@ -237,7 +237,42 @@ PL_TEST(every_stream_there_is)
     }
 }
 
+/* A clock that is set back again and again: the shares stay, and who was away has neither debt nor credit. */
+PL_TEST(the_clock_does_not_overflow)
+{
+    enum { GIB = 1 << 30, ROUNDS = 4000 };
+    pl_sctp_turns t;
+    pl_sctp_turn turn[3] = { { .priority = 1 }, { .priority = 3 }, { .priority = 2 } };
+    unsigned n[3] = { 0 }, late[3] = { 0 };
+    pl_sctp_turns_init(&t, PL_SCTP_SCHEDULER_FAIR);
+    pl_sctp_turns_join(&t, &turn[2]);
+    pl_sctp_turns_charge(&t, &turn[2], GIB);
+    pl_sctp_turns_leave(&t, &turn[2]);
+    pl_sctp_turns_join(&t, &turn[0]);
+    pl_sctp_turns_join(&t, &turn[1]);
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        pl_sctp_turn *next = pl_sctp_turns_next(&t);
+        if (i == ROUNDS / 2) {
+            PL_OKAY(t.era > 10);
+            pl_sctp_turns_join(&t, &turn[2]);
+            continue;
+        }
+        pl_sctp_turns_begin(&t, next);
+        pl_sctp_turns_charge(&t, next, GIB);
+        pl_sctp_turns_pass(&t, next);
+        PL_OKAY(t.now >= 0 && t.now <= 2 * PL_SCTP_TURN_ERA);
+        (i < ROUNDS / 2 ? n : late)[next - turn]++;
+    }
+    PL_OKAY(n[0] + 3 >= n[1] / 3 && n[0] <= n[1] / 3 + 3 && n[2] == 0);
+    PL_OKAY(late[0] + 3 >= late[2] / 2 && late[0] <= late[2] / 2 + 3);
+    PL_OKAY(late[1] + 6 >= late[2] * 3 / 2 && late[1] <= late[2] * 3 / 2 + 6);
+    for (int i = 0; i < 3; i++)
+        pl_sctp_turns_leave(&t, &turn[i]);
+    PL_OKAY(!pl_sctp_turns_next(&t));
+}
+
 PL_TESTS(t(round_robin_gives_everybody_a_turn), t(turns_are_messages_where_nothing_interleaves),
          t(strict_priority_lets_the_highest_go_first), t(fair_shares_follow_priorities),
          t(waking_streams_have_no_credit), t(coming_back_again_and_again_gains_nothing),
-         t(waking_streams_have_no_debt), t(a_light_flow_waits_for_one_packet), t(every_stream_there_is))
+         t(waking_streams_have_no_debt), t(a_light_flow_waits_for_one_packet), t(every_stream_there_is),
+         t(the_clock_does_not_overflow))
