@@ -15,8 +15,8 @@ typedef struct pl_ice_options {
     pl_ice_server server[PL_OPT_LIST_MAX]; /* what pl_ice_options_connection refers to */
 } pl_ice_options;
 
-/* Rows for a table of options; o: a static pl_ice_options. */
-#define PL_ICE_OPTIONS(o)                                                                                    \
+/* Rows for a table of options; o: a static pl_ice_options. PATHS: without --ca-file, for who has one already. */
+#define PL_ICE_PATHS(o)                                                                                      \
     { "ice-server",                                                                                          \
       PL_OPT_LIST,                                                                                           \
       &(o).servers,                                                                                          \
@@ -63,16 +63,16 @@ typedef struct pl_ice_options {
           "Use this one UDP port for everything; relays are then reached by TCP and TLS. Default: any.",     \
           0,                                                                                                 \
           65535 },                                                                                           \
-        { "ca-file",                                                                                         \
-          PL_OPT_TEXT,                                                                                       \
-          &(o).ca_file,                                                                                      \
-          "FILE",                                                                                            \
-          "PEM certificates that TLS to a TURN server trusts. Default: the system's.",                       \
-          0,                                                                                                 \
-          0 },                                                                                               \
     {                                                                                                        \
         "no-continual-gathering", PL_OPT_FLAG, &(o).no_continual, NULL,                                      \
             "Do not follow changes of the network during the call.", 0, 0                                    \
+    }
+
+#define PL_ICE_OPTIONS(o)                                                                                    \
+    PL_ICE_PATHS(o),                                                                                         \
+    {                                                                                                        \
+        "ca-file", PL_OPT_TEXT, &(o).ca_file, "FILE",                                                        \
+            "PEM certificates that TLS to a TURN server trusts. Default: the system's.", 0, 0                \
     }
 
 /* Fill in what the options say. False after a complaint in cmd's name: the options make no sense. */

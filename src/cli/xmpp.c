@@ -4,7 +4,9 @@
 #include "cli/options.h"
 #include "cli/xmpp_session.h"
 
-xmpp_options xmpp_opt = { .history = -1, .timeout_s = 30 };
+xmpp_options xmpp_opt = {
+    .history = -1, .timeout_s = 30, .audio = "tone", .video = "pattern", .patience_s = 60
+};
 
 static const pl_opt opts[] = {
     { "password-file", PL_OPT_TEXT, &xmpp_opt.password_file, "FILE",
@@ -40,6 +42,22 @@ static const pl_opt opts[] = {
     { "new-password-file", PL_OPT_TEXT, &xmpp_opt.new_password_file, "FILE",
       "login: change the password to this file's first line." },
     { "timeout", PL_OPT_REAL, &xmpp_opt.timeout_s, "SECONDS", "For the log-in. Default: 30.", 0.1, 3600 },
+    { "audio", PL_OPT_TEXT, &xmpp_opt.audio, "SOURCE",
+      "call: what to say: a WAV file, tone[:HZ] or none. Default: tone." },
+    { "video", PL_OPT_TEXT, &xmpp_opt.video, "SOURCE",
+      "call: what to show: a Y4M or IVF (VP8) file, pattern or none. Default: pattern." },
+    { "record-audio", PL_OPT_TEXT, &xmpp_opt.record_audio, "OUT.wav", "call: write what is heard." },
+    { "record-video", PL_OPT_TEXT, &xmpp_opt.record_video, "OUT.ivf",
+      "call: write what is seen: .ivf as received, .y4m decoded." },
+    { "answer", PL_OPT_FLAG, &xmpp_opt.answer, NULL, "call: take calls without being asked." },
+    { "anybody", PL_OPT_FLAG, &xmpp_opt.anybody, NULL,
+      "call: whoever calls may ring. Default: contacts alone; others learn nothing." },
+    { "duration", PL_OPT_REAL, &xmpp_opt.duration_s, "SECONDS",
+      "call: hang up after so long in the call. Default: never.", 0, 1e6 },
+    { "patience", PL_OPT_REAL, &xmpp_opt.patience_s, "SECONDS",
+      "call: give up without a connection after so long. Default: 60.", 1, 1e5 },
+    { "once", PL_OPT_FLAG, &xmpp_opt.once, NULL, "call: end after the first call." },
+    PL_ICE_PATHS(xmpp_opt.ice),
     { "json", PL_OPT_FLAG, &xmpp_opt.json, NULL,
       "JSON Lines: {\"event\":...} on standard output, {\"do\":...} on standard input." },
     { NULL },
@@ -51,13 +69,15 @@ static const struct {
     int min, max; /* arguments behind the account */
 } actions[] = {
     { "login", &xmpp_login, 0, 0 }, { "roster", &xmpp_roster, 0, 0 }, { "chat", &xmpp_chat, 1, 1 },
-    { "send", &xmpp_send, 2, 2 },   { "muc", &xmpp_muc, 1, 1 },
+    { "send", &xmpp_send, 2, 2 },   { "muc", &xmpp_muc, 1, 1 },       { "call", &xmpp_call, 0, 1 },
 };
 
 static int run(int n, char **args)
 {
-    static const char *const usage[] = { "login ACCOUNT", "roster ACCOUNT", "chat ACCOUNT JID",
-                                         "send ACCOUNT JID TEXT|-", "muc ACCOUNT ROOM@SERVICE" };
+    static const char *const usage[] = {
+        "login ACCOUNT",           "roster ACCOUNT",           "chat ACCOUNT JID",
+        "send ACCOUNT JID TEXT|-", "muc ACCOUNT ROOM@SERVICE", "call ACCOUNT [JID]"
+    };
     for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
         if (strcmp(args[0], actions[i].name) != 0)
             continue;
@@ -67,37 +87,43 @@ static int run(int n, char **args)
         }
         return xmpp_session_run(&pl_cmd_xmpp, actions[i].action, n - 1, args + 1);
     }
-    pl_complain(&pl_cmd_xmpp, "'%s' is none of login, roster, chat, send and muc", args[0]);
+    pl_complain(&pl_cmd_xmpp, "'%s' is none of login, roster, chat, send, muc and call", args[0]);
     return PL_EXIT_USAGE;
 }
 
 const pl_command pl_cmd_xmpp = {
     .name = "xmpp",
-    .summary = "sign in to an XMPP account: contacts, messages, chat rooms",
-    .args = "login|roster|chat|send|muc ACCOUNT [JID [TEXT]]",
+    .summary = "sign in to an XMPP account: contacts, messages, chat rooms, calls",
+    .args = "login|roster|chat|send|muc|call ACCOUNT [JID [TEXT]]",
     .min_args = 2,
     .max_args = 4,
-    .details = "login ACCOUNT tells whether signing in works and how it is secured, and makes or removes the "
-               "account.\n"
-               "roster ACCOUNT shows the contacts and who of them is there, until it is told to quit. On "
-               "standard input: "
-               "add JID [NAME], remove JID, accept JID, deny JID, quit.\n"
-               "chat ACCOUNT JID sends each line and shows what comes back; /quit ends it.\n"
-               "send ACCOUNT JID TEXT sends one message; the text - is standard input. It ends with 0 once "
-               "the server has "
-               "taken it.\n"
-               "muc ACCOUNT ROOM@SERVICE enters a chat room. Lines are said; /nick NAME, /kick NICK "
-               "[REASON], /ban JID "
-               "[REASON], /topic TEXT, /whisper NICK TEXT and /quit do what they say.\n\n"
-               "With --json, events are online, trouble, error, contact, contact-removed, roster, presence, "
-               "request, "
-               "accepted, denied, message, sent, delivered, joined, not-in, out, came, changed, renamed, "
-               "went, said, "
-               "whispered, topic and refused. Commands are {\"do\":\"add\",\"jid\":...,\"name\":...}, "
-               "remove, accept, deny; "
-               "{\"do\":\"presence\",\"show\":...}; {\"do\":\"say\",\"body\":...}; nick and kick with "
-               "\"nick\", ban with "
-               "\"jid\", topic with \"topic\", whisper with \"nick\" and \"body\", leave; and quit.",
+    .details =
+        "login ACCOUNT tells whether signing in works and how it is secured, and makes or removes the "
+        "account.\n"
+        "roster ACCOUNT shows the contacts and who of them is there, until it is told to quit. On "
+        "standard input: "
+        "add JID [NAME], remove JID, accept JID, deny JID, quit.\n"
+        "chat ACCOUNT JID sends each line and shows what comes back; /quit ends it.\n"
+        "send ACCOUNT JID TEXT sends one message; the text - is standard input. It ends with 0 once "
+        "the server has "
+        "taken it.\n"
+        "muc ACCOUNT ROOM@SERVICE enters a chat room. Lines are said; /nick NAME, /kick NICK "
+        "[REASON], /ban JID "
+        "[REASON], /topic TEXT, /whisper NICK TEXT and /quit do what they say.\n\n"
+        "call ACCOUNT JID calls: all devices of JID ring, and the one that takes it is spoken with. "
+        "call ACCOUNT waits for calls of contacts. Lines are chat; /accept, /decline, /bye and /quit do "
+        "what they say. At the end of a call its report is printed.\n\n"
+        "With --json, events are online, trouble, error, contact, contact-removed, roster, presence, "
+        "request, "
+        "accepted, denied, message, sent, delivered, joined, not-in, out, came, changed, renamed, "
+        "went, said, "
+        "whispered, topic, refused, calling, ringing, missed, progress, chat and report. Commands are "
+        "{\"do\":\"add\",\"jid\":...,\"name\":...}, "
+        "remove, accept, deny; "
+        "{\"do\":\"presence\",\"show\":...}; {\"do\":\"say\",\"body\":...}; nick and kick with "
+        "\"nick\", ban with "
+        "\"jid\", topic with \"topic\", whisper with \"nick\" and \"body\", leave; accept, decline, "
+        "hang-up, and say in a call; and quit.",
     .opts = opts,
     .run = run,
 };

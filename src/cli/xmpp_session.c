@@ -74,6 +74,8 @@ void xmpp_finish(xmpp_session *s, int code)
     s->finishing = true;
     s->ready = false;
     s->code = code;
+    if (s->action->finishing)
+        s->action->finishing(s);
     pl_xmpp_connection_close(s->connection);
 }
 
@@ -335,9 +337,13 @@ static bool connect_to(xmpp_session *s, const char *account)
 
 static void turn(xmpp_session *s, int64_t until_us)
 {
+    if (s->action->due_us)
+        until_us = pl_min_us(until_us, s->action->due_us(s));
     int64_t left = until_us == PL_NEVER ? TURN_US : until_us - pl_clock_us();
     s->lines.fd = s->ready ? STDIN_FILENO : -1;
     (void)pl_lines_wait(&s->lines, s->loop, left < 0 ? 0 : left < TURN_US ? left : TURN_US);
+    if (s->action->turned)
+        s->action->turned(s);
     if (s->lines.ended && s->ready) {
         s->ready = false;
         if (s->action->input_ended)

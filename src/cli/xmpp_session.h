@@ -6,6 +6,7 @@
 
 #include <jansson.h>
 
+#include "cli/ice_options.h"
 #include "cli/lines.h"
 #include "cli/options.h"
 #include "signal/xmpp.h"
@@ -23,6 +24,11 @@ typedef struct xmpp_options {
     int64_t port, priority, history;
     double timeout_s;
     bool direct_tls, insecure, json, create, remove;
+    /* call */
+    const char *audio, *video, *record_audio, *record_video;
+    double duration_s, patience_s;
+    bool answer, anybody, once;
+    pl_ice_options ice;
 } xmpp_options;
 extern xmpp_options xmpp_opt;
 
@@ -46,6 +52,9 @@ typedef struct xmpp_action {
     void (*line)(xmpp_session *s, char *text);                             /* for people */
     void (*command)(xmpp_session *s, const char *word, const json_t *all); /* with --json: {"do":word, ...} */
     void (*input_ended)(xmpp_session *s);                                  /* NULL: xmpp_finish */
+    int64_t (*due_us)(xmpp_session *s); /* when `turned` is wanted at the latest; on pl_clock_us */
+    void (*turned)(xmpp_session *s);    /* after every turn of the loop */
+    void (*finishing)(xmpp_session *s); /* before signing out: what is still to be said */
 } xmpp_action;
 
 struct xmpp_session {
@@ -85,6 +94,6 @@ void xmpp_try(xmpp_session *s, const char *what, pl_err err);
 const char *xmpp_wants(xmpp_session *s, const json_t *all, const char *name);
 json_t *xmpp_message_json(const pl_message *m);
 
-extern const xmpp_action xmpp_login, xmpp_roster, xmpp_chat, xmpp_send, xmpp_muc;
+extern const xmpp_action xmpp_login, xmpp_roster, xmpp_chat, xmpp_send, xmpp_muc, xmpp_call;
 
 #endif

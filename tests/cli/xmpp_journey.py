@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """xmpp_journey.py prosody|ejabberd - `peerline xmpp` (in PEERLINE) at a server of Debian's, with slixmpp as the other
-client: log-in and what goes wrong with it, registration, roster and presence, messages with receipts, a chat room of
-three. Every wait is for an event, with a generous limit."""
+client: log-in and what goes wrong with it, registration, roster and presence, messages with receipts, calls by Jingle, a
+chat room of three. Every wait is for an event, with a generous limit."""
 
 import asyncio
 import json
@@ -260,6 +260,51 @@ async def room_of_three(info, other):
         await a.ends(0)
 
 
+async def calls(info):
+    """Romeo is Juliet's contact by now; Mercutio is not."""
+    romeo, juliet, mercutio = (f"{who}@{info['domain']}" for who in ("romeo", "juliet", "mercutio"))
+    quick = ("--video", "none", "call")
+    async with Program(info, "--resource", "balcony", *quick, juliet) as j:
+        device = (await j.event("online"))["jid"]
+        async with Program(info, *quick, romeo, juliet) as r:  # all devices ring, one takes it
+            e = await j.event("ringing", audio=True, video=False)
+            assert e["from"].startswith(romeo + "/"), e
+            await r.event("progress", text="it rings there")
+            j.do("accept")
+            for one in (r, j):
+                await one.event("progress", text="chat is open")
+            r.do("say", body="It is my lady")
+            await j.event("chat", body="It is my lady")
+            j.do("say", body="Who is there?")
+            await r.event("chat", body="Who is there?")
+            await asyncio.sleep(1)  # something to report
+            j.do("hang-up")
+            for one in (j, r):
+                e = await one.event("report")
+                assert e["good"] and e["audio"]["codec"] == "audio/opus", e
+            await r.ends(0)
+        async with Program(info, *quick, romeo, device) as r:  # this very device, without asking before
+            await j.event("ringing")
+            j.do("decline")
+            await r.event("report", good=False)
+            await r.ends(1)
+        async with Program(info, *quick, romeo, juliet) as r:
+            await j.event("ringing")
+            j.do("decline")
+            assert (await r.event("error"))["why"] == "they do not want it"
+            await r.ends(1)
+        async with Program(info, *quick, romeo, juliet) as r:
+            await j.event("ringing")
+            r.do("quit")
+            await j.event("missed")
+        async with Program(info, "--patience", "2", *quick, mercutio, device) as m:  # learns nothing
+            assert (await m.event("report"))["good"] is False
+            await m.ends(1)
+        assert not any(e["event"] == "ringing" for e in j.events), j.events
+        j.do("quit")
+        await j.ends(0)
+
+
 async def named(p, event, nick):
     while True:
         e = await p.event(event)
@@ -274,6 +319,7 @@ async def journey(info):
     await other.sign_in()
     await contacts(info, other)
     await messages(info, other)
+    await calls(info)
     await room_of_three(info, other)
     other.disconnect()
     await asyncio.wait_for(other.disconnected, LIMIT)
