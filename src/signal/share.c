@@ -9,6 +9,7 @@
 
 enum { MARKS = 12 }; /* how far the streams had come, one each tenth of PL_SHARE_KEEP_S, and two more */
 #define BEAT_US PL_SEC(1)
+#define HOLD_US PL_SEC(4) /* more than a node's longest pause between two tries to connect */
 #define MARK_US PL_SEC(PL_SHARE_KEEP_S / (MARKS - 2))
 
 typedef enum share_state { AWAY, CONNECTED, GREETING, HERE } share_state;
@@ -31,6 +32,7 @@ struct pl_share {
     bool beating;         /* one is not answered */
     uint64_t mark[MARKS]; /* the newest first */
     int64_t mark_us;
+    int64_t hold_us;  /* until then peers alone are told: the memory is new, and others tell it theirs */
     int64_t again_us; /* a second hello, when the others have had time for theirs */
     pl_log log;
     pl_share_stats stats;
@@ -121,6 +123,34 @@ static void number_new_ops(pl_share *s)
     }
 }
 
+/* A memory that knows nothing has carried out nothing: our peers first, then, when the other nodes have had time to tell
+ * of theirs, what was to be told before. */
+static void begin_anew(pl_share *s, int64_t now_us)
+{
+    pl_list rest;
+    pl_list_init(&rest);
+    number_new_ops(s);
+    PL_EACH (n, &s->ops) {
+        if (pl_of(n, pl_rooms_op, in_list)->kind == PL_ROOMS_OP_JOIN)
+            continue;
+        pl_list_remove(n);
+        pl_list_push_back(&rest, n);
+    }
+    for (pl_node *n; (n = pl_list_pop_front(&rest));)
+        pl_list_push_back(&s->ops, n);
+    PL_EACH (n, &s->ops)
+        pl_of(n, pl_rooms_op, in_list)->number = ++s->n_ops_numbered;
+    s->next = pl_list_empty(&s->ops) ? &s->ops : s->ops.next;
+    s->hold_us = now_us + HOLD_US;
+}
+
+/* The next operation has to wait for other nodes' peers. */
+static bool is_held(const pl_share *s, int64_t now_us)
+{
+    return now_us < s->hold_us && s->next != &s->ops &&
+           pl_of(s->next, pl_rooms_op, in_list)->kind != PL_ROOMS_OP_JOIN;
+}
+
 static uint32_t ids_wanted(const pl_share *s)
 {
     return pl_rooms_ids_left(s->rooms) < PL_SHARE_IDS / 2 ? PL_SHARE_IDS : 0;
@@ -165,7 +195,8 @@ bool pl_share_poll_ask(pl_share *s, int64_t now_us, pl_share_ask *out)
         return false;
     if (!s->beating && now_us >= s->beat_us && now_us < s->again_us)
         return ask_beat(s, now_us, out);
-    if (s->next == &s->ops || s->n_unanswered >= PL_SHARE_UNANSWERED || now_us >= s->again_us)
+    if (s->next == &s->ops || s->n_unanswered >= PL_SHARE_UNANSWERED || now_us >= s->again_us ||
+        is_held(s, now_us))
         return false;
     *out = (pl_share_ask){ .kind = PL_SHARE_OP, .op = pl_of(s->next, pl_rooms_op, in_list) };
     s->next = s->next->next;
@@ -176,7 +207,8 @@ bool pl_share_poll_ask(pl_share *s, int64_t now_us, pl_share_ask *out)
 
 int64_t pl_share_next_us(const pl_share *s)
 {
-    return s->state == HERE && !s->beating ? pl_min_us(s->beat_us, s->again_us) : PL_NEVER;
+    return s->state == HERE && !s->beating ? pl_min_us(s->beat_us, s->again_us)
+                                           : PL_NEVER; /* beats are more frequent than holds */
 }
 
 bool pl_share_is_idle(const pl_share *s)
@@ -271,6 +303,8 @@ void pl_share_hello_answered(pl_share *s, int64_t now_us, const pl_share_hello *
     settle_the_known(s, a);
     settle_the_missing(s, there, a->n_peers, forgot);
     free(there);
+    if (forgot)
+        begin_anew(s, now_us);
     s->notes_seq = a->seq;
     if (!s->greeted) { /* afterwards the stream goes on where it was left */
         s->greeted = true;

@@ -96,8 +96,9 @@ def places():
     yield Cell(group, "nothing but relays", home, home, options=("--relay-only",), want="relay", goal_ms=relay)
     yield Cell(group, "symmetric x a public server with ICE lite", "symmetric", "open", options_b=("--lite",),
                servers_b=(), goal_ms=direct)
-    yield Cell(group, "10 % loss", home, home, link=DELAY + ",loss=10%", want="either")
-    yield Cell(group, "10 % loss, relayed", "symmetric", home, link=DELAY + ",loss=10%", want="relay")
+    # long enough that a nomination lost a few times in a row is still heard
+    yield Cell(group, "10 % loss", home, home, link=DELAY + ",loss=10%", want="either", call_s=6)
+    yield Cell(group, "10 % loss, relayed", "symmetric", home, link=DELAY + ",loss=10%", want="relay", call_s=6)
 
 
 def blocked():
