@@ -202,7 +202,7 @@ void peer_event_finish(peer_event *e)
 {
     if (e->ev.kind == PL_PC_EV_DATA)
         pl_data_event_clear(&e->ev.u.data);
-    if (e->counted)
+    if (e->counted && e->channel)
         told(e->channel->peer, e->counted);
     peer_stream_unref(e->stream);
     if (e->channel)

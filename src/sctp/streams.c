@@ -291,14 +291,18 @@ void pl_sctp_streams_note(pl_sctp_streams *st, pl_sctp_out_stream *s, uint8_t fa
 
 void pl_sctp_streams_date_resets(pl_sctp_streams *st)
 {
+    pl_list dated;
+    pl_list_init(&dated);
     PL_EACH (n, &st->noisy) {
         pl_sctp_out_stream *s = pl_of(n, pl_sctp_out_stream, in_noisy);
         if (!(s->facts & PL_SCTP_OUT_RESET_DONE))
             continue;
         s->facts ^= PL_SCTP_OUT_RESET_DONE | PL_SCTP_OUT_RESET_BEFORE;
         pl_list_remove(n);
-        pl_list_push_front(&st->noisy, n);
+        pl_list_push_back(&dated, n);
     }
+    pl_list_splice_back(&dated, &st->noisy);
+    pl_list_splice_back(&st->noisy, &dated);
 }
 
 void pl_sctp_streams_check(const pl_sctp_streams *st)

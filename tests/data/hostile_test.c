@@ -117,9 +117,9 @@ PL_TEST(parts_without_end_close_the_window)
     two t;
     begin(&t, &(pl_data_conf){ .sctp = { .recv_buffer = WINDOW, .max_message_size = 20000 } });
     shuttle(&t);
-    for (uint16_t id = 0; id < CHANNELS; id++) {
+    for (int id = 0; id < CHANNELS; id++) {
         for (int i = 0; i < 2; i++) {
-            pl_data_channel_init init = { .negotiated = true, .id = id };
+            pl_data_channel_init init = { .negotiated = true, .id = (uint16_t)id };
             pl_channel *c;
             PL_EQ(pl_channel_new(&c, t.end[i], t.now_us, "", 0, &init, NULL), PL_OK);
         }

@@ -76,7 +76,7 @@ PL_TEST(children_are_found_by_name_and_namespace)
     PL_OKAY(!pl_xml_child_text(e, "urn:b", "y"));
     char seen[8] = "";
     for (pl_xml *c = pl_xml_child(e, "urn:a", "x"); c; c = pl_xml_next(c, "urn:a", "x"))
-        strcat(seen, c->text);
+        snprintf(seen + strlen(seen), sizeof seen - strlen(seen), "%s", c->text);
     PL_STREQ(seen, "14");
     int n = 0;
     for (pl_xml *c = pl_xml_child(e, NULL, NULL); c; c = pl_xml_next(c, NULL, NULL))

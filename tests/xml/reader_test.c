@@ -180,8 +180,8 @@ PL_TEST(too_many_attributes)
 {
     char text[8192] = "<s><a ";
     for (int i = 0; i <= PL_XML_ATTRS_MAX; i++)
-        sprintf(text + strlen(text), "a%d='' ", i);
-    strcat(text, "/></s>");
+        snprintf(text + strlen(text), sizeof text - strlen(text), "a%d='' ", i);
+    snprintf(text + strlen(text), sizeof text - strlen(text), "/></s>");
     refused(text, strlen(text), PL_ENOSPC);
 }
 
