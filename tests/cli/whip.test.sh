@@ -50,6 +50,7 @@ r=[json.loads(l) for l in open(f)][-1]
 sys.exit(not (r["type"]=="report" and (r[g][n] if g!="-" else r[n])>float(b)))' "$dir/$1" "$2" "$3" "$4"
 }
 serve() { # OPTIONS...: on any port; $url
+    : >"$dir/serve.log" # of the one before: it was ready, too
     "$PEERLINE" serve --listen 127.0.0.1:0 --stun 127.0.0.1:0 --json "$@" >"$dir/serve.log" 2>"$dir/serve.err" &
     server=$!
     soon says ready serve.log || fail "the server starts"
