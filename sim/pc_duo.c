@@ -107,7 +107,7 @@ static void post_sdp(duo *d, duo_end *from, pl_sdp_type type, char *sdp)
         return;
     }
     s->type = type;
-    s->sdp = sdp;
+    s->sdp = d->edit ? d->edit(sdp) : sdp;
 }
 
 static void describe(duo *d, duo_end *x, pl_sdp_type type)

@@ -51,6 +51,8 @@ typedef struct duo {
     bool by_hand;   /* nobody offers by himself: duo_offer */
     bool no_gather; /* end[0] and end[1] have no sockets */
     void (*shield)(bool inside);
+    /* Changes a description on its way: takes it, gives what arrives instead. NULL: none is changed. */
+    char *(*edit)(char *sdp);
     /* Sees each datagram on its arrival, may change it; false: it is lost. */
     bool (*on_packet)(void *user, struct duo *d, int to, uint8_t *pkt, size_t *len);
     void *user;

@@ -255,24 +255,81 @@ void pc_media_drop_queue(pl_pc *pc)
         pl_pool_put(&pc->media->packets, pl_of(paced, pc_packet, paced));
 }
 
-/* Audio takes its small share first; the rest is divided among the video senders. */
+static void tell_rate(pl_pc *pc, pc_transceiver *t, int64_t rate_bps)
+{
+    pl_media_msg msg = { .kind = PL_MEDIA_BITRATE, .u.rate_bps = rate_bps };
+    if (rate_bps != t->rate_told_bps && pc_post(pc, t->rings.send_in, &msg))
+        t->rate_told_bps = rate_bps;
+}
+
+static int64_t audio_bps(const pc_transceiver *t)
+{
+    return t->limit_bps && t->limit_bps < AUDIO_RATE_BPS ? t->limit_bps : AUDIO_RATE_BPS;
+}
+
+/* Audio takes its small share first; the rest is divided among the video senders, and what a peer's limit takes from one
+ * is left to the others. */
 static void share_rate(pl_pc *pc, int64_t rate_bps)
 {
-    int n_audio = 0, n_video = 0;
-    for (int i = 0; i < pc->n_t; i++) {
-        if (pc->t[i]->info.sending)
-            *(pc->t[i]->kind == PL_AUDIO ? &n_audio : &n_video) += 1;
-    }
-    int64_t left_bps = rate_bps - (int64_t)n_audio * AUDIO_RATE_BPS;
+    pc_transceiver *video[PL_TRANSCEIVERS_MAX];
+    int n_video = 0;
+    int64_t left_bps = rate_bps;
     for (int i = 0; i < pc->n_t; i++) {
         pc_transceiver *t = pc->t[i];
-        if (!t->info.sending || t->kind != PL_VIDEO)
+        if (!t->info.sending)
             continue;
-        pl_media_msg msg = { .kind = PL_MEDIA_BITRATE };
-        msg.u.rate_bps = left_bps / n_video > VIDEO_MIN_BPS ? left_bps / n_video : VIDEO_MIN_BPS;
-        if (msg.u.rate_bps != t->rate_told_bps && pc_post(pc, t->rings.send_in, &msg))
-            t->rate_told_bps = msg.u.rate_bps;
+        if (t->kind == PL_VIDEO) {
+            int at = n_video++; /* the most limited first */
+            for (; at > 0 && t->limit_bps &&
+                   (!video[at - 1]->limit_bps || video[at - 1]->limit_bps > t->limit_bps);
+                 at--)
+                video[at] = video[at - 1];
+            video[at] = t;
+            continue;
+        }
+        left_bps -= audio_bps(t);
+        if (t->limit_bps || t->rate_told_bps) /* otherwise an encoder knows best what its codec wants */
+            tell_rate(pc, t, audio_bps(t));
     }
+    for (int i = 0; i < n_video; i++) {
+        int64_t share_bps = left_bps / (n_video - i), floor_bps = VIDEO_MIN_BPS;
+        if (video[i]->limit_bps) {
+            share_bps = pl_min_us(share_bps, video[i]->limit_bps);
+            floor_bps = pl_min_us(floor_bps, video[i]->limit_bps);
+        }
+        share_bps = pl_max_us(share_bps, floor_bps);
+        left_bps -= share_bps;
+        tell_rate(pc, video[i], share_bps);
+    }
+}
+
+/* What all senders together may need by the peer's word, so that nothing beyond is probed for; 0: it named no limit for
+ * one of the videos. A tenth more carries headers and repetitions. */
+static int64_t wanted_bps(const pl_pc *pc)
+{
+    int64_t sum_bps = 0;
+    bool video = false;
+    for (int i = 0; i < pc->n_t; i++) {
+        const pc_transceiver *t = pc->t[i];
+        if (!t->info.sending)
+            continue;
+        if (t->kind == PL_VIDEO && !t->limit_bps)
+            return 0;
+        video |= t->kind == PL_VIDEO;
+        sum_bps += t->kind == PL_VIDEO ? t->limit_bps : audio_bps(t);
+    }
+    return video ? sum_bps + sum_bps / 10 : 0;
+}
+
+void pc_media_limit(pl_pc *pc)
+{
+    pc_media *m = pc->media;
+    int64_t wanted = wanted_bps(pc), max_bps = wanted ? pl_min_us(wanted, m->max_bps) : m->max_bps;
+    max_bps = pl_max_us(max_bps, m->cc.conf.min_bps);
+    if (max_bps == m->cc.conf.max_bps)
+        return;
+    pl_cc_limits(&m->cc, m->cc.conf.min_bps, max_bps, pc->now_us);
+    pc_media_target(pc);
 }
 
 void pc_media_target(pl_pc *pc)

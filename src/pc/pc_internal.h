@@ -70,6 +70,7 @@ typedef struct pc_transceiver {
     uint8_t fir_seq;
     bool has_fir_seq;
     int64_t rate_told_bps;
+    int64_t limit_bps; /* what the peer takes of it at most (b=TIAS, b=AS), 0: not said */
     uint64_t nack_count, pli_count, fir_count; /* received */
 
     /* receiving */
@@ -111,6 +112,7 @@ typedef struct pc_media {
     int64_t rtt_us;     /* by report blocks; 0 unknown */
     int64_t ice_rtt_us; /* as told last while those are not there */
     int64_t rate_bps;
+    int64_t max_bps; /* by configuration; the controller's is less where the peer takes less */
     bool bye_wanted;
 } pc_media;
 
@@ -201,6 +203,7 @@ bool pc_post(pl_pc *pc, pl_ring *ring,
 /* media_out.c */
 bool pc_media_poll(pl_pc *pc, uint8_t *out, size_t cap, size_t *len, uint8_t *dscp);
 void pc_media_resend(pl_pc *pc, pc_transceiver *t, uint16_t seq);
+void pc_media_limit(pl_pc *pc);  /* anew: who sends, and what the peer takes */
 void pc_media_target(pl_pc *pc); /* hands new rates of the controller to pacer and engines */
 void pc_media_drop_queue(pl_pc *pc);
 /* rtcp_in.c */

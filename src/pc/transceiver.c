@@ -13,6 +13,7 @@ static pc_media *media_make(pl_pc *pc)
     pl_cc_conf conf = { .max_bps = pc->conf.max_bitrate_bps ? pc->conf.max_bitrate_bps : 5000000 };
     pl_twcc_rx_init(&m->twcc_rx);
     pl_twcc_tx_init(&m->twcc_tx);
+    m->max_bps = conf.max_bps;
     pl_cc_init(&m->cc, &conf, pc->now_us);
     pl_cc_share_init(&m->share);
     pl_pacer_init(&m->pacer, 1000000, pc->now_us);
@@ -141,6 +142,8 @@ static void refresh(pl_pc *pc, pc_transceiver *t, bool send, bool receive)
     t->info.sending = up && send && t->info.send_codec[0];
     t->info.receiving = up && receive;
     pc->media_version++;
+    if (pc->media)
+        pc_media_limit(pc);
 }
 
 void pc_transceiver_apply(pl_pc *pc, pc_transceiver *t)
@@ -165,6 +168,7 @@ void pc_transceiver_apply(pl_pc *pc, pc_transceiver *t)
     }
     (void)pl_str_copy(pl_str_of(m.cname), pc->media->cname, sizeof pc->media->cname);
     pc->media->rsize = m.rtcp_rsize;
+    t->limit_bps = m.bandwidth_bps;
     apply_send(pc, t, &m);
     apply_recv(pc, t, &m);
     refresh(pc, t, m.send, m.receive);
