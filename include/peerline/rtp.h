@@ -17,7 +17,10 @@ extern "C" {
 
 typedef struct pl_rtp_transceiver pl_rtp_transceiver;
 
-enum { PL_TRANSCEIVERS_MAX = 62 };
+enum {
+    PL_TRANSCEIVERS_MAX = 62,
+    PL_STREAM_ID_MAX = 64 /* characters of a stream's or track's id (RFC 8830) */
+};
 
 typedef enum pl_media_type { PL_AUDIO, PL_VIDEO } pl_media_type;
 typedef enum pl_direction { PL_SENDRECV, PL_SENDONLY, PL_RECVONLY, PL_INACTIVE, PL_STOPPED } pl_direction;
@@ -37,6 +40,13 @@ PL_API void pl_rtp_transceiver_mid(pl_rtp_transceiver *transceiver, char *out, s
 PL_API pl_direction pl_rtp_transceiver_direction(pl_rtp_transceiver *transceiver);
 /* W3C currentDirection: what was negotiated, as we see it; PL_INACTIVE before the first answer. */
 PL_API pl_direction pl_rtp_transceiver_current_direction(pl_rtp_transceiver *transceiver);
+/* W3C RTCTrackEvent.streams, known from on_track on: the id of the stream'th stream that the peer's track belongs to (msid,
+ * RFC 8830), copied into out (cap bytes), zero-terminated. Tracks with a stream in common are played in step. False, and
+ * "", when there are not so many. */
+PL_API bool pl_rtp_transceiver_remote_stream(pl_rtp_transceiver *transceiver, size_t stream, char *out,
+                                             size_t cap);
+/* The id that the peer gave to its track, in the same way; "" when it gave none. */
+PL_API void pl_rtp_transceiver_remote_track(pl_rtp_transceiver *transceiver, char *out, size_t cap);
 /* Takes effect with the next negotiation; on_negotiation_needed follows.
  * Errors: PL_ESTATE (stopped, closed), PL_EINVAL (PL_STOPPED: that is pl_rtp_transceiver_stop). */
 PL_NODISCARD PL_API pl_err pl_rtp_transceiver_set_direction(pl_rtp_transceiver *transceiver,

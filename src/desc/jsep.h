@@ -24,7 +24,7 @@
 enum {
     PL_JSEP_TRANSCEIVERS_MAX = PL_DESC_MEDIA_MAX - 1, /* and one data section */
     PL_JSEP_STREAMS_MAX = 4,                          /* msid streams of one sender */
-    PL_JSEP_ID_MAX = 64,                              /* characters of a stream or track id, RFC 8830 */
+    PL_JSEP_ID_MAX = PL_STREAM_ID_MAX,                /* characters of a stream or track id, RFC 8830 */
     PL_JSEP_PREFERENCES_MAX = 8,
     PL_JSEP_ERROR_MAX = 160,
 };

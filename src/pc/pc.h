@@ -151,6 +151,9 @@ typedef struct pl_pc_media_info {
     } recv[8];
 } pl_pc_media_info;
 void pl_pc_media_info_get(const pl_pc *pc, int index, pl_pc_media_info *out);
+/* What the peer says of the track it sends on one, as pl_jsep_remote_streams; lent until the next call that negotiates. */
+size_t pl_pc_remote_streams(const pl_pc *pc, int index, const char **stream_ids, size_t max,
+                            const char **track_id);
 uint32_t pl_pc_media_version(const pl_pc *pc);
 /* The four rings of pl_media_msg between a connection and the two engines of a transceiver; any may be NULL.
  * Sender and receiver are engines of their own (threads of their own, with video), so each has its pair. */

@@ -193,6 +193,14 @@ void pl_pc_media_info_get(const pl_pc *pc, int index, pl_pc_media_info *out)
         out->direction = (pl_direction)pc->t[index]->j->direction;
 }
 
+size_t pl_pc_remote_streams(const pl_pc *pc, int index, const char **stream_ids, size_t max,
+                            const char **track_id)
+{
+    const pc_transceiver *t = pc->t[index];
+    *track_id = NULL;
+    return t->j ? pl_jsep_remote_streams(pc->jsep, t->j, stream_ids, max, track_id) : 0;
+}
+
 uint32_t pl_pc_media_version(const pl_pc *pc)
 {
     return pc->media_version;

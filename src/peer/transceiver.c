@@ -1,4 +1,5 @@
 /* transceiver.c - handles of transceivers, and the docking of engines to them. */
+#include "desc/jsep.h"
 #include "peer/peer_internal.h"
 
 #include <stdio.h>
@@ -123,6 +124,45 @@ pl_direction pl_rtp_transceiver_direction(pl_rtp_transceiver *t)
 pl_direction pl_rtp_transceiver_current_direction(pl_rtp_transceiver *t)
 {
     return info_of(t).current_direction;
+}
+
+typedef struct remote_track {
+    char stream[PL_JSEP_STREAMS_MAX][PL_STREAM_ID_MAX + 1], track[PL_STREAM_ID_MAX + 1];
+    size_t n;
+} remote_track;
+
+/* number: index; result: remote_track */
+static pl_err do_remote(peer_call *c, pl_pc *core, int64_t now_us)
+{
+    const char *id[PL_JSEP_STREAMS_MAX], *track;
+    remote_track *out = c->result;
+    (void)now_us;
+    out->n = pl_pc_remote_streams(core, c->number, id, PL_JSEP_STREAMS_MAX, &track);
+    for (size_t i = 0; i < out->n; i++)
+        snprintf(out->stream[i], sizeof out->stream[i], "%s", id[i]);
+    snprintf(out->track, sizeof out->track, "%s", track ? track : "");
+    return PL_OK;
+}
+
+static remote_track remote_of(pl_rtp_transceiver *t)
+{
+    remote_track r = { .n = 0 };
+    peer_call c = { .p = t->peer, .fn = do_remote, .number = t->index, .result = &r };
+    (void)peer_carry(&c);
+    return r;
+}
+
+bool pl_rtp_transceiver_remote_stream(pl_rtp_transceiver *t, size_t stream, char *out, size_t cap)
+{
+    remote_track r = remote_of(t);
+    snprintf(out, cap, "%s", stream < r.n ? r.stream[stream] : "");
+    return stream < r.n;
+}
+
+void pl_rtp_transceiver_remote_track(pl_rtp_transceiver *t, char *out, size_t cap)
+{
+    remote_track r = remote_of(t);
+    snprintf(out, cap, "%s", r.track);
 }
 
 /* number: index; arg: pl_direction */

@@ -141,11 +141,6 @@ void pl_nack_packet(pl_nack *n, int64_t now_us, int64_t ext_seq)
     }
 }
 
-void pl_nack_forget(pl_nack *n, int64_t ext_seq)
-{
-    remove_range(n, 0, lower_bound(n, ext_seq));
-}
-
 int64_t pl_nack_next_us(const pl_nack *n)
 {
     return n->n > 0 ? n->next_us : PL_NEVER;

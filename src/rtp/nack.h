@@ -43,8 +43,6 @@ void pl_nack_clear(pl_nack *n);
 void pl_nack_rtt(pl_nack *n, int64_t rtt_us);
 /* A packet is there, by itself or by RTX. */
 void pl_nack_packet(pl_nack *n, int64_t now_us, int64_t ext_seq);
-/* Nothing before ext_seq is needed any more: a key frame begins there, or the buffer has played past it. */
-void pl_nack_forget(pl_nack *n, int64_t ext_seq);
 int64_t pl_nack_next_us(const pl_nack *n); /* or PL_NEVER */
 /* Fills items for one NACK with what is due, returns how many (0: nothing now); what does not fit stays due,
  * so call until 0. Gives up on what is too old. */

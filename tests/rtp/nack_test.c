@@ -141,24 +141,6 @@ PL_TEST(too_much_loss_wants_a_key_frame)
     pl_nack_clear(&n);
 }
 
-PL_TEST(key_frames_make_the_past_moot)
-{
-    pl_nack n = video();
-    pl_nack_packet(&n, 0, 70000);
-    pl_nack_packet(&n, 0, 70010);
-    pl_nack_packet(&n, 0, 70020);
-    pl_nack_forget(&n, 70015);
-    PL_EQ(n.n, 5);
-    pl_nack_check(&n);
-    pl_nack_forget(&n, 70015);
-    PL_EQ(n.n, 5);
-    pl_nack_forget(&n, 70020);
-    PL_EQ(n.n, 0);
-    PL_EQ(pl_nack_next_us(&n), PL_NEVER);
-    PL_OKAY(!pl_nack_poll_key(&n));
-    pl_nack_clear(&n);
-}
-
 /* Whatever comes in whatever order: what is missing and young is asked for, what came never is. */
 PL_TEST(any_order_of_packets)
 {
@@ -203,4 +185,4 @@ PL_TEST(any_order_of_packets)
 PL_TESTS(t(nothing_missing_costs_nothing), t(reordering_is_given_a_moment),
          t(items_pack_seventeen_numbers_and_wrap), t(asks_again_after_a_round_trip_and_gives_up),
          t(old_packets_are_of_no_use), t(little_room_leaves_the_rest_due), t(too_much_loss_wants_a_key_frame),
-         t(key_frames_make_the_past_moot), t(any_order_of_packets))
+         t(any_order_of_packets))
