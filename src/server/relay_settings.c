@@ -11,8 +11,7 @@
 
 /* ---- kinds of values ---- */
 
-static bool refuse(char *say, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static bool refuse(char *say, const char *fmt, ...)
+bool pl_relay_refuse(char *say, const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
@@ -115,10 +114,10 @@ static bool read_addr(pl_addr *out, const char *text, uint16_t port)
 static bool add_addr(pl_addr *list, size_t *n, const char *key, const char *value, uint16_t port, char *say)
 {
     if (*n == PL_RELAY_LISTEN_MAX)
-        return refuse(say, "%s may be given %d times at most", key, PL_RELAY_LISTEN_MAX);
+        return pl_relay_refuse(say, "%s may be given %d times at most", key, PL_RELAY_LISTEN_MAX);
     if (!read_addr(&list[*n], value, port))
-        return refuse(say, "%s wants ADDR:PORT such as 0.0.0.0:%u or [::]:%u, not '%s'", key, port, port,
-                      value);
+        return pl_relay_refuse(say, "%s wants ADDR:PORT such as 0.0.0.0:%u or [::]:%u, not '%s'", key, port,
+                               port, value);
     ++*n;
     return true;
 }
@@ -126,9 +125,10 @@ static bool add_addr(pl_addr *list, size_t *n, const char *key, const char *valu
 static bool add_range(pl_relay_range *list, size_t *n, const char *key, const char *value, char *say)
 {
     if (*n == PL_RELAY_RANGES_MAX)
-        return refuse(say, "%s may be given %d times at most", key, PL_RELAY_RANGES_MAX);
+        return pl_relay_refuse(say, "%s may be given %d times at most", key, PL_RELAY_RANGES_MAX);
     if (pl_relay_range_parse(&list[*n], value, strlen(value)) != PL_OK)
-        return refuse(say, "%s wants a range such as 10.0.0.0/8 or 2001:db8::/32, not '%s'", key, value);
+        return pl_relay_refuse(say, "%s wants a range such as 10.0.0.0/8 or 2001:db8::/32, not '%s'", key,
+                               value);
     ++*n;
     return true;
 }
@@ -137,7 +137,7 @@ static bool set_text(char *out, const char *key, const char *value, char *say)
 {
     size_t n = strlen(value);
     if (n == 0 || n >= PL_RELAY_TEXT_MAX)
-        return refuse(say, "%s wants 1 to %d characters", key, PL_RELAY_TEXT_MAX - 1);
+        return pl_relay_refuse(say, "%s wants 1 to %d characters", key, PL_RELAY_TEXT_MAX - 1);
     memcpy(out, value, n + 1);
     return true;
 }
@@ -156,7 +156,7 @@ static bool set_flag(bool *out, const char *key, const char *value, char *say)
             return true;
         }
     }
-    return refuse(say, "%s is yes or no, not '%s'", key, value);
+    return pl_relay_refuse(say, "%s is yes or no, not '%s'", key, value);
 }
 
 static bool set_number(int64_t *out, const row *r, const char *value, int64_t unit, char *say)
@@ -173,8 +173,8 @@ static bool set_number(int64_t *out, const row *r, const char *value, int64_t un
     }
     bool fits = !errno && end != value && !*end && v >= 0 && v <= INT64_MAX / unit;
     if (!fits || (v * unit != 0 && v * unit < r->min) || v * unit > r->max || (v == 0 && r->min == 1))
-        return refuse(say, "%s wants a number from %lld to %lld, not '%s'", r->key, (long long)r->min,
-                      (long long)r->max, value);
+        return pl_relay_refuse(say, "%s wants a number from %lld to %lld, not '%s'", r->key,
+                               (long long)r->min, (long long)r->max, value);
     *out = v * unit;
     return true;
 }
@@ -182,13 +182,13 @@ static bool set_number(int64_t *out, const row *r, const char *value, int64_t un
 static bool add_user(pl_relay_settings *s, const char *value, char *say)
 {
     if (s->n_users == PL_RELAY_USERS_MAX)
-        return refuse(say, "user may be given %d times at most; a user-file holds any number",
-                      PL_RELAY_USERS_MAX);
+        return pl_relay_refuse(say, "user may be given %d times at most; a user-file holds any number",
+                               PL_RELAY_USERS_MAX);
     pl_relay_user *u = &s->user[s->n_users];
     pl_str rest = pl_str_of(value), name = pl_str_cut(&rest, ':');
     if (!rest.p || name.n == 0 || rest.n == 0 || !pl_str_copy(name, u->name, sizeof u->name) ||
         !pl_str_copy(rest, u->secret, sizeof u->secret))
-        return refuse(say, "user wants NAME:PASSWORD");
+        return pl_relay_refuse(say, "user wants NAME:PASSWORD");
     s->n_users++;
     return true;
 }
@@ -198,12 +198,13 @@ static bool add_external(pl_relay_settings *s, const char *value, char *say)
     pl_str local = pl_str_of(value), addr = pl_str_cut(&local, '/');
     pl_relay_external *e = &s->external[s->n_externals];
     if (s->n_externals == PL_RELAY_ADDRS_MAX)
-        return refuse(say, "external may be given %d times at most", PL_RELAY_ADDRS_MAX);
+        return pl_relay_refuse(say, "external may be given %d times at most", PL_RELAY_ADDRS_MAX);
     *e = (pl_relay_external){ 0 };
     if (pl_addr_parse_ip(&e->addr, addr.p, addr.n) != PL_OK ||
         (local.p &&
          (pl_addr_parse_ip(&e->local, local.p, local.n) != PL_OK || e->local.family != e->addr.family)))
-        return refuse(say, "external wants ADDR or ADDR/LOCAL, both IPv4 or both IPv6, not '%s'", value);
+        return pl_relay_refuse(say, "external wants ADDR or ADDR/LOCAL, both IPv4 or both IPv6, not '%s'",
+                               value);
     s->n_externals++;
     return true;
 }
@@ -211,10 +212,10 @@ static bool add_external(pl_relay_settings *s, const char *value, char *say)
 static bool add_relay_address(pl_relay_settings *s, const char *value, char *say)
 {
     if (s->n_relay_addresses == PL_RELAY_ADDRS_MAX)
-        return refuse(say, "relay-address may be given %d times at most", PL_RELAY_ADDRS_MAX);
+        return pl_relay_refuse(say, "relay-address may be given %d times at most", PL_RELAY_ADDRS_MAX);
     pl_addr *a = &s->relay_address[s->n_relay_addresses];
     if (pl_addr_parse_ip(a, value, strlen(value)) != PL_OK || pl_addr_is_any(a))
-        return refuse(say, "relay-address wants an address of this machine, not '%s'", value);
+        return pl_relay_refuse(say, "relay-address wants an address of this machine, not '%s'", value);
     s->n_relay_addresses++;
     return true;
 }
@@ -224,7 +225,7 @@ static bool set_ports(pl_relay_settings *s, const char *value, char *say)
     uint64_t lo, hi;
     pl_str rest = pl_str_of(value), first = pl_str_cut(&rest, '-');
     if (!rest.p || !pl_str_u64(first, 65535, &lo) || !pl_str_u64(rest, 65535, &hi) || lo == 0 || hi < lo)
-        return refuse(say, "ports wants LO-HI such as 49152-65535, not '%s'", value);
+        return pl_relay_refuse(say, "ports wants LO-HI such as 49152-65535, not '%s'", value);
     s->port_lo = (uint16_t)lo;
     s->port_hi = (uint16_t)hi;
     return true;
@@ -239,7 +240,7 @@ static bool set_metrics(pl_relay_settings *s, const char *value, char *say)
         return true;
     }
     if (!read_addr(&s->metrics, value, PL_RELAY_METRICS_PORT))
-        return refuse(say, "metrics wants ADDR:PORT or a port, not '%s'", value);
+        return pl_relay_refuse(say, "metrics wants ADDR:PORT or a port, not '%s'", value);
     return true;
 }
 
@@ -247,7 +248,7 @@ static bool add_alternate_server(pl_relay_settings *s, const char *value, char *
 {
     pl_addr a;
     if (s->n_alternate_servers == 2 || !read_addr(&a, value, PL_RELAY_PORT))
-        return refuse(say, "alternate-server wants ADDR:PORT, one of each family at most");
+        return pl_relay_refuse(say, "alternate-server wants ADDR:PORT, one of each family at most");
     pl_addr_str(&a, s->alternate_server[s->n_alternate_servers++]);
     return true;
 }
@@ -258,14 +259,15 @@ bool pl_relay_settings_set(pl_relay_settings *s, const char *key, const char *va
     const row *r = find(key);
     void *at = r ? (uint8_t *)s + r->at : NULL;
     if (!r)
-        return refuse(say, "there is no key '%.64s'", key);
+        return pl_relay_refuse(say, "there is no key '%.64s'", key);
     if (!*value && r->kind != FLAG)
-        return refuse(say, "%s wants a value", key);
+        return pl_relay_refuse(say, "%s wants a value", key);
     switch (r->kind) {
     case LISTEN: return add_addr(s->listen, &s->n_listen, key, value, PL_RELAY_PORT, say);
     case LISTEN_TLS: return add_addr(s->tls, &s->n_tls, key, value, PL_RELAY_TLS_PORT, say);
     case ADDR:
-        return read_addr(at, value, PL_RELAY_PORT) || refuse(say, "%s wants ADDR:PORT, not '%s'", key, value);
+        return read_addr(at, value, PL_RELAY_PORT) ||
+               pl_relay_refuse(say, "%s wants ADDR:PORT, not '%s'", key, value);
     case TEXT: return set_text(at, key, value, say);
     case FLAG: return set_flag(at, key, value, say);
     case NUMBER: return set_number(at, r, value, 1, say);
@@ -302,7 +304,7 @@ static bool read_line(pl_relay_settings *s, char *line, char *say)
         value = pl_str_trim((pl_str){ value.p + 1, value.n - 1 });
     char key[64], copy[2 * PL_RELAY_TEXT_MAX];
     if (!pl_str_copy((pl_str){ text.p, n }, key, sizeof key) || !pl_str_copy(value, copy, sizeof copy))
-        return refuse(say, "the line is too long");
+        return pl_relay_refuse(say, "the line is too long");
     return pl_relay_settings_set(s, key, copy, say);
 }
 
@@ -311,18 +313,18 @@ bool pl_relay_settings_read(pl_relay_settings *s, const char *file, char say[PL_
     char line[1024], why[PL_RELAY_SAY_MAX];
     FILE *f = fopen(file, "r");
     if (!f)
-        return refuse(say, "%s: %s", file, strerror(errno));
+        return pl_relay_refuse(say, "%s: %s", file, strerror(errno));
     bool ok = true;
     for (unsigned n = 1; ok && fgets(line, sizeof line, f); n++) {
         size_t len = strcspn(line, "\r\n");
         bool whole = line[len] || feof(f);
         line[len] = 0;
-        ok = whole ? read_line(s, line, why) : refuse(why, "the line is too long");
+        ok = whole ? read_line(s, line, why) : pl_relay_refuse(why, "the line is too long");
         if (!ok)
             snprintf(say, PL_RELAY_SAY_MAX, "%.200s:%u: %.400s", file, n, why);
     }
     if (ok && ferror(f))
-        ok = refuse(say, "%s: %s", file, strerror(errno));
+        ok = pl_relay_refuse(say, "%s: %s", file, strerror(errno));
     fclose(f);
     return ok;
 }
@@ -351,8 +353,8 @@ static bool check_discovery(const pl_relay_settings *s, char *say)
         return true;
     if (a->family != b->family || a->port == 0 || b->port == 0 || a->port == b->port || pl_addr_ip_eq(a, b) ||
         pl_addr_is_any(a) || pl_addr_is_any(b))
-        return refuse(say,
-                      "primary and alternate go together, and must differ in address and in port (RFC 5780)");
+        return pl_relay_refuse(
+            say, "primary and alternate go together, and must differ in address and in port (RFC 5780)");
     return true;
 }
 
@@ -365,13 +367,13 @@ bool pl_relay_settings_finish(pl_relay_settings *s, char say[PL_RELAY_SAY_MAX])
         s->listen_is_default = true;
     }
     if (!s->cert[0] != !s->key[0])
-        return refuse(say, "cert and key go together");
+        return pl_relay_refuse(say, "cert and key go together");
     if (s->n_tls > 0 && !s->cert[0])
-        return refuse(say, "tls wants a certificate: cert and key");
+        return pl_relay_refuse(say, "tls wants a certificate: cert and key");
     if (s->no_udp && s->no_tcp && s->n_tls == 0)
-        return refuse(say, "with no-udp and no-tcp there is nothing left to listen on");
+        return pl_relay_refuse(say, "with no-udp and no-tcp there is nothing left to listen on");
     if (s->no_auth && (s->n_users > 0 || s->user_file[0] || s->rest_secret_file[0] || s->token_key_file[0]))
-        return refuse(say, "no-auth and credentials contradict each other");
+        return pl_relay_refuse(say, "no-auth and credentials contradict each other");
     return check_discovery(s, say);
 }
 

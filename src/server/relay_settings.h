@@ -91,6 +91,9 @@ bool pl_relay_settings_relays(const pl_relay_settings *s);
  * log may differ. *key: the first one that may not. */
 bool pl_relay_settings_reloadable(const pl_relay_settings *a, const pl_relay_settings *b, const char **key);
 
+/* Writes an error's sentence; always false. */
+bool pl_relay_refuse(char say[PL_RELAY_SAY_MAX], const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+
 /* The credentials that the settings and their files name. nonce_key: as for pl_stun_auth_conf. */
 bool pl_relay_auth_read(pl_stun_auth **out, const pl_relay_settings *s, const uint8_t *nonce_key,
                         char say[PL_RELAY_SAY_MAX]);

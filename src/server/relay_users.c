@@ -1,6 +1,5 @@
 /* Credentials from settings and files: users by password or hash, shared secrets for time-limited names. */
 #include <errno.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -11,16 +10,6 @@
 #include "stun/integrity.h"
 
 enum { LINE_MAX_BYTES = 2048 };
-
-static bool refuse(char *say, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
-static bool refuse(char *say, const char *fmt, ...)
-{
-    va_list args;
-    va_start(args, fmt);
-    vsnprintf(say, PL_RELAY_SAY_MAX, fmt, args);
-    va_end(args);
-    return false;
-}
 
 /* ---- hashes in text ---- */
 
@@ -109,7 +98,7 @@ static bool read_lines(pl_stun_auth *a, const char *file, take_line take, char *
     char line[LINE_MAX_BYTES];
     FILE *f = fopen(file, "r");
     if (!f)
-        return refuse(say, "%s: %s", file, strerror(errno));
+        return pl_relay_refuse(say, "%s: %s", file, strerror(errno));
     bool ok = true;
     for (unsigned n = 1; ok && fgets(line, sizeof line, f); n++) {
         size_t len = strcspn(line, "\r\n");
@@ -118,13 +107,13 @@ static bool read_lines(pl_stun_auth *a, const char *file, take_line take, char *
         if (whole && (len == 0 || line[0] == '#'))
             continue;
         pl_err err = whole ? take(a, (pl_str){ line, len }) : PL_EINVAL;
-        ok = err == PL_OK || refuse(say, "%s:%u: %s", file, n,
-                                    err == PL_EPROTO && take == take_token_key
-                                        ? "a token key is KID:KEY, 16 or 32 bytes in base64"
-                                        : complaint(err));
+        ok = err == PL_OK || pl_relay_refuse(say, "%s:%u: %s", file, n,
+                                             err == PL_EPROTO && take == take_token_key
+                                                 ? "a token key is KID:KEY, 16 or 32 bytes in base64"
+                                                 : complaint(err));
     }
     if (ok && ferror(f))
-        ok = refuse(say, "%s: %s", file, strerror(errno));
+        ok = pl_relay_refuse(say, "%s: %s", file, strerror(errno));
     pl_wipe(line, sizeof line);
     fclose(f);
     return ok;
@@ -135,7 +124,7 @@ static bool read_all(pl_stun_auth *a, const pl_relay_settings *s, char *say)
     for (size_t i = 0; i < s->n_users; i++) {
         pl_err err = add_user(a, pl_str_of(s->user[i].name), pl_str_of(s->user[i].secret));
         if (err != PL_OK)
-            return refuse(say, "user %s: %s", s->user[i].name, complaint(err));
+            return pl_relay_refuse(say, "user %s: %s", s->user[i].name, complaint(err));
     }
     if (s->user_file[0] && !read_lines(a, s->user_file, take_user, say))
         return false;
@@ -144,7 +133,7 @@ static bool read_all(pl_stun_auth *a, const pl_relay_settings *s, char *say)
     if (s->token_key_file[0] && !read_lines(a, s->token_key_file, take_token_key, say))
         return false;
     if (s->rest_secret[0] && pl_stun_auth_add_secret(a, pl_str_of(s->rest_secret)) != PL_OK)
-        return refuse(say, "the shared secret is too long");
+        return pl_relay_refuse(say, "the shared secret is too long");
     return true;
 }
 
@@ -157,7 +146,7 @@ bool pl_relay_auth_read(pl_stun_auth **out, const pl_relay_settings *s, const ui
     *out = NULL;
     pl_err err = pl_stun_auth_new(out, &conf);
     if (err != PL_OK)
-        return refuse(say, "realm: %s", pl_err_str(err));
+        return pl_relay_refuse(say, "realm: %s", pl_err_str(err));
     if (read_all(*out, s, say))
         return true;
     pl_stun_auth_free(*out);
