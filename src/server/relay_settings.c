@@ -11,7 +11,7 @@
 
 /* ---- kinds of values ---- */
 
-bool pl_relay_refuse(char *say, const char *fmt, ...)
+bool pl_relay_refuse(char say[PL_RELAY_SAY_MAX], const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
