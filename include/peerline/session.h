@@ -103,11 +103,10 @@ typedef struct pl_signaling_conf {
  * not have), PL_EIO, PL_ENOMEM. */
 PL_NODISCARD PL_API pl_err pl_signaling_open(pl_signaling **out, pl_loop *loop, const pl_signaling_conf *conf,
                                              const pl_signaling_observer *observer, char *error, size_t cap);
-/* Says goodbye: sessions that are not connected end, what is said last leaves, then CLOSED with PL_OK comes, in 5 s at the
- * latest. Calls that are connected go on. */
+/* Hangs up every session and says goodbye: what is said last leaves, then CLOSED with PL_OK comes, in 5 s at the latest. */
 PL_API void pl_signaling_close(pl_signaling *sig);
-/* At once, without a word. Its sessions that live end with PL_SESSION_GONE, but those that are connected go on; they may be
- * freed later. NULL is fine. */
+/* At once, without a word. Sessions that are not connected end with PL_SESSION_GONE; calls that are go on as long as the other
+ * side lets them, without changes. Sessions may be freed before or after it. NULL is fine. */
 PL_API void pl_signaling_free(pl_signaling *sig);
 PL_API pl_signaling_link pl_signaling_get_link(const pl_signaling *sig);
 /* "rooms", "paste", "xmpp", "whip", "whep"; a constant. */

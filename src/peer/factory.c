@@ -143,3 +143,8 @@ void pl_free(void *p)
 {
     free(p);
 }
+
+bool pl_peer_factory_is_on(const pl_factory *factory, const struct pl_loop *loop)
+{
+    return !factory->threads && factory->net == loop;
+}

@@ -29,6 +29,8 @@ PL_NODISCARD pl_err pl_peer_attach_media(pl_rtp_transceiver *t, const pl_media_p
 void pl_peer_detach_media(pl_rtp_transceiver *t);
 /* recv_out or send_out has got something: the loop will look. Cheap, wait-free while the bell is ringing. */
 void pl_peer_media_kick(pl_rtp_transceiver *t);
+/* The factory's connections live, and call back, on this loop of the application's. */
+bool pl_peer_factory_is_on(const pl_factory *factory, const struct pl_loop *loop);
 
 PL_SHARED_END
 
