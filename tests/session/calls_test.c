@@ -116,6 +116,15 @@ static void caller_gives_up(scene *sc)
     PL_EQ(pl_session_accept(b->s), PL_ESTATE);
 }
 
+static size_t n_living(pl_peer_connection *pc)
+{
+    pl_rtp_transceiver *all[8];
+    size_t n = pl_peer_connection_get_transceivers(pc, all, 8), living = 0;
+    for (size_t i = 0; i < n; i++)
+        living += pl_rtp_transceiver_direction(all[i]) != PL_STOPPED;
+    return living;
+}
+
 /* Another medium, from either side, and away with it again. */
 static void media_come_and_go(scene *sc)
 {
@@ -130,9 +139,8 @@ static void media_come_and_go(scene *sc)
     SCENE_UNTIL(sc, pl_rtp_transceiver_current_direction(video) == PL_SENDONLY);
     PL_EQ(pl_rtp_transceiver_set_direction(video, PL_INACTIVE), PL_OK);
     SCENE_UNTIL(sc, pl_rtp_transceiver_current_direction(video) == PL_INACTIVE);
-    size_t stable = a->n_stable;
     PL_EQ(pl_rtp_transceiver_stop(video), PL_OK);
-    SCENE_UNTIL(sc, a->n_stable > stable);
+    SCENE_UNTIL(sc, n_living(b->pc) == 1);
     tracks = a->n_tracks;
     PL_EQ(pl_peer_connection_add_track(b->pc, PL_VIDEO, NULL, &video), PL_OK);
     SCENE_UNTIL(sc, a->n_tracks == tracks + 1);
