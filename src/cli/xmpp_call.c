@@ -115,10 +115,33 @@ static void finish_call(void)
 
 /* ---- the call itself ---- */
 
+static pl_err say_to_peer(const json_t *o)
+{
+    const char *type = json_string_value(json_object_get(o, "type")),
+               *sdp = json_string_value(json_object_get(o, "sdp"));
+    const json_t *mline = json_object_get(o, "sdpMLineIndex");
+    const pl_ice_candidate c = {
+        .candidate = json_string_value(json_object_get(o, "candidate")),
+        .sdp_mid = json_string_value(json_object_get(o, "sdpMid")),
+        .sdp_mline_index = json_is_integer(mline) ? (int)json_integer_value(mline) : -1,
+        .username_fragment = json_string_value(json_object_get(o, "usernameFragment")),
+    };
+    if (!phone.jingle)
+        return PL_ESTATE;
+    if (c.candidate)
+        return pl_jingle_call_candidate(phone.jingle, now(), &c);
+    if (type && sdp)
+        return pl_jingle_call_describe(phone.jingle, now(),
+                                       strcmp(type, "offer") == 0 ? PL_SDP_OFFER : PL_SDP_ANSWER, sdp);
+    return pl_jingle_call_hang_up(phone.jingle, now());
+}
+
 static void call_send(void *user, const char *text, size_t len)
 {
     (void)user;
-    pl_err err = phone.jingle ? pl_jingle_call_take(phone.jingle, now(), text, len) : PL_ESTATE;
+    json_t *o = json_loadb(text, len, 0, NULL);
+    pl_err err = say_to_peer(o);
+    json_decref(o);
     if (err && err != PL_ESTATE)
         over("the call cannot be said in Jingle");
     pl_xmpp_jingle_run(phone.x);
@@ -183,17 +206,38 @@ static void start_call(bool caller)
 
 /* ---- what Jingle says ---- */
 
-static void on_message(void *user, const char *text, size_t len)
+static void on_message(json_t *o)
+{
+    char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+    if (text && phone.call) {
+        pl_call_session_message(phone.call, text, strlen(text));
+    } else if (text) {
+        if (!phone.early)
+            phone.early = json_array();
+        if (json_array_size(phone.early) < EARLY_MAX)
+            json_array_append_new(phone.early, json_string(text));
+    }
+    free(text);
+    json_decref(o);
+}
+
+static void on_description(void *user, pl_sdp_type type, const char *sdp)
 {
     (void)user;
-    if (phone.call) {
-        pl_call_session_message(phone.call, text, len);
-        return;
-    }
-    if (!phone.early)
-        phone.early = json_array();
-    if (json_array_size(phone.early) < EARLY_MAX)
-        json_array_append_new(phone.early, json_stringn(text, len));
+    on_message(json_pack("{ss ss}", "type", pl_sdp_type_str(type), "sdp", sdp));
+}
+
+static void on_candidate(void *user, const pl_ice_candidate *c)
+{
+    (void)user;
+    on_message(json_pack("{ss ss? si ss?}", "candidate", c->candidate, "sdpMid", c->sdp_mid, "sdpMLineIndex",
+                         c->sdp_mline_index, "usernameFragment", c->username_fragment));
+}
+
+static void on_refused(void *user, pl_err err, const char *why)
+{
+    (void)user, (void)err;
+    over(why);
 }
 
 static void on_note(void *user, const char *text)
@@ -216,7 +260,9 @@ static void join_session(pl_jingle_session *session, const char *sid)
                                  .peer = phone.peer,
                                  .sid = sid,
                                  .session = session,
-                                 .message = on_message,
+                                 .description = on_description,
+                                 .candidate = on_candidate,
+                                 .refused = on_refused,
                                  .note = on_note,
                                  .ended = on_ended };
     if (!conf.jingle || pl_jingle_call_new(&phone.jingle, &conf))
@@ -497,6 +543,8 @@ static int64_t call_due_us(xmpp_session *s)
     int64_t at_us = phone.give_up_us;
     if (phone.x)
         at_us = pl_min_us(at_us, pl_xmpp_jingle_next_us(phone.x));
+    if (phone.jingle)
+        at_us = pl_min_us(at_us, pl_jingle_call_next_us(phone.jingle));
     if (phone.call) {
         at_us = pl_min_us(at_us, pl_call_session_deadline_us(phone.call));
         if (xmpp_opt.duration_s > 0 && pl_call_session_connected(phone.call))
@@ -511,6 +559,8 @@ static void call_turned(xmpp_session *s)
 {
     if (s->finishing || !phone.x)
         return;
+    if (phone.jingle)
+        pl_jingle_call_tick(phone.jingle, now());
     pl_xmpp_jingle_run(phone.x);
     if (phone.call && !phone.over && xmpp_opt.duration_s > 0 &&
         pl_call_session_seconds(phone.call) >= xmpp_opt.duration_s)

@@ -247,6 +247,11 @@ size_t pl_jingle_waiting(const pl_jingle_session *s)
     return s->n_requests;
 }
 
+void pl_jingle_one_change(pl_jingle_session *s)
+{
+    s->one_change = true;
+}
+
 void *pl_jingle_user(const pl_jingle_session *s)
 {
     return s->user;

@@ -160,10 +160,56 @@ static pl_jingle_out *rival_of(pl_jingle_session *s, pl_jingle_action action, co
     return NULL;
 }
 
+/* Candidates name their credentials, too; and the answer to a restart comes with the first of them, or says by its part in DTLS
+ * that it is one. */
+static bool begins_anew(const pl_xml *transport)
+{
+    const pl_xml *f = pl_xml_child(transport, PL_NS_JINGLE_DTLS, "fingerprint");
+    const char *setup = f ? pl_xml_attr_of(f, "setup") : NULL;
+    return pl_xml_attr_of(transport, "pwd") && !pl_xml_child(transport, NULL, "candidate") &&
+           !pl_xml_child(transport, NULL, "gathering-complete") && (!setup || strcmp(setup, "actpass") == 0);
+}
+
+bool pl_jingle_is_restart(const pl_xml *jingle)
+{
+    const pl_xml *c = pl_xml_child(jingle, PL_NS_JINGLE, "content");
+    bool all = c != NULL;
+    for (; c && all; c = pl_xml_next(c, PL_NS_JINGLE, "content")) {
+        const pl_xml *transport = pl_xml_child(c, NULL, "transport");
+        all = transport && begins_anew(transport);
+    }
+    return all;
+}
+
+static bool is_change(pl_jingle_action action, const pl_xml *jingle)
+{
+    switch (action) {
+    case PL_JINGLE_CONTENT_ADD:
+    case PL_JINGLE_CONTENT_MODIFY:
+    case PL_JINGLE_CONTENT_REMOVE:
+    case PL_JINGLE_DESCRIPTION_INFO:
+    case PL_JINGLE_TRANSPORT_REPLACE: return true;
+    case PL_JINGLE_TRANSPORT_INFO: return pl_jingle_is_restart(jingle);
+    default: return false;
+    }
+}
+
+static bool changes_itself(pl_jingle_session *s)
+{
+    PL_EACH (n, &s->requests) {
+        const pl_jingle_out *o = pl_of(n, const pl_jingle_out, node);
+        if (o->sent && is_change(o->action, pl_jingle_of(o)))
+            return true;
+    }
+    return false;
+}
+
 /* XEP-0166 7.2.16: of two requests that cross each other, the initiator's goes first. */
 static pl_jingle_error break_tie(pl_jingle_session *s, pl_jingle_action action, const pl_xml *jingle)
 {
     pl_jingle_out *rival = rival_of(s, action, jingle);
+    if (!rival && s->we_called && s->one_change && changes_itself(s))
+        return PL_JINGLE_TIE_BREAK;
     if (!rival)
         return PL_JINGLE_FINE;
     if (s->we_called)
@@ -255,6 +301,14 @@ static pl_jingle_error may_accept(pl_jingle_session *s, const pl_xml *jingle)
     return contents_are(s, jingle, is_our_initial);
 }
 
+/* Candidates follow freely; a restart is a change. */
+static pl_jingle_error may_inform(pl_jingle_session *s, const pl_xml *jingle)
+{
+    pl_jingle_error e = contents_are(s, jingle, NULL);
+    bool tie = s->one_change && s->we_called && pl_jingle_is_restart(jingle) && changes_itself(s);
+    return e ? e : tie ? PL_JINGLE_TIE_BREAK : PL_JINGLE_FINE;
+}
+
 static pl_jingle_error may_tell(const pl_xml *jingle)
 {
     const pl_xml *payload;
@@ -277,8 +331,8 @@ static pl_jingle_error in_order(pl_jingle_session *s, pl_jingle_action action, c
     case PL_JINGLE_TRANSPORT_ACCEPT:
     case PL_JINGLE_TRANSPORT_REJECT: return contents_are(s, jingle, is_our_replacement);
     case PL_JINGLE_DESCRIPTION_INFO:
-    case PL_JINGLE_SECURITY_INFO:
-    case PL_JINGLE_TRANSPORT_INFO: return contents_are(s, jingle, NULL);
+    case PL_JINGLE_SECURITY_INFO: return contents_are(s, jingle, NULL);
+    case PL_JINGLE_TRANSPORT_INFO: return may_inform(s, jingle);
     case PL_JINGLE_SESSION_INITIATE:
     case PL_JINGLE_ACTIONS: break;
     }

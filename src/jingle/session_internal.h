@@ -47,6 +47,7 @@ struct pl_jingle_session {
     bool admitted;     /* an incoming one: the peer was told that there is somebody */
     bool acknowledged; /* an outgoing one: the peer has it */
     bool accepting;    /* our session-accept is under way */
+    bool one_change;   /* pl_jingle_one_change */
     pl_jingle_state state;
     pl_jingle_part part[PL_JINGLE_CONTENTS_MAX];
     size_t n_parts;

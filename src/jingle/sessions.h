@@ -142,6 +142,11 @@ const char *pl_jingle_peer(const pl_jingle_session *s); /* full address */
 bool pl_jingle_content_at(const pl_jingle_session *s, size_t i, pl_jingle_content *out);
 /* Requests that wait to be sent or for an answer. */
 size_t pl_jingle_waiting(const pl_jingle_session *s);
+/* From now on changes go one at a time: of any two that cross each other, whatever they change (candidates and infos apart),
+ * the initiator's holds, and the responder's is answered tie-break. Without it only two of the same are rivals. */
+void pl_jingle_one_change(pl_jingle_session *s);
+/* A transport-info that begins ICE anew: credentials, and no candidates yet. */
+bool pl_jingle_is_restart(const pl_xml *jingle);
 void *pl_jingle_user(const pl_jingle_session *s);
 void pl_jingle_set_user(pl_jingle_session *s, void *user);
 /* Sessions that exist, those that have ended and were not told included. */

@@ -52,6 +52,12 @@ static void write_group(const pl_desc *d, const pl_desc_group *g, pl_xml *jingle
     }
 }
 
+void pl_jingle_write_groups(const pl_desc *d, pl_xml *jingle)
+{
+    for (size_t i = 0; i < d->groups.n; i++)
+        write_group(d, &d->groups.at[i], jingle);
+}
+
 pl_err pl_jingle_write(const pl_desc *d, pl_xml *jingle, const pl_jingle_write_conf *conf)
 {
     for (size_t i = 0; i < d->media.n; i++) {
@@ -62,7 +68,6 @@ pl_err pl_jingle_write(const pl_desc *d, pl_xml *jingle, const pl_jingle_write_c
             return PL_ENOTSUP;
         (void)pl_jingle_write_content(d, m, jingle, conf);
     }
-    for (size_t i = 0; i < d->groups.n; i++)
-        write_group(d, &d->groups.at[i], jingle);
+    pl_jingle_write_groups(d, jingle);
     return pl_xml_err(jingle);
 }

@@ -23,6 +23,8 @@ typedef struct pl_jingle_write_conf {
 
 /* All sections that are not rejected, and the groups. */
 PL_NODISCARD pl_err pl_jingle_write(const pl_desc *d, pl_xml *jingle, const pl_jingle_write_conf *conf);
+/* The groups alone, for a request that has only some of their contents in it. */
+void pl_jingle_write_groups(const pl_desc *d, pl_xml *jingle);
 /* One section; the content, or NULL (see pl_xml_err). */
 pl_xml *pl_jingle_write_content(const pl_desc *d, const pl_desc_media *m, pl_xml *jingle,
                                 const pl_jingle_write_conf *conf);

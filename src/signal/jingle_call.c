@@ -1,26 +1,13 @@
-/* A room's messages over a Jingle session, and back. */
+/* A call over a Jingle session: its life, its beginning, candidates, and who is told what. */
 #include "signal/jingle_call.h"
 
-#include <jansson.h>
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "desc/rules.h"
-#include "jingle/parse.h"
-#include "jingle/write.h"
 #include "sdp/sdp.h"
-
-struct pl_jingle_call {
-    pl_jingle_call_conf conf;
-    char *peer, *sid;
-    pl_jingle_session *session;
-    bool we_called, over;
-    int64_t now_us;
-    pl_desc *local, *remote; /* what both sides said last */
-    pl_desc *proposed;       /* our offer within the session, until the peer has it */
-    uint64_t version;
-};
+#include "signal/jingle_call_internal.h"
 
 pl_err pl_jingle_call_new(pl_jingle_call **out, const pl_jingle_call_conf *conf)
 {
@@ -34,9 +21,15 @@ pl_err pl_jingle_call_new(pl_jingle_call **out, const pl_jingle_call_conf *conf)
         free(sid);
         return PL_ENOMEM;
     }
-    *c = (pl_jingle_call){
-        .conf = *conf, .peer = peer, .sid = sid, .session = conf->session, .we_called = !conf->session
-    };
+    *c = (pl_jingle_call){ .conf = *conf,
+                           .peer = peer,
+                           .sid = sid,
+                           .session = conf->session,
+                           .we_called = !conf->session,
+                           .deadline_us = PL_NEVER };
+    pl_list_init(&c->later);
+    if (c->session)
+        pl_jingle_one_change(c->session);
     *out = c;
     return PL_OK;
 }
@@ -46,16 +39,25 @@ pl_jingle_session *pl_jingle_call_session(const pl_jingle_call *c)
     return c->session;
 }
 
-/* --- to the own side -------------------------------------------------------------------------------------------- */
-
-static void say(pl_jingle_call *c, json_t *o)
+bool pl_jingle_call_is_quiet(const pl_jingle_call *c)
 {
-    char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
-    if (text)
-        c->conf.message(c->conf.user, text, strlen(text));
-    free(text);
-    json_decref(o);
+    return !c->offer && !c->asked && !c->n_later && !c->n_out && !c->owes_credentials;
 }
+
+void pl_jingle_call_check(const pl_jingle_call *c)
+{
+    assert(!(c->offer && c->asked));
+    assert(!c->offer == !c->reply);
+    assert(!c->restarting || c->sent);
+    assert(!c->sent || c->offer);
+    assert((c->deadline_us != PL_NEVER) <= c->sent);
+    assert(!c->local || !c->remote || c->local->media.n == c->remote->media.n);
+    assert(!c->reply || c->reply->media.n == c->offer->media.n);
+    assert(!c->withdrawn || c->n_out > 0);
+    assert(!c->over || !c->session);
+}
+
+/* --- to the own side -------------------------------------------------------------------------------------------- */
 
 static void end(pl_jingle_call *c, pl_jingle_reason r, const char *why)
 {
@@ -66,8 +68,7 @@ static void end(pl_jingle_call *c, pl_jingle_reason r, const char *why)
     c->conf.ended(c->conf.user, r, why);
 }
 
-/* The call cannot go on; the peer is told why in its words. */
-static void give_up(pl_jingle_call *c, pl_jingle_reason r, const char *condition, const char *why)
+void call_give_up(pl_jingle_call *c, pl_jingle_reason r, const char *condition, const char *why)
 {
     pl_jingle_session *s = c->session;
     char text[200];
@@ -78,170 +79,131 @@ static void give_up(pl_jingle_call *c, pl_jingle_reason r, const char *condition
     end(c, r, text);
 }
 
-static void say_description(pl_jingle_call *c, const char *type, pl_desc *d)
+void call_note(pl_jingle_call *c, const char *text)
+{
+    c->conf.note(c->conf.user, text);
+}
+
+void call_say(pl_jingle_call *c, pl_sdp_type type, pl_desc *d)
 {
     char *sdp;
     d->session_id = 1;
     d->session_version = ++c->version;
     if (pl_sdp_write(d, &sdp, NULL)) {
-        give_up(c, PL_JINGLE_GENERAL_ERROR, NULL, "out of memory");
+        call_give_up(c, PL_JINGLE_GENERAL_ERROR, NULL, "out of memory");
         return;
     }
-    say(c, json_pack("{ss ss}", "type", type, "sdp", sdp));
+    c->conf.description(c->conf.user, type, sdp);
     free(sdp);
 }
 
-/* --- from the peer ---------------------------------------------------------------------------------------------- */
+void call_say_candidates(pl_jingle_call *c, const pl_desc_media *m, int index)
+{
+    size_t n = m->candidates.n + (m->end_of_candidates ? 1u : 0u);
+    for (size_t k = 0; k < n && !c->over; k++) {
+        const pl_ice_candidate candidate = { .candidate = k < m->candidates.n ? m->candidates.at[k] : "",
+                                             .sdp_mid = m->mid,
+                                             .sdp_mline_index = index,
+                                             .username_fragment = m->ufrag };
+        c->conf.candidate(c->conf.user, &candidate);
+    }
+}
+
+/* --- to the peer -------------------------------------------------------------------------------------------------- */
+
+bool call_has_content(const pl_jingle_call *c, const char *name, pl_jingle_content *out)
+{
+    for (size_t i = 0; name && c->session && pl_jingle_content_at(c->session, i, out); i++) {
+        if (strcmp(out->name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool call_is_ending(const pl_jingle_call *c)
+{
+    return c->over || pl_jingle_session_state(c->session) == PL_JINGLE_ENDED;
+}
+
+pl_err call_request(pl_jingle_call *c, pl_jingle_action action, pl_xml *body)
+{
+    bool old = pl_jingle_is_2007(c->session) && action == PL_JINGLE_CONTENT_REJECT;
+    pl_err err = pl_jingle_request(c->session, c->now_us, old ? PL_JINGLE_CONTENT_REMOVE : action, body);
+    c->n_out += err == PL_OK;
+    return err;
+}
+
+/* What has no words in an old peer's Jingle it does without. */
+void call_must(pl_jingle_call *c, pl_jingle_action action, pl_xml *body)
+{
+    if (!pl_xml_err(body) && !pl_xml_child(body, PL_NS_JINGLE, "content")) {
+        pl_xml_free(body);
+        return;
+    }
+    pl_err err = call_request(c, action, body);
+    if (err && err != PL_ENOTSUP && !call_is_ending(c))
+        call_give_up(c, PL_JINGLE_GENERAL_ERROR, NULL, "the change cannot be said in Jingle");
+}
+
+/* --- the first offer and answer ------------------------------------------------------------------------------------- */
 
 static pl_desc *parse(pl_jingle_call *c, const pl_xml *jingle)
 {
     pl_desc *d;
     pl_jingle_fault fault;
-    pl_jingle_parse_conf conf = { .by_initiator = !c->we_called };
+    const pl_jingle_parse_conf conf = { .by_initiator = !c->we_called };
     if (pl_jingle_parse(&d, jingle, &conf, &fault))
-        give_up(c, fault.reason, fault.condition, fault.text);
+        call_give_up(c, fault.reason, fault.condition, fault.text);
     return d;
 }
 
-static void keep(pl_desc **where, pl_desc *d)
-{
-    pl_desc_free(*where);
-    *where = d;
-}
-
-static void on_offer(pl_jingle_call *c, const pl_xml *jingle)
+static void on_initiate(pl_jingle_call *c, const pl_xml *jingle)
 {
     pl_desc *d = parse(c, jingle);
     if (!d)
         return;
-    keep(&c->remote, d);
-    say_description(c, "offer", d);
-}
-
-static void add_rejected(pl_desc *d, const pl_desc_media *like)
-{
-    pl_desc_media *m = pl_desc_add_media(d, (pl_desc_kind)like->kind);
-    if (!m)
-        return;
-    m->mid = pl_desc_textz(d, like->mid);
-    m->port = 0;
-    m->direction = PL_INACTIVE;
-}
-
-static bool add_groups(pl_desc *d, const pl_desc *from)
-{
-    for (size_t i = 0; i < from->groups.n; i++) {
-        pl_desc_group *g = pl_desc_add_group(d, from->groups.at[i].semantics);
-        for (size_t k = 0; g && k < from->groups.at[i].mids.n; k++)
-            (void)pl_desc_group_add(d, g, from->groups.at[i].mids.at[k]);
-    }
-    return !pl_desc_err(d);
-}
-
-/* RFC 3264 6: an answer has a section for each of the offer, in its order; Jingle names those that were taken. */
-static pl_desc *in_order_of(const pl_desc *offer, const pl_desc *said)
-{
-    pl_desc *d;
-    if (pl_desc_new(&d))
-        return NULL;
-    d->ice_lite = said->ice_lite;
-    d->extmap_allow_mixed = said->extmap_allow_mixed;
-    for (size_t i = 0; i < offer->media.n; i++) {
-        const pl_desc_media *m = &offer->media.at[i];
-        int k = pl_desc_rejected(m) ? -1 : pl_desc_find_mid(said, m->mid);
-        if (k >= 0)
-            (void)pl_desc_add_media_copy(d, &said->media.at[k]);
-        else
-            add_rejected(d, m);
-    }
-    if (add_groups(d, said))
-        return d;
-    pl_desc_free(d);
-    return NULL;
+    c->asked = d;
+    c->asked_by = PL_JINGLE_SESSION_INITIATE;
+    call_say(c, PL_SDP_OFFER, d);
 }
 
 static void on_accept(pl_jingle_call *c, const pl_xml *jingle)
 {
-    pl_desc *said = parse(c, jingle), *d = said && c->local ? in_order_of(c->local, said) : NULL;
-    if (said && !d)
-        give_up(c, PL_JINGLE_GENERAL_ERROR, NULL, "out of memory");
+    pl_desc *said = c->local && !c->remote ? parse(c, jingle) : NULL, *d = NULL;
+    if (said && !(d = call_in_order(c->local, said)))
+        call_give_up(c, PL_JINGLE_GENERAL_ERROR, NULL, "out of memory");
     pl_desc_free(said);
     if (!d)
         return;
-    keep(&c->remote, d);
-    say_description(c, "answer", d);
-}
-
-static void on_candidates(pl_jingle_call *c, const pl_xml *jingle)
-{
-    pl_desc *part = parse(c, jingle);
-    for (size_t i = 0; part && !c->over && i < part->media.n; i++) {
-        const pl_desc_media *m = &part->media.at[i];
-        int index = c->remote ? pl_desc_find_mid(c->remote, m->mid) : -1;
-        for (size_t k = 0; k <= m->candidates.n && index >= 0 && !c->over; k++) {
-            bool last = k == m->candidates.n;
-            if (last && !m->end_of_candidates)
-                break;
-            json_t *o = json_pack("{ss ss si}", "candidate", last ? "" : m->candidates.at[k], "sdpMid",
-                                  m->mid, "sdpMLineIndex", index);
-            if (o && m->ufrag)
-                json_object_set_new(o, "usernameFragment", json_string(m->ufrag));
-            say(c, o);
-        }
+    c->remote = d;
+    for (int i = 0; i < d->media.n && !c->peer_setup; i++) {
+        uint8_t setup = d->media.at[i].setup;
+        if (call_alive(d, i) && (setup == PL_DESC_SETUP_ACTIVE || setup == PL_DESC_SETUP_PASSIVE))
+            c->peer_setup = setup;
     }
-    pl_desc_free(part);
+    call_say(c, PL_SDP_ANSWER, d);
+    call_next(c);
 }
 
-/* Who sends has changed: to our side that is an offer with other directions, whose answer says nothing new. */
-static void on_modify(pl_jingle_call *c, const pl_xml *jingle)
+static pl_err begin(pl_jingle_call *c, pl_desc *d)
 {
-    for (const pl_xml *e = pl_xml_child(jingle, PL_NS_JINGLE, "content"); e && c->remote;
-         e = pl_xml_next(e, PL_NS_JINGLE, "content")) {
-        const char *name = pl_xml_attr_of(e, "name");
-        int i = name ? pl_desc_find_mid(c->remote, name) : -1;
-        pl_jingle_senders senders;
-        if (i < 0 || !pl_jingle_senders_of(pl_xml_attr_of(e, "senders"), &senders))
-            continue;
-        bool both = senders == PL_JINGLE_BOTH,
-             peer = senders == (c->we_called ? PL_JINGLE_BY_RESPONDER : PL_JINGLE_BY_INITIATOR);
-        c->remote->media.at[i].direction =
-            (uint8_t)pl_direction_make(both || peer, both || (!peer && senders != PL_JINGLE_BY_NONE));
-    }
-    if (c->remote)
-        say_description(c, "offer", c->remote);
-}
-
-static void on_remove(pl_jingle_call *c, const pl_xml *jingle)
-{
-    for (const pl_xml *e = pl_xml_child(jingle, PL_NS_JINGLE, "content"); e && c->remote;
-         e = pl_xml_next(e, PL_NS_JINGLE, "content")) {
-        const char *name = pl_xml_attr_of(e, "name");
-        int i = name ? pl_desc_find_mid(c->remote, name) : -1;
-        if (i >= 0) {
-            c->remote->media.at[i].port = 0;
-            c->remote->media.at[i].bundle_only = false;
-        }
-    }
-    if (c->remote && c->session && pl_jingle_session_state(c->session) == PL_JINGLE_ACTIVE)
-        say_description(c, "offer", c->remote);
-}
-
-/* Only what the call began with is in it. */
-static void decline(pl_jingle_call *c, const pl_xml *jingle, pl_jingle_action with)
-{
+    const pl_jingle_write_conf conf = { .by_initiator = true };
     pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
-    for (const pl_xml *e = pl_xml_child(jingle, PL_NS_JINGLE, "content"); e;
-         e = pl_xml_next(e, PL_NS_JINGLE, "content")) {
-        pl_xml *mine = pl_jingle_write_name(body, pl_xml_attr_of(e, "name"), NULL);
-        const pl_xml *transport = pl_xml_child(e, NULL, "transport");
-        if (transport && with == PL_JINGLE_TRANSPORT_REJECT)
-            pl_xml_add(mine, transport->ns, "transport");
+    pl_err err = pl_jingle_write(d, body, &conf);
+    if (err)
+        pl_xml_free(body);
+    else
+        err = pl_jingle_initiate(c->conf.jingle, c->now_us, c->peer, c->sid, body, &c->session);
+    if (err) {
+        pl_desc_free(d);
+        return err;
     }
-    pl_xml *reason = pl_xml_add(body, PL_NS_JINGLE, "reason");
-    pl_xml_add(reason, NULL, pl_jingle_reason_str(PL_JINGLE_DECLINE));
-    if (pl_jingle_request(c->session, c->now_us, with, body))
-        give_up(c, PL_JINGLE_GENERAL_ERROR, NULL, "the peer wants more than this call has");
+    c->local = d;
+    pl_jingle_one_change(c->session);
+    return PL_OK;
 }
+
+/* --- from the peer ---------------------------------------------------------------------------------------------------- */
 
 static void on_info(pl_jingle_call *c, pl_jingle_info info)
 {
@@ -252,36 +214,34 @@ static void on_info(pl_jingle_call *c, pl_jingle_info info)
         [PL_JINGLE_DTMF] = "the peer has pressed a key",
     };
     if (info < PL_JINGLE_INFOS && text[info])
-        c->conf.note(c->conf.user, text[info]);
+        call_note(c, text[info]);
 }
 
 static void on_action(pl_jingle_call *c, const pl_jingle_event *e)
 {
     switch (e->action) {
     case PL_JINGLE_SESSION_ACCEPT: on_accept(c, e->jingle); break;
-    case PL_JINGLE_TRANSPORT_INFO: on_candidates(c, e->jingle); break;
-    case PL_JINGLE_CONTENT_MODIFY: on_modify(c, e->jingle); break;
-    case PL_JINGLE_CONTENT_REMOVE: on_remove(c, e->jingle); break;
-    case PL_JINGLE_CONTENT_ADD: decline(c, e->jingle, PL_JINGLE_CONTENT_REJECT); break;
-    case PL_JINGLE_TRANSPORT_REPLACE: decline(c, e->jingle, PL_JINGLE_TRANSPORT_REJECT); break;
     case PL_JINGLE_SESSION_INFO: on_info(c, e->info); break;
+    case PL_JINGLE_CONTENT_ACCEPT: call_on_content_accept(c, e->jingle); break;
+    case PL_JINGLE_CONTENT_REJECT: call_on_content_reject(c, e->jingle); break;
+    case PL_JINGLE_TRANSPORT_INFO: call_transport_info(c, e->jingle); break;
+    case PL_JINGLE_CONTENT_REMOVE:
+        call_on_content_reject(c, e->jingle);
+        call_incoming(c, e->action, e->jingle);
+        break;
+    case PL_JINGLE_CONTENT_ADD:
+    case PL_JINGLE_CONTENT_MODIFY:
+    case PL_JINGLE_DESCRIPTION_INFO:
+    case PL_JINGLE_TRANSPORT_REPLACE: call_incoming(c, e->action, e->jingle); break;
     default: break;
     }
 }
 
-/* --- answers to what we asked ----------------------------------------------------------------------------------- */
-
-/* The peer has our change of who sends: the answer that an offer needs is what it said before, seen from there. */
-static void on_modified(pl_jingle_call *c)
+static bool changes_something(const pl_jingle_event *e)
 {
-    if (!c->proposed || !c->remote)
-        return;
-    for (size_t i = 0; i < c->remote->media.n && i < c->proposed->media.n; i++)
-        c->remote->media.at[i].direction =
-            (uint8_t)pl_direction_reverse((pl_direction)c->proposed->media.at[i].direction);
-    keep(&c->local, c->proposed);
-    c->proposed = NULL;
-    say_description(c, "answer", c->remote);
+    return e->action != PL_JINGLE_SESSION_INFO && e->action != PL_JINGLE_SESSION_INITIATE &&
+           e->action != PL_JINGLE_SESSION_ACCEPT && e->action != PL_JINGLE_SESSION_TERMINATE &&
+           (e->action != PL_JINGLE_TRANSPORT_INFO || pl_jingle_is_restart(e->jingle));
 }
 
 static void on_end(pl_jingle_call *c, const pl_jingle_event *e)
@@ -302,170 +262,140 @@ void pl_jingle_call_event(pl_jingle_call *c, int64_t now_us, const pl_jingle_eve
         return;
     c->now_us = now_us;
     switch (e->kind) {
-    case PL_JINGLE_INCOMING: on_offer(c, e->jingle); break;
+    case PL_JINGLE_INCOMING: on_initiate(c, e->jingle); break;
     case PL_JINGLE_ACTION: on_action(c, e); break;
     case PL_JINGLE_ACKED:
-        if (e->action == PL_JINGLE_CONTENT_MODIFY)
-            on_modified(c);
-        break;
     case PL_JINGLE_REFUSED:
-        if (e->action == PL_JINGLE_CONTENT_MODIFY)
-            keep(&c->proposed, NULL); /* the peer's own offer goes first */
+        if (changes_something(e))
+            call_answered(c, e);
         break;
     case PL_JINGLE_ENDED_NOW: on_end(c, e); break;
     }
+    call_next(c);
 }
 
-/* --- from the own side ------------------------------------------------------------------------------------------ */
+/* --- from the own side -------------------------------------------------------------------------------------------------- */
 
-static pl_err body_of(pl_jingle_call *c, const pl_desc *d, pl_xml **out)
+/* RFC 9143 7.1.3: later descriptions say what is shared once; Jingle says it of each content. */
+static void complete(pl_desc *d)
 {
-    *out = pl_xml_new(PL_NS_JINGLE, "jingle");
-    pl_err err = pl_jingle_write(d, *out, &(pl_jingle_write_conf){ .by_initiator = c->we_called });
-    if (err) {
-        pl_xml_free(*out);
-        *out = NULL;
+    for (int i = 0; i < d->media.n; i++) {
+        pl_desc_media *m = &d->media.at[i];
+        if (call_alive(d, i) && m->mid && pl_desc_group_of(d, "BUNDLE", m->mid) &&
+            (!m->ufrag || !m->fingerprints.n))
+            call_share_transport(d, m, true);
     }
-    return err;
 }
 
-static pl_err begin(pl_jingle_call *c, pl_desc *d)
-{
-    pl_xml *body;
-    keep(&c->local, d);
-    pl_err err = body_of(c, d, &body);
-    return err ? err : pl_jingle_initiate(c->conf.jingle, c->now_us, c->peer, c->sid, body, &c->session);
-}
-
-static bool is_restart(const pl_desc *now, const pl_desc *before)
-{
-    for (size_t i = 0; i < now->media.n && i < before->media.n; i++) {
-        const char *a = now->media.at[i].ufrag, *b = before->media.at[i].ufrag;
-        if (a && b && strcmp(a, b) != 0)
-            return true;
-    }
-    return now->media.n != before->media.n;
-}
-
-/* A later offer: who sends may change, and no more. */
-static pl_err change(pl_jingle_call *c, pl_desc *d)
-{
-    if (!c->local || is_restart(d, c->local)) {
-        pl_desc_free(d);
-        c->conf.note(c->conf.user, "the other side cannot be asked for that over XMPP");
-        return PL_OK;
-    }
-    pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
-    pl_jingle_write_conf how = { .by_initiator = c->we_called };
-    size_t n = 0;
-    for (size_t i = 0; i < d->media.n; i++) {
-        const pl_desc_media *m = &d->media.at[i];
-        if (m->direction == c->local->media.at[i].direction || pl_desc_rejected(m))
-            continue;
-        pl_xml *all = pl_xml_new(PL_NS_JINGLE, "jingle"), *content = pl_jingle_write_content(d, m, all, &how);
-        const char *senders = content ? pl_xml_attr_of(content, "senders") : NULL;
-        pl_jingle_write_name(body, m->mid, senders ? senders : "both");
-        pl_xml_free(all);
-        n++;
-    }
-    keep(&c->proposed, d);
-    if (n)
-        return pl_jingle_request(c->session, c->now_us, PL_JINGLE_CONTENT_MODIFY, body);
-    pl_xml_free(body);
-    on_modified(c); /* nothing that the peer need know */
-    return PL_OK;
-}
-
-static pl_err answer(pl_jingle_call *c, pl_desc *d)
-{
-    bool first = !c->local;
-    pl_xml *body;
-    keep(&c->local, d);
-    if (!first || c->we_called)
-        return PL_OK; /* to a change that is made already */
-    pl_err err = body_of(c, d, &body);
-    return err ? err : pl_jingle_accept(c->session, c->now_us, body);
-}
-
-static pl_err take_description(pl_jingle_call *c, bool offer, const char *sdp)
+pl_err pl_jingle_call_describe(pl_jingle_call *c, int64_t now_us, pl_sdp_type type, const char *sdp)
 {
     pl_desc *d;
-    pl_err err = pl_sdp_parse(&d, sdp, strlen(sdp), NULL);
-    if (err)
-        return err;
-    if (offer)
-        return c->session ? change(c, d) : begin(c, d);
-    if (c->session)
-        return answer(c, d);
-    pl_desc_free(d);
-    return PL_EPROTO;
-}
-
-static pl_err take_candidate(pl_jingle_call *c, const json_t *o)
-{
-    const char *line = json_string_value(json_object_get(o, "candidate")),
-               *mid = json_string_value(json_object_get(o, "sdpMid"));
-    const json_t *mline = json_object_get(o, "sdpMLineIndex");
-    if (!line || !c->local || !c->session)
-        return PL_EPROTO;
-    int i = pl_sdp_section(c->local, mid, json_is_integer(mline) ? (int)json_integer_value(mline) : -1);
-    if (i < 0 || pl_desc_rejected(&c->local->media.at[i]))
-        return PL_OK;
-    pl_jingle_content first; /* a section that the peer has not taken has no content any more */
-    bool there = false;
-    for (size_t k = 0; pl_jingle_content_at(c->session, k, &first); k++)
-        there = there || strcmp(first.name, c->local->media.at[i].mid) == 0;
-    if (!there)
-        return PL_OK;
-    pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
-    pl_jingle_write_trickle(&c->local->media.at[i], &line, line[0] != 0, line[0] == 0, body,
-                            &(pl_jingle_write_conf){ .by_initiator = c->we_called });
-    return pl_jingle_request(c->session, c->now_us, PL_JINGLE_TRANSPORT_INFO, body);
-}
-
-static pl_err hang_up(pl_jingle_call *c)
-{
-    pl_jingle_session *s = c->session;
-    if (!s)
-        return PL_OK;
-    bool active = pl_jingle_session_state(s) == PL_JINGLE_ACTIVE;
-    pl_jingle_reason r = active ? PL_JINGLE_SUCCESS : c->we_called ? PL_JINGLE_CANCEL : PL_JINGLE_DECLINE;
-    return pl_jingle_session_state(s) == PL_JINGLE_ENDED ? PL_OK
-                                                         : pl_jingle_terminate(s, c->now_us, r, NULL, NULL);
-}
-
-static pl_err take(pl_jingle_call *c, const json_t *o)
-{
-    const char *type = json_string_value(json_object_get(o, "type")),
-               *sdp = json_string_value(json_object_get(o, "sdp"));
-    if (type && sdp && (strcmp(type, "offer") == 0 || strcmp(type, "answer") == 0))
-        return take_description(c, strcmp(type, "offer") == 0, sdp);
-    if (json_object_get(o, "candidate"))
-        return take_candidate(c, o);
-    return type && strcmp(type, "bye") == 0 ? hang_up(c) : PL_EPROTO;
-}
-
-pl_err pl_jingle_call_take(pl_jingle_call *c, int64_t now_us, const char *text, size_t len)
-{
     if (c->over)
         return PL_ESTATE;
     c->now_us = now_us;
-    json_t *o = json_loadb(text, len, 0, NULL);
-    pl_err err = json_is_object(o) ? take(c, o) : PL_EPROTO;
-    json_decref(o);
-    return err;
+    if (type != PL_SDP_OFFER && type != PL_SDP_ANSWER)
+        return PL_EPROTO;
+    pl_err err = pl_sdp_parse(&d, sdp, strlen(sdp), NULL);
+    if (err)
+        return err;
+    complete(d);
+    if (type == PL_SDP_OFFER)
+        return c->session ? call_change(c, d) : begin(c, d);
+    return call_answer(c, d);
+}
+
+/* The description that a candidate of ours belongs to, by its credentials. */
+static const pl_desc_media *section_of(const pl_jingle_call *c, const pl_ice_candidate *candidate,
+                                       const pl_desc **of)
+{
+    const pl_desc *const d[] = { c->offer && c->sent ? c->offer : NULL, c->local };
+    for (int k = 0; k < 2; k++) {
+        int i = d[k] ? pl_sdp_section(d[k], candidate->sdp_mid, candidate->sdp_mline_index) : -1;
+        const pl_desc_media *m = call_alive(d[k], i) ? &d[k]->media.at[i] : NULL;
+        bool fits = m && (!candidate->username_fragment || !m->ufrag ||
+                          strcmp(m->ufrag, candidate->username_fragment) == 0);
+        *of = d[k];
+        if (fits)
+            return m;
+    }
+    return NULL;
+}
+
+/* The answer to a restart: Conversations knows it by the candidate in it, others by the part in DTLS. */
+static pl_err pay_credentials(pl_jingle_call *c, const pl_desc_media *with, const char *line)
+{
+    pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
+    c->owes_credentials = false;
+    for (int i = 0; i < c->local->media.n; i++) {
+        const pl_desc_media *m = &c->local->media.at[i];
+        pl_jingle_content content;
+        if (call_alive(c->local, i) && call_has_content(c, m->mid, &content))
+            call_write_transport(c, c->local, m, m == with && line[0] ? line : NULL, m == with && !line[0],
+                                 body);
+    }
+    return pl_jingle_request(c->session, c->now_us, PL_JINGLE_TRANSPORT_INFO, body);
+}
+
+pl_err pl_jingle_call_candidate(pl_jingle_call *c, int64_t now_us, const pl_ice_candidate *candidate)
+{
+    const pl_jingle_write_conf conf = { .by_initiator = c->we_called };
+    const char *line = candidate->candidate;
+    pl_jingle_content content; /* a section that the peer has not taken has no content any more */
+    const pl_desc *d;
+    if (c->over || !c->local || !c->session)
+        return PL_ESTATE;
+    c->now_us = now_us;
+    const pl_desc_media *m = section_of(c, candidate, &d);
+    if (!m || !call_has_content(c, m->mid, &content))
+        return PL_OK;
+    if (c->owes_credentials && d == c->local)
+        return pay_credentials(c, m, line);
+    pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
+    pl_jingle_write_trickle(m, &line, line[0] != 0, line[0] == 0, body, &conf);
+    return pl_jingle_request(c->session, now_us, PL_JINGLE_TRANSPORT_INFO, body);
+}
+
+pl_err pl_jingle_call_hang_up(pl_jingle_call *c, int64_t now_us)
+{
+    pl_jingle_session *s = c->session;
+    c->now_us = now_us;
+    if (!s || pl_jingle_session_state(s) == PL_JINGLE_ENDED)
+        return PL_OK;
+    bool active = pl_jingle_session_state(s) == PL_JINGLE_ACTIVE;
+    pl_jingle_reason r = active ? PL_JINGLE_SUCCESS : c->we_called ? PL_JINGLE_CANCEL : PL_JINGLE_DECLINE;
+    return pl_jingle_terminate(s, now_us, r, NULL, NULL);
+}
+
+/* --- time and end --------------------------------------------------------------------------------------------------------- */
+
+void pl_jingle_call_tick(pl_jingle_call *c, int64_t now_us)
+{
+    c->now_us = now_us;
+    if (c->over || c->deadline_us > now_us)
+        return;
+    call_overdue(c);
+    if (!c->over)
+        call_next(c);
+}
+
+int64_t pl_jingle_call_next_us(const pl_jingle_call *c)
+{
+    return c->over ? PL_NEVER : c->deadline_us;
 }
 
 void pl_jingle_call_free(pl_jingle_call *c, int64_t now_us)
 {
     if (!c)
         return;
-    c->now_us = now_us;
-    if (!c->over && hang_up(c))
+    if (!c->over && pl_jingle_call_hang_up(c, now_us))
         c->over = true;
+    call_later_clear(c);
     pl_desc_free(c->local);
     pl_desc_free(c->remote);
-    pl_desc_free(c->proposed);
+    pl_desc_free(c->offer);
+    pl_desc_free(c->reply);
+    pl_desc_free(c->asked);
+    pl_xml_free(c->asked_xml);
     free(c->peer);
     free(c->sid);
     free(c);

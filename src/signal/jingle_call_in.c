@@ -1,0 +1,595 @@
+/* The peer's changes: to our side they are offers, and what our side answers is what the peer is told. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "signal/jingle_call_internal.h"
+
+/* --- asking our side ---------------------------------------------------------------------------------------------- */
+
+/* Takes next: what the peer is understood to say now. */
+static void ask(pl_jingle_call *c, pl_jingle_action by, pl_desc *next)
+{
+    pl_desc *d = next ? call_finish(next, PL_DESC_SETUP_ACTPASS) : NULL;
+    pl_desc_free(next);
+    if (!d) {
+        call_give_up(c, PL_JINGLE_GENERAL_ERROR, NULL, "out of memory");
+        return;
+    }
+    call_give_way(c);
+    if (c->over) {
+        pl_desc_free(d);
+        return;
+    }
+    c->asked = d;
+    c->asked_by = by;
+    call_say(c, PL_SDP_OFFER, d);
+}
+
+static pl_desc *parse(pl_jingle_call *c, const pl_xml *jingle, pl_jingle_fault *fault)
+{
+    pl_desc *d;
+    const pl_jingle_parse_conf conf = { .by_initiator = !c->we_called, .allow_insecure = true };
+    return pl_jingle_parse(&d, jingle, &conf, fault) ? NULL : d;
+}
+
+/* --- media that is added ---------------------------------------------------------------------------------------------- */
+
+typedef bool content_test(const pl_jingle_call *c, const char *name);
+
+static bool is_refused_of_asked(const pl_jingle_call *c, const char *name)
+{
+    return call_find(c->local, name) < 0;
+}
+
+/* Rejections say what they reject: clients know it again by its description. */
+static void reject_content(const pl_xml *offered, pl_jingle_action with, pl_xml *body)
+{
+    const pl_xml *description = pl_xml_child(offered, NULL, "description"),
+                 *transport = pl_xml_child(offered, NULL, "transport");
+    pl_xml *mine =
+        pl_jingle_write_name(body, pl_xml_attr_of(offered, "name"), pl_xml_attr_of(offered, "senders"));
+    if (description && with == PL_JINGLE_CONTENT_REJECT)
+        pl_xml_set(pl_xml_add(mine, description->ns, "description"), "media",
+                   pl_xml_attr_of(description, "media"));
+    if (transport)
+        pl_xml_add(mine, transport->ns, "transport");
+}
+
+static void reject(pl_jingle_call *c, const pl_xml *jingle, pl_jingle_action with, pl_jingle_reason reason,
+                   const char *condition, content_test *test)
+{
+    pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
+    bool some = false;
+    for (const pl_xml *e = pl_xml_child(jingle, PL_NS_JINGLE, "content"); e;
+         e = pl_xml_next(e, PL_NS_JINGLE, "content")) {
+        const char *name = pl_xml_attr_of(e, "name");
+        if (!name || (test && !test(c, name)))
+            continue;
+        reject_content(e, with, body);
+        some = true;
+    }
+    pl_xml *r = some ? pl_xml_add(body, PL_NS_JINGLE, "reason") : NULL;
+    pl_xml_add(r, NULL, pl_jingle_reason_str(reason));
+    if (condition)
+        pl_xml_add(r, PL_NS_JINGLE_RTP_ERRORS, condition);
+    call_must(c, with, body);
+}
+
+/* It was taken back while it waited, or answered by nobody here. */
+static bool is_on_offer(const pl_jingle_call *c, const char *name)
+{
+    pl_jingle_content content;
+    for (size_t i = 0; pl_jingle_content_at(c->session, i, &content); i++) {
+        if (!content.accepted && !content.offered_by_us && strcmp(content.name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* RFC 9429 5.2.2: the place of a section that both sides have done with is used again, and that of its name before others. */
+static int place_for(const pl_jingle_call *c, const pl_desc *next, const char *mid)
+{
+    int same = pl_desc_find_mid(next, mid);
+    if (same >= 0)
+        return same;
+    for (int i = 0; i < next->media.n; i++) {
+        if (!call_alive(next, i) && !call_alive(c->local, i))
+            return i;
+    }
+    return next->media.n;
+}
+
+static pl_jingle_reason add_one(pl_jingle_call *c, pl_desc *next, const pl_desc *said, const pl_desc_media *m,
+                                pl_jingle_fault *fault)
+{
+    bool grouped = pl_desc_group_of(said, "BUNDLE", m->mid) != NULL;
+    *fault = (pl_jingle_fault){ 0 };
+    if (call_find(next, m->mid) >= 0 || call_find(c->local, m->mid) >= 0)
+        return PL_JINGLE_FAILED_APPLICATION; /* SDP has one name for one section */
+    if (!call_knows_key(c->remote, m)) {
+        call_note(c, "the peer adds media with another key: refused");
+        return PL_JINGLE_SECURITY_ERROR;
+    }
+    int i = place_for(c, next, m->mid);
+    pl_desc_media *at = call_put(next, i, m);
+    if (!at)
+        return PL_JINGLE_GENERAL_ERROR;
+    call_share_transport(next, at, grouped);
+    c->added[i] = true;
+    fault->condition = at->fingerprints.n ? NULL : "crypto-required";
+    return at->fingerprints.n ? PL_JINGLE_NO_REASON : PL_JINGLE_SECURITY_ERROR;
+}
+
+static void on_add(pl_jingle_call *c, const pl_xml *jingle)
+{
+    pl_jingle_fault fault = { 0 };
+    pl_desc *said = parse(c, jingle, &fault), *next = call_copy(c->remote);
+    pl_jingle_reason reason = said ? PL_JINGLE_NO_REASON : fault.reason;
+    bool some = !said;
+    memset(c->added, 0, sizeof c->added);
+    for (int i = 0; said && next && !reason && i < said->media.n; i++) {
+        if (!is_on_offer(c, said->media.at[i].mid))
+            continue;
+        some = true;
+        reason = add_one(c, next, said, &said->media.at[i], &fault);
+    }
+    pl_desc_free(said);
+    pl_xml *copy = next && some && !reason ? pl_xml_copy(jingle) : NULL;
+    if (some && reason) {
+        reject(c, jingle, PL_JINGLE_CONTENT_REJECT, reason, fault.condition, is_on_offer);
+        pl_desc_free(next);
+    } else if (some) {
+        pl_xml_free(c->asked_xml);
+        c->asked_xml = copy;
+        ask(c, PL_JINGLE_CONTENT_ADD, copy ? next : (pl_desc_free(next), NULL));
+    } else {
+        pl_desc_free(next);
+    }
+}
+
+static void accept_added(pl_jingle_call *c)
+{
+    const pl_jingle_write_conf conf = { .by_initiator = c->we_called };
+    pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
+    bool some = false;
+    for (int i = 0; i < c->local->media.n; i++) {
+        if (!c->added[i] || !call_alive(c->local, i) || !is_on_offer(c, c->local->media.at[i].mid))
+            continue;
+        (void)pl_jingle_write_content(c->local, &c->local->media.at[i], body, &conf);
+        some = true;
+    }
+    if (some)
+        pl_jingle_write_groups(c->local, body);
+    call_must(c, PL_JINGLE_CONTENT_ACCEPT, body);
+    if (!c->over)
+        reject(c, c->asked_xml, PL_JINGLE_CONTENT_REJECT, PL_JINGLE_DECLINE, NULL, is_refused_of_asked);
+}
+
+/* --- what changes of media that is there --------------------------------------------------------------------------------- */
+
+static uint8_t direction_of(const pl_jingle_call *c, pl_jingle_senders senders)
+{
+    pl_jingle_senders peer = c->we_called ? PL_JINGLE_BY_RESPONDER : PL_JINGLE_BY_INITIATOR;
+    bool both = senders == PL_JINGLE_BOTH, by_peer = senders == peer;
+    return (uint8_t)pl_direction_make(both || by_peer, both || (!by_peer && senders != PL_JINGLE_BY_NONE));
+}
+
+static void on_modify(pl_jingle_call *c, const pl_xml *jingle)
+{
+    pl_desc *next = call_copy(c->remote);
+    for (const pl_xml *e = pl_xml_child(jingle, PL_NS_JINGLE, "content"); e && next;
+         e = pl_xml_next(e, PL_NS_JINGLE, "content")) {
+        int i = call_find(next, pl_xml_attr_of(e, "name"));
+        pl_jingle_senders senders;
+        if (i >= 0 && pl_jingle_senders_of(pl_xml_attr_of(e, "senders"), &senders))
+            next->media.at[i].direction = direction_of(c, senders);
+    }
+    ask(c, PL_JINGLE_CONTENT_MODIFY, next);
+}
+
+static void on_remove(pl_jingle_call *c, const pl_xml *jingle)
+{
+    pl_desc *next = call_copy(c->remote);
+    bool some = false;
+    for (const pl_xml *e = pl_xml_child(jingle, PL_NS_JINGLE, "content"); e && next;
+         e = pl_xml_next(e, PL_NS_JINGLE, "content")) {
+        const char *name = pl_xml_attr_of(e, "name");
+        pl_jingle_content content;
+        int i = call_find(next, name);
+        if (i < 0 || call_has_content(c, name, &content))
+            continue;
+        call_reject(&next->media.at[i]);
+        some = true;
+    }
+    if (some || !next)
+        ask(c, PL_JINGLE_CONTENT_REMOVE, next);
+    else
+        pl_desc_free(next);
+}
+
+static void take_codecs(pl_desc *d, pl_desc_media *m, const pl_desc_media *said)
+{
+    for (size_t i = 0; i < m->codecs.n; i++) {
+        pl_desc_codec *codec = &m->codecs.at[i];
+        const pl_desc_codec *now = pl_desc_codec_of_pt(said, codec->pt);
+        if (now && pl_str_ieq(pl_str_of(now->name), pl_str_of(codec->name)))
+            codec->fmtp = pl_desc_textz(d, now->fmtp);
+    }
+    if (said->bandwidth_as_kbps || said->bandwidth_tias_bps) {
+        m->bandwidth_as_kbps = said->bandwidth_as_kbps;
+        m->bandwidth_tias_bps = said->bandwidth_tias_bps;
+    }
+}
+
+/* XEP-0167 6, XEP-0339: a codec's parameters, the bandwidth, the sources; all that it says of sources is all there are. */
+static void on_description(pl_jingle_call *c, const pl_xml *jingle)
+{
+    pl_jingle_fault fault;
+    pl_desc *said = parse(c, jingle, &fault), *next = call_copy(c->remote);
+    for (int k = 0; said && next && k < said->media.n; k++) {
+        int i = call_find(next, said->media.at[k].mid);
+        if (i < 0 || said->media.at[k].kind != next->media.at[i].kind || !pl_desc_is_rtp(&next->media.at[i]))
+            continue;
+        take_codecs(next, &next->media.at[i], &said->media.at[k]);
+        pl_desc_media from = next->media.at[i];
+        if (said->media.at[k].ssrcs.n || said->media.at[k].msids.n) {
+            from.ssrcs = said->media.at[k].ssrcs;
+            from.ssrc_groups = said->media.at[k].ssrc_groups;
+            from.msids = said->media.at[k].msids;
+        }
+        (void)call_put(next, i, &from);
+    }
+    bool change = said && next && !pl_desc_eq(next, c->remote);
+    pl_desc_free(said);
+    if (change || !next)
+        ask(c, PL_JINGLE_DESCRIPTION_INFO, next);
+    else
+        pl_desc_free(next);
+}
+
+static void on_restart(pl_jingle_call *c, pl_jingle_action action, const pl_xml *jingle)
+{
+    pl_jingle_fault fault;
+    pl_desc *said = parse(c, jingle, &fault), *next = said ? call_copy(c->remote) : NULL;
+    pl_xml *copy = next ? pl_xml_copy(jingle) : NULL;
+    if (!said && action == PL_JINGLE_TRANSPORT_REPLACE) {
+        reject(c, jingle, PL_JINGLE_TRANSPORT_REJECT, fault.reason, NULL, NULL);
+        return;
+    }
+    if (!said)
+        return;
+    if (copy) {
+        call_take_credentials(c, next, said);
+        pl_xml_free(c->asked_xml);
+        c->asked_xml = copy;
+    }
+    pl_desc_free(said);
+    ask(c, action, copy ? next : (pl_desc_free(next), NULL));
+}
+
+/* Another transport is another way to the same key, and nothing but ICE. */
+static bool is_restart(pl_jingle_call *c, const pl_desc *said)
+{
+    for (int i = 0; i < said->media.n; i++) {
+        if (!said->media.at[i].ufrag || !said->media.at[i].pwd)
+            return false;
+        if (!call_knows_key(c->remote, &said->media.at[i])) {
+            call_note(c, "the peer wants another transport with another key: refused");
+            return false;
+        }
+    }
+    return said->media.n > 0;
+}
+
+static void on_replace(pl_jingle_call *c, const pl_xml *jingle)
+{
+    pl_jingle_fault fault;
+    pl_desc *said = parse(c, jingle, &fault);
+    bool fine = said && is_restart(c, said);
+    pl_desc_free(said);
+    if (fine)
+        on_restart(c, PL_JINGLE_TRANSPORT_REPLACE, jingle);
+    else
+        reject(c, jingle, PL_JINGLE_TRANSPORT_REJECT, PL_JINGLE_FAILED_TRANSPORT, NULL, NULL);
+}
+
+/* --- now or later ------------------------------------------------------------------------------------------------------------ */
+
+static void take_in(pl_jingle_call *c, pl_jingle_action action, const pl_xml *jingle)
+{
+    switch (action) {
+    case PL_JINGLE_CONTENT_ADD: on_add(c, jingle); break;
+    case PL_JINGLE_CONTENT_MODIFY: on_modify(c, jingle); break;
+    case PL_JINGLE_CONTENT_REMOVE: on_remove(c, jingle); break;
+    case PL_JINGLE_DESCRIPTION_INFO: on_description(c, jingle); break;
+    case PL_JINGLE_TRANSPORT_REPLACE: on_replace(c, jingle); break;
+    case PL_JINGLE_TRANSPORT_INFO: call_transport_info(c, jingle); break;
+    default: break;
+    }
+}
+
+static void keep_for_later(pl_jingle_call *c, pl_jingle_action action, const pl_xml *jingle)
+{
+    call_later *l = c->n_later < PL_JINGLE_CALL_LATER_MAX ? calloc(1, sizeof *l) : NULL;
+    pl_xml *copy = l ? pl_xml_copy(jingle) : NULL;
+    if (!copy) {
+        free(l);
+        call_give_up(c, PL_JINGLE_GENERAL_ERROR, NULL, "more changes at a time than can be kept");
+        return;
+    }
+    l->action = action;
+    l->jingle = copy;
+    pl_list_push_back(&c->later, &l->node);
+    c->n_later++;
+}
+
+static void later_free(call_later *l)
+{
+    pl_xml_free(l->jingle);
+    free(l);
+}
+
+void call_later_clear(pl_jingle_call *c)
+{
+    PL_EACH (n, &c->later) {
+        pl_list_remove(n);
+        later_free(pl_of(n, call_later, node));
+    }
+    c->n_later = 0;
+}
+
+/* The caller's offer is waited for; that of the one who is called gives way. */
+static bool is_free(const pl_jingle_call *c)
+{
+    return c->local && c->remote && !c->asked && !(c->offer && c->we_called) && !c->over;
+}
+
+void call_incoming(pl_jingle_call *c, pl_jingle_action action, const pl_xml *jingle)
+{
+    keep_for_later(c, action, jingle);
+    call_next(c);
+}
+
+void call_next(pl_jingle_call *c)
+{
+    if (c->running)
+        return;
+    c->running = true;
+    while (is_free(c) && c->n_later) {
+        call_later *l = pl_of(pl_list_first(&c->later), call_later, node);
+        pl_list_remove(&l->node);
+        c->n_later--;
+        take_in(c, l->action, l->jingle);
+        later_free(l);
+    }
+    c->running = false;
+}
+
+/* --- candidates, and credentials with them ------------------------------------------------------------------------------------- */
+
+static bool is_old(const pl_jingle_call *c, const char *ufrag)
+{
+    for (int i = 0; ufrag && i < CALL_OLD_UFRAGS; i++) {
+        if (strcmp(c->old_ufrag[i], ufrag) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* A content whose credentials are neither those in use nor older ones. */
+static const pl_desc_media *with_new_credentials(const pl_jingle_call *c, const pl_desc *d,
+                                                 const pl_desc *part)
+{
+    for (int i = 0; i < part->media.n; i++) {
+        const pl_desc_media *m = &part->media.at[i];
+        int k = call_find(d, m->mid);
+        const char *now = k >= 0 ? d->media.at[k].ufrag : NULL;
+        if (now && m->ufrag && m->pwd && strcmp(now, m->ufrag) != 0 && !is_old(c, m->ufrag))
+            return m;
+    }
+    return NULL;
+}
+
+typedef enum begins { CANDIDATES, RESTART, ANSWER, NOTHING } begins;
+
+/* Who begins ICE anew says so by credentials without candidates (Conversations), or by the part in DTLS that an offer has
+ * (stanza; ours say both). Credentials that come with candidates answer what we began. */
+static begins what_it_is(const pl_jingle_call *c, const pl_desc_media *m)
+{
+    bool has_candidates = m && (m->candidates.n || m->end_of_candidates);
+    if (!m)
+        return CANDIDATES;
+    if (m->setup == PL_DESC_SETUP_ACTPASS || (!m->setup && !has_candidates))
+        return RESTART;
+    if (c->restarting)
+        return ANSWER;
+    return m->setup ? NOTHING : RESTART; /* of a restart that we have given up */
+}
+
+static void say_candidates(pl_jingle_call *c, const pl_desc *part)
+{
+    for (int i = 0; i < part->media.n && !c->over; i++) {
+        const pl_desc_media *m = &part->media.at[i];
+        int k = call_find(c->remote, m->mid);
+        if (k >= 0 && !is_old(c, m->ufrag))
+            call_say_candidates(c, m, k);
+    }
+}
+
+/* They belong to an answer that is not complete. */
+static bool keep_for_reply(pl_jingle_call *c, const pl_desc *part)
+{
+    bool kept = false;
+    for (int i = 0; c->offer && c->sent && i < part->media.n; i++) {
+        const pl_desc_media *m = &part->media.at[i];
+        int k = call_find(c->reply, m->mid), was = call_find(c->remote, m->mid);
+        const char *ufrag = k >= 0 ? c->reply->media.at[k].ufrag : NULL;
+        if (!ufrag || !m->ufrag || strcmp(ufrag, m->ufrag) != 0 ||
+            (was >= 0 && strcmp(c->remote->media.at[was].ufrag, ufrag) == 0))
+            continue;
+        for (size_t n = 0; n < m->candidates.n; n++)
+            (void)pl_desc_add_candidate(c->reply, &c->reply->media.at[k], pl_str_of(m->candidates.at[n]));
+        kept = true;
+    }
+    return kept;
+}
+
+/* Of a content that is not agreed on yet, and waits itself. */
+static bool speaks_of_later(const pl_jingle_call *c, const pl_desc *part)
+{
+    bool known = c->remote != NULL;
+    for (int i = 0; i < part->media.n && known; i++)
+        known = call_find(c->remote, part->media.at[i].mid) >= 0;
+    return !c->remote || (!known && (c->asked || c->n_later));
+}
+
+void call_transport_info(pl_jingle_call *c, const pl_xml *jingle)
+{
+    pl_jingle_fault fault;
+    pl_desc *part = parse(c, jingle, &fault);
+    if (!part) {
+        call_give_up(c, fault.reason, fault.condition, fault.text);
+        return;
+    }
+    if (!c->running && speaks_of_later(c, part)) {
+        keep_for_later(c, PL_JINGLE_TRANSPORT_INFO, jingle); /* of what is not agreed on yet */
+        pl_desc_free(part);
+        return;
+    }
+    for (int i = 0; i < part->media.n && !c->over; i++) {
+        if (!call_knows_key(c->remote, &part->media.at[i]))
+            call_give_up(c, PL_JINGLE_SECURITY_ERROR, NULL, "the peer's key has changed within the call");
+    }
+    const pl_desc *now = c->offer && c->sent ? c->reply : c->remote;
+    begins b = c->over ? NOTHING : what_it_is(c, with_new_credentials(c, now, part));
+    if (b == RESTART && c->running)
+        on_restart(c, PL_JINGLE_TRANSPORT_INFO, jingle);
+    else if (b == RESTART)
+        call_incoming(c, PL_JINGLE_TRANSPORT_INFO, jingle);
+    else if (b == ANSWER)
+        call_restarted(c, part);
+    else if (b == CANDIDATES && !keep_for_reply(c, part))
+        say_candidates(c, part);
+    pl_desc_free(part);
+}
+
+/* --- our answer -------------------------------------------------------------------------------------------------------------------- */
+
+/* The answer has less than there was. */
+static void tell_removed(pl_jingle_call *c)
+{
+    pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
+    for (int i = 0; i < c->local->media.n; i++) {
+        pl_jingle_content content;
+        if (!call_alive(c->local, i) && call_alive(c->remote, i) && !c->added[i] &&
+            call_has_content(c, c->remote->media.at[i].mid, &content))
+            pl_jingle_write_name(body, content.name, NULL);
+    }
+    call_must(c, PL_JINGLE_CONTENT_REMOVE, body);
+}
+
+/* What the peer does not know of us, as it would from an answer. */
+static void tell_sources(pl_jingle_call *c, const pl_desc *before)
+{
+    pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
+    for (int i = 0; i < c->local->media.n; i++) {
+        const pl_desc_media *m = &c->local->media.at[i];
+        if (call_alive(c->local, i) && call_alive(before, i) && !c->added[i] && m->ssrcs.n + m->msids.n > 0 &&
+            !call_same_sources(m, &before->media.at[i]))
+            call_write_description(c, c->local, m, body);
+    }
+    call_must(c, PL_JINGLE_DESCRIPTION_INFO, body);
+}
+
+static void tell_senders(pl_jingle_call *c)
+{
+    pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
+    for (int i = 0; i < c->local->media.n; i++) {
+        const pl_desc_media *m = &c->local->media.at[i];
+        pl_jingle_content content;
+        if (call_alive(c->local, i) && !c->added[i] && call_has_content(c, m->mid, &content) &&
+            content.senders != call_senders(m->direction, c->we_called))
+            call_write_senders(c, m, body);
+    }
+    call_must(c, PL_JINGLE_CONTENT_MODIFY, body);
+}
+
+static void accept_replaced(pl_jingle_call *c)
+{
+    pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
+    for (const pl_xml *e = pl_xml_child(c->asked_xml, PL_NS_JINGLE, "content"); e;
+         e = pl_xml_next(e, PL_NS_JINGLE, "content")) {
+        int i = call_find(c->local, pl_xml_attr_of(e, "name"));
+        if (i >= 0)
+            call_write_transport(c, c->local, &c->local->media.at[i], NULL, false, body);
+    }
+    call_must(c, PL_JINGLE_TRANSPORT_ACCEPT, body);
+}
+
+static void tell_all(pl_jingle_call *c, const pl_desc *before)
+{
+    pl_jingle_action by = c->asked_by;
+    if (by == PL_JINGLE_CONTENT_ADD)
+        accept_added(c);
+    else if (by == PL_JINGLE_TRANSPORT_REPLACE)
+        accept_replaced(c);
+    else if (by == PL_JINGLE_TRANSPORT_INFO)
+        c->owes_credentials = true;
+    if (!c->over)
+        tell_removed(c);
+    if (!c->over)
+        tell_sources(c, before);
+    if (!c->over)
+        tell_senders(c);
+    memset(c->added, 0, sizeof c->added);
+}
+
+static pl_err accept_call(pl_jingle_call *c)
+{
+    const pl_jingle_write_conf conf = { .by_initiator = false };
+    pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
+    for (int i = 0; i < c->local->media.n; i++) {
+        pl_jingle_content content;
+        const pl_desc_media *m = &c->local->media.at[i];
+        if (!call_alive(c->local, i) || !call_has_content(c, m->mid, &content))
+            continue; /* the caller may have taken it back while it rang */
+        (void)pl_jingle_write_content(c->local, m, body, &conf);
+    }
+    pl_jingle_write_groups(c->local, body);
+    return pl_jingle_accept(c->session, c->now_us, body);
+}
+
+/* The answer's part in DTLS is ours, and settles the peer's. */
+static void settle_setup(pl_jingle_call *c)
+{
+    for (int i = 0; i < c->local->media.n && !c->peer_setup; i++) {
+        uint8_t ours = call_alive(c->local, i) ? c->local->media.at[i].setup : PL_DESC_SETUP_NONE;
+        if (ours == PL_DESC_SETUP_ACTIVE)
+            c->peer_setup = PL_DESC_SETUP_PASSIVE;
+        else if (ours == PL_DESC_SETUP_PASSIVE)
+            c->peer_setup = PL_DESC_SETUP_ACTIVE;
+    }
+}
+
+pl_err call_answer(pl_jingle_call *c, pl_desc *answer)
+{
+    bool fits = c->asked && answer->media.n == c->asked->media.n, first = !c->local;
+    pl_err err = PL_OK;
+    if (!fits) {
+        pl_desc_free(answer);
+        return c->asked ? PL_EPROTO : PL_ESTATE;
+    }
+    pl_desc *before = c->local;
+    pl_desc_free(c->remote);
+    c->remote = c->asked;
+    c->asked = NULL;
+    c->local = answer;
+    settle_setup(c);
+    if (first)
+        err = accept_call(c);
+    else
+        tell_all(c, before);
+    pl_desc_free(before);
+    call_next(c);
+    return err;
+}
