@@ -36,13 +36,13 @@ static void on_open(void *user, pl_data_channel *c)
 static void say_offer(pl_peer_connection *pc)
 {
     char *sdp;
-    check(pl_peer_connection_create_offer(pc, NULL, &sdp), "offer");
-    check(pl_peer_connection_set_local_description(pc, PL_SDP_OFFER, sdp), "local offer");
+    bench_check(pl_peer_connection_create_offer(pc, NULL, &sdp), "offer");
+    bench_check(pl_peer_connection_set_local_description(pc, PL_SDP_OFFER, sdp), "local offer");
     pl_free(sdp);
     while (!gathered)
         bench_wait(0.1);
     pl_sdp_type type;
-    check(pl_peer_connection_local_description(pc, &type, &sdp), "local description");
+    bench_check(pl_peer_connection_local_description(pc, &type, &sdp), "local description");
     printf("%s.\n", sdp);
     fflush(stdout);
     pl_free(sdp);
@@ -56,11 +56,11 @@ static void hear_answer(pl_peer_connection *pc)
     while (fgets(line, sizeof line, stdin) && strcmp(line, ".\n") != 0) {
         size_t n = strlen(line);
         if (len + n >= sizeof sdp)
-            die("the answer is too long");
+            bench_die("the answer is too long");
         memcpy(sdp + len, line, n + 1);
         len += n;
     }
-    check(pl_peer_connection_set_remote_description(pc, PL_SDP_ANSWER, sdp), "the answer");
+    bench_check(pl_peer_connection_set_remote_description(pc, PL_SDP_ANSWER, sdp), "the answer");
 }
 
 static bool stdin_ended(void)
@@ -78,15 +78,15 @@ void feed(size_t len)
     uint8_t *message = calloc(1, len ? len : 1);
     side s = { 0 };
     if (!message)
-        die("out of memory");
+        bench_die("out of memory");
     setvbuf(stdin, NULL, _IONBF, 0); /* poll and read see what is left */
-    check(pl_peer_connection_new(&s.pc, bench_factory(), NULL, &o), "connection");
-    check(pl_peer_connection_create_data_channel(s.pc, "feed", NULL, &seen, &s.channel), "channel");
+    bench_check(pl_peer_connection_new(&s.pc, bench_factory(), NULL, &o), "connection");
+    bench_check(pl_peer_connection_create_data_channel(s.pc, "feed", NULL, &seen, &s.channel), "channel");
     say_offer(s.pc);
     hear_answer(s.pc);
     while (!failed && !stdin_ended()) {
         if (is_open)
-            fill(&s, message, len);
+            bench_fill(&s, message, len);
         bench_wait(0.01);
     }
     pl_data_channel_free(s.channel);

@@ -12,20 +12,20 @@ static int by_value(const void *a, const void *b)
 
 void setup(int n)
 {
-    double *ms = calloc((size_t)n, sizeof *ms), cpu_all = clock_s(CLOCK_PROCESS_CPUTIME_ID);
+    double *ms = calloc((size_t)n, sizeof *ms), cpu_all = bench_clock_s(CLOCK_PROCESS_CPUTIME_ID);
     if (!ms)
-        die("out of memory");
+        bench_die("out of memory");
     for (int i = 0; i < n; i++) {
         pair p;
-        double cpu = clock_s(CLOCK_PROCESS_CPUTIME_ID);
-        open_pair(&p);
-        wait_open(&p);
-        ms[i] = (clock_s(CLOCK_MONOTONIC) - p.offered_s) * 1e3;
+        double cpu = bench_clock_s(CLOCK_PROCESS_CPUTIME_ID);
+        bench_open_pair(&p);
+        bench_wait_open(&p);
+        ms[i] = (bench_clock_s(CLOCK_MONOTONIC) - p.offered_s) * 1e3;
         printf("{\"bench\":\"setup\",\"lib\":\"peerline\",\"from_offer_ms\":%.3f,\"cpu_ms\":%.3f}\n", ms[i],
-               (clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu) * 1e3);
-        close_pair(&p);
+               (bench_clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu) * 1e3);
+        bench_close_pair(&p);
     }
-    cpu_all = clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu_all;
+    cpu_all = bench_clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu_all;
     qsort(ms, (size_t)n, sizeof *ms, by_value);
     printf("{\"bench\":\"setup-summary\",\"lib\":\"peerline\",\"n\":%d,\"median_ms\":%.3f,\"p95_ms\":%.3f,"
            "\"max_ms\":%.3f,\"cpu_ms_per_pair\":%.3f}\n",
@@ -38,7 +38,7 @@ static long rss_kib(void)
     long size = 0, resident = 0;
     FILE *f = fopen("/proc/self/statm", "r");
     if (!f || fscanf(f, "%ld %ld", &size, &resident) != 2)
-        die("no /proc/self/statm");
+        bench_die("no /proc/self/statm");
     fclose(f);
     return resident * 4;
 }
@@ -47,34 +47,34 @@ static pair *open_many(int n)
 {
     pair *p = calloc((size_t)n, sizeof *p);
     if (!p)
-        die("out of memory");
+        bench_die("out of memory");
     for (int i = 0; i < n; i++) {
-        open_pair(&p[i]);
-        wait_open(&p[i]);
+        bench_open_pair(&p[i]);
+        bench_wait_open(&p[i]);
     }
     return p;
 }
 
 static void run_for(double seconds)
 {
-    double until = clock_s(CLOCK_MONOTONIC) + seconds, now;
-    while ((now = clock_s(CLOCK_MONOTONIC)) < until)
+    double until = bench_clock_s(CLOCK_MONOTONIC) + seconds, now;
+    while ((now = bench_clock_s(CLOCK_MONOTONIC)) < until)
         bench_wait(until - now);
 }
 
 void rss(int n)
 {
     pair warm;
-    open_pair(&warm); /* what is shared is paid for once */
-    wait_open(&warm);
+    bench_open_pair(&warm); /* what is shared is paid for once */
+    bench_wait_open(&warm);
     long before = rss_kib();
     pair *p = open_many(n);
     run_for(1);
     printf("{\"bench\":\"rss\",\"lib\":\"peerline\",\"pairs\":%d,\"kib_per_pair\":%.1f}\n", n,
            (double)(rss_kib() - before) / n);
     for (int i = 0; i < n; i++)
-        close_pair(&p[i]);
-    close_pair(&warm);
+        bench_close_pair(&p[i]);
+    bench_close_pair(&warm);
     free(p);
 }
 
@@ -82,11 +82,11 @@ void idle(int n, double seconds)
 {
     pair *p = open_many(n);
     run_for(1);
-    double cpu = clock_s(CLOCK_PROCESS_CPUTIME_ID);
+    double cpu = bench_clock_s(CLOCK_PROCESS_CPUTIME_ID);
     run_for(seconds);
     printf("{\"bench\":\"idle\",\"lib\":\"peerline\",\"pairs\":%d,\"cpu_ms_per_s\":%.3f}\n", n,
-           (clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu) * 1e3 / seconds);
+           (bench_clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu) * 1e3 / seconds);
     for (int i = 0; i < n; i++)
-        close_pair(&p[i]);
+        bench_close_pair(&p[i]);
     free(p);
 }

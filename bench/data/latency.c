@@ -23,7 +23,7 @@ static void on_arrival(void *user, pl_data_channel *c, const uint8_t *data, size
     (void)c, (void)binary;
     memcpy(&sent_s, data, sizeof sent_s);
     if (len == SMALL && p->n < SAMPLES_MAX)
-        p->us[p->n++] = (clock_s(CLOCK_MONOTONIC) - sent_s) * 1e6;
+        p->us[p->n++] = (bench_clock_s(CLOCK_MONOTONIC) - sent_s) * 1e6;
 }
 
 static void on_probe_open(void *user, pl_data_channel *c)
@@ -38,8 +38,9 @@ static void open_probe(probe *p, const side *from, const side *to, pl_data_chann
     pl_data_channel_init init = { .negotiated = true, .id = 100, .priority = HIGH };
     pl_data_channel_observer sends = { .user = p, .on_open = on_probe_open },
                              takes = { .user = p, .on_message = on_arrival };
-    check(pl_peer_connection_create_data_channel(from->pc, "urgent", &init, &sends, &p->channel), "channel");
-    check(pl_peer_connection_create_data_channel(to->pc, "urgent", &init, &takes, receiver), "channel");
+    bench_check(pl_peer_connection_create_data_channel(from->pc, "urgent", &init, &sends, &p->channel),
+                "channel");
+    bench_check(pl_peer_connection_create_data_channel(to->pc, "urgent", &init, &takes, receiver), "channel");
     while (!p->open)
         bench_wait(0.01);
 }
@@ -47,9 +48,9 @@ static void open_probe(probe *p, const side *from, const side *to, pl_data_chann
 static void send_small(probe *p)
 {
     uint8_t message[SMALL] = { 0 };
-    double now = clock_s(CLOCK_MONOTONIC);
+    double now = bench_clock_s(CLOCK_MONOTONIC);
     memcpy(message, &now, sizeof now);
-    check(pl_data_channel_send(p->channel, message, sizeof message, true), "send");
+    bench_check(pl_data_channel_send(p->channel, message, sizeof message, true), "send");
 }
 
 static int by_value(const void *a, const void *b)
@@ -61,18 +62,18 @@ static int by_value(const void *a, const void *b)
 static void run(pair *p, probe *u, bool loaded, double seconds)
 {
     static const uint8_t bulk[BULK];
-    double begin = clock_s(CLOCK_MONOTONIC), now = begin, next = begin;
+    double begin = bench_clock_s(CLOCK_MONOTONIC), now = begin, next = begin;
     uint64_t bytes = p->b.bytes;
     u->n = 0;
     while (now - begin < seconds) {
         if (loaded)
-            fill(&p->a, bulk, sizeof bulk);
+            bench_fill(&p->a, bulk, sizeof bulk);
         if (now >= next) {
             send_small(u);
             next += 1.0 / PER_S;
         }
         bench_wait(next > now ? next - now : 0);
-        now = clock_s(CLOCK_MONOTONIC);
+        now = bench_clock_s(CLOCK_MONOTONIC);
     }
     qsort(u->us, (size_t)u->n, sizeof *u->us, by_value);
     printf("{\"bench\":\"latency\",\"lib\":\"peerline\",\"loaded\":%s,\"n\":%d,\"median_us\":%.0f,\"p95_us\":"
@@ -88,12 +89,12 @@ void latency(double seconds)
     static probe u;
     pair p;
     pl_data_channel *receiver;
-    open_pair(&p);
-    wait_open(&p);
+    bench_open_pair(&p);
+    bench_wait_open(&p);
     open_probe(&u, &p.a, &p.b, &receiver);
     run(&p, &u, false, seconds);
     run(&p, &u, true, seconds);
     pl_data_channel_free(u.channel);
     pl_data_channel_free(receiver);
-    close_pair(&p);
+    bench_close_pair(&p);
 }

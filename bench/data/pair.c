@@ -8,20 +8,20 @@ enum { BUFFER = 4 << 20 };
 static pl_loop *loop;
 static pl_factory *factory;
 
-double clock_s(clockid_t id)
+double bench_clock_s(clockid_t id)
 {
     struct timespec t;
     clock_gettime(id, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
-void die(const char *what)
+void bench_die(const char *what)
 {
     fprintf(stderr, "bench-data: %s\n", what);
     exit(1);
 }
 
-void check(pl_err err, const char *what)
+void bench_check(pl_err err, const char *what)
 {
     if (err) {
         fprintf(stderr, "bench-data: %s: %s\n", what, pl_err_str(err));
@@ -32,9 +32,9 @@ void check(pl_err err, const char *what)
 void bench_begin(const char *address)
 {
     pl_factory_conf conf = { .bind_address = address, .loopback = address != NULL };
-    check(pl_loop_new(&loop, NULL), "loop");
+    bench_check(pl_loop_new(&loop, NULL), "loop");
     conf.loop = loop;
-    check(pl_factory_new(&factory, &conf), "factory");
+    bench_check(pl_factory_new(&factory, &conf), "factory");
 }
 
 void bench_end(void)
@@ -56,7 +56,7 @@ void bench_wait(double seconds)
 static void on_candidate(void *user, const pl_ice_candidate *c)
 {
     side *s = user;
-    check(pl_peer_connection_add_ice_candidate(s->other->pc, c), "candidate");
+    bench_check(pl_peer_connection_add_ice_candidate(s->other->pc, c), "candidate");
 }
 
 static void on_state(void *user, pl_peer_connection_state state, const char *reason)
@@ -97,44 +97,44 @@ static void make_side(side *s, side *other)
                                       .on_connection_state = on_state,
                                       .on_data_channel = on_channel };
     *s = (side){ .other = other };
-    check(pl_peer_connection_new(&s->pc, factory, NULL, &o), "connection");
+    bench_check(pl_peer_connection_new(&s->pc, factory, NULL, &o), "connection");
 }
 
 /* Offer and answer travel by call; candidates follow as they come. */
 static void negotiate(pair *p)
 {
     char *sdp;
-    check(pl_peer_connection_create_offer(p->a.pc, NULL, &sdp), "offer");
-    check(pl_peer_connection_set_local_description(p->a.pc, PL_SDP_OFFER, sdp), "local offer");
-    check(pl_peer_connection_set_remote_description(p->b.pc, PL_SDP_OFFER, sdp), "remote offer");
+    bench_check(pl_peer_connection_create_offer(p->a.pc, NULL, &sdp), "offer");
+    bench_check(pl_peer_connection_set_local_description(p->a.pc, PL_SDP_OFFER, sdp), "local offer");
+    bench_check(pl_peer_connection_set_remote_description(p->b.pc, PL_SDP_OFFER, sdp), "remote offer");
     pl_free(sdp);
-    check(pl_peer_connection_create_answer(p->b.pc, &sdp), "answer");
-    check(pl_peer_connection_set_local_description(p->b.pc, PL_SDP_ANSWER, sdp), "local answer");
-    check(pl_peer_connection_set_remote_description(p->a.pc, PL_SDP_ANSWER, sdp), "remote answer");
+    bench_check(pl_peer_connection_create_answer(p->b.pc, &sdp), "answer");
+    bench_check(pl_peer_connection_set_local_description(p->b.pc, PL_SDP_ANSWER, sdp), "local answer");
+    bench_check(pl_peer_connection_set_remote_description(p->a.pc, PL_SDP_ANSWER, sdp), "remote answer");
     pl_free(sdp);
 }
 
-void open_pair(pair *p)
+void bench_open_pair(pair *p)
 {
     pl_data_channel_observer o = { .user = &p->a, .on_open = on_open, .on_message = on_message };
     make_side(&p->a, &p->b);
     make_side(&p->b, &p->a);
-    check(pl_peer_connection_create_data_channel(p->a.pc, "bench", NULL, &o, &p->a.channel), "channel");
-    p->offered_s = clock_s(CLOCK_MONOTONIC);
+    bench_check(pl_peer_connection_create_data_channel(p->a.pc, "bench", NULL, &o, &p->a.channel), "channel");
+    p->offered_s = bench_clock_s(CLOCK_MONOTONIC);
     negotiate(p);
 }
 
-void wait_open(pair *p)
+void bench_wait_open(pair *p)
 {
-    double until = clock_s(CLOCK_MONOTONIC) + 10;
+    double until = bench_clock_s(CLOCK_MONOTONIC) + 10;
     while (!p->a.open || !p->b.open) {
-        if (p->a.failed || p->b.failed || clock_s(CLOCK_MONOTONIC) > until)
-            die("the pair did not connect");
+        if (p->a.failed || p->b.failed || bench_clock_s(CLOCK_MONOTONIC) > until)
+            bench_die("the pair did not connect");
         bench_wait(0.1);
     }
 }
 
-void close_pair(pair *p)
+void bench_close_pair(pair *p)
 {
     pl_data_channel_free(p->a.channel);
     pl_data_channel_free(p->b.channel);
@@ -142,12 +142,12 @@ void close_pair(pair *p)
     pl_peer_connection_free(p->b.pc);
 }
 
-void fill(side *s, const uint8_t *message, size_t len)
+void bench_fill(side *s, const uint8_t *message, size_t len)
 {
     while (pl_data_channel_buffered_amount(s->channel) < BUFFER) {
         pl_err err = pl_data_channel_send(s->channel, message, len, true);
         if (err == PL_EAGAIN)
             return;
-        check(err, "send");
+        bench_check(err, "send");
     }
 }

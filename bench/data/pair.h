@@ -22,9 +22,9 @@ typedef struct pair {
     double offered_s; /* when createOffer was called */
 } pair;
 
-double clock_s(clockid_t id);
-void die(const char *what);
-void check(pl_err err, const char *what);
+double bench_clock_s(clockid_t id);
+void bench_die(const char *what);
+void bench_check(pl_err err, const char *what);
 
 /* address: what to bind to; NULL: all there is but loopback. */
 void bench_begin(const char *address);
@@ -32,11 +32,11 @@ void bench_end(void);
 pl_factory *bench_factory(void);
 void bench_wait(double seconds); /* the loop runs until something has happened, or so long */
 
-void open_pair(pair *p);
-void wait_open(pair *p);
-void close_pair(pair *p);
+void bench_open_pair(pair *p);
+void bench_wait_open(pair *p);
+void bench_close_pair(pair *p);
 /* Sends until 4 MiB wait. */
-void fill(side *s, const uint8_t *message, size_t len);
+void bench_fill(side *s, const uint8_t *message, size_t len);
 
 /* The words of bench-data. */
 void throughput(size_t len, double seconds);

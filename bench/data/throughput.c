@@ -13,7 +13,7 @@ static traffic sent_by(const side *s)
 {
     pl_stats_report *report;
     traffic t = { 0 };
-    check(pl_peer_connection_get_stats(s->pc, &report), "statistics");
+    bench_check(pl_peer_connection_get_stats(s->pc, &report), "statistics");
     const pl_stats *transport = pl_stats_find(report, PL_STATS_TRANSPORT, 0);
     if (transport)
         t = (traffic){ transport->u.transport.packets_sent, transport->u.transport.bytes_sent };
@@ -43,16 +43,16 @@ void throughput(size_t len, double seconds)
     pair p;
     uint8_t *message = calloc(1, len ? len : 1);
     if (!message)
-        die("out of memory");
-    open_pair(&p);
-    wait_open(&p);
-    double wall = clock_s(CLOCK_MONOTONIC), cpu = clock_s(CLOCK_PROCESS_CPUTIME_ID), now = wall;
+        bench_die("out of memory");
+    bench_open_pair(&p);
+    bench_wait_open(&p);
+    double wall = bench_clock_s(CLOCK_MONOTONIC), cpu = bench_clock_s(CLOCK_PROCESS_CPUTIME_ID), now = wall;
     while (now - wall < seconds) {
-        fill(&p.a, message, len);
+        bench_fill(&p.a, message, len);
         bench_wait(0.01);
-        now = clock_s(CLOCK_MONOTONIC);
+        now = bench_clock_s(CLOCK_MONOTONIC);
     }
-    print_line(len, &p, now - wall, clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu);
-    close_pair(&p);
+    print_line(len, &p, now - wall, bench_clock_s(CLOCK_PROCESS_CPUTIME_ID) - cpu);
+    bench_close_pair(&p);
     free(message);
 }
