@@ -44,10 +44,10 @@ pl_err pl_sctp_pieces_begin(pl_sctp_reassembly *r, pl_sctp_in_stream *s, bool un
     return PL_OK;
 }
 
-static bool fits(const pl_sctp_in_stream *s, size_t len)
+static size_t room(const pl_sctp_in_stream *s)
 {
     const pl_sctp_in_msg *m = s->pieces->open;
-    return m && m->cap - m->msg.len >= len;
+    return m ? m->cap - m->msg.len : 0;
 }
 
 static size_t cap_for(const pl_sctp_reassembly *r, size_t len)
@@ -65,28 +65,40 @@ static void lengthen(pl_sctp_reassembly *r)
 
 size_t pl_sctp_pieces_growth(const pl_sctp_reassembly *r, const pl_sctp_in_stream *s, size_t len)
 {
-    if (fits(s, len))
+    if (len <= room(s))
         return 0;
-    return sizeof(pl_sctp_in_msg) + PL_SCTP_BLOCK + cap_for(r, len);
+    return sizeof(pl_sctp_in_msg) + PL_SCTP_BLOCK + cap_for(r, len - room(s));
 }
 
+static void fill(pl_sctp_reassembly *r, pl_sctp_in_stream *s, const uint8_t *data, size_t len)
+{
+    pl_sctp_in_msg *m = s->pieces->open;
+    memcpy(m->data + m->msg.len, data, len);
+    m->msg.len += len;
+    r->message_bytes += len;
+}
+
+/* Pieces are filled to the brim: an end of each that is left empty would add up to more than the window has room for. */
 pl_err pl_sctp_pieces_add(pl_sctp_reassembly *r, pl_sctp_in_stream *s, const uint8_t *data, size_t len)
 {
     pl_sctp_in_pieces *p = s->pieces;
-    if (!fits(s, len)) {
+    size_t before = room(s);
+    if (len > before) {
         if (p->open)
             lengthen(r);
         pl_sctp_data like = {
             .sid = s->sid, .ppid = p->ppid, .mid = p->mid, .flags = p->unordered ? PL_SCTP_DATA_U : 0
         };
-        pl_sctp_in_msg *m = pl_sctp_in_msg_new(r, &like, cap_for(r, len));
+        pl_sctp_in_msg *m = pl_sctp_in_msg_new(r, &like, cap_for(r, len - before));
         if (!m)
             return PL_ENOMEM;
+        if (before > 0)
+            fill(r, s, data, before);
         push(r, s, m);
+        data += before;
+        len -= before;
     }
-    memcpy(p->open->data + p->open->msg.len, data, len);
-    p->open->msg.len += len;
-    r->message_bytes += len;
+    fill(r, s, data, len);
     return PL_OK;
 }
 

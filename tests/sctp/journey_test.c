@@ -1,5 +1,6 @@
 /* Seeded journeys of two associations over bad links (sim/sctp_journey.h says what is promised). PL_SEED=n runs that one,
- * checked after every packet; PL_SEEDS=n so many, from PL_SEED on; PL_WITHOUT=mask leaves features out, to find what a failure needs.
+ * checked after every packet; PL_SEEDS=n so many, from PL_SEED on, checked as well with PL_CHECK; PL_WITHOUT=mask leaves
+ * features out, to find what a failure needs; PL_ALL tells every failure.
  * Together the two tests run 10,000, fewer under a sanitizer. */
 #include "pl_test.h"
 
@@ -36,7 +37,7 @@ static void journeys(unsigned without)
     for (uint64_t seed = first; seed < first + n; seed++) {
         sim_journey_conf conf = { .seed = seed,
                                   .without = (unsigned)number_of("PL_WITHOUT", without),
-                                  .check = one };
+                                  .check = one || getenv("PL_CHECK") };
         const char *wrong = sim_journey(&conf, &sum);
         if (wrong && getenv("PL_ALL"))
             print_error("%s\n", wrong);
