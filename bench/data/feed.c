@@ -70,7 +70,7 @@ static bool stdin_ended(void)
     return poll(&p, 1, 0) > 0 && read(STDIN_FILENO, &byte, 1) <= 0;
 }
 
-void feed(size_t len)
+void bench_feed(size_t len)
 {
     pl_peer_connection_observer o = { .on_ice_gathering_state = on_gathering,
                                       .on_connection_state = on_state };

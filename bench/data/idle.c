@@ -10,7 +10,7 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-void setup(int n)
+void bench_setup(int n)
 {
     double *ms = calloc((size_t)n, sizeof *ms), cpu_all = bench_clock_s(CLOCK_PROCESS_CPUTIME_ID);
     if (!ms)
@@ -62,7 +62,7 @@ static void run_for(double seconds)
         bench_wait(until - now);
 }
 
-void rss(int n)
+void bench_rss(int n)
 {
     pair warm;
     bench_open_pair(&warm); /* what is shared is paid for once */
@@ -78,7 +78,7 @@ void rss(int n)
     free(p);
 }
 
-void idle(int n, double seconds)
+void bench_idle(int n, double seconds)
 {
     pair *p = open_many(n);
     run_for(1);

@@ -84,7 +84,7 @@ static void run(pair *p, probe *u, bool loaded, double seconds)
     fflush(stdout);
 }
 
-void latency(double seconds)
+void bench_latency(double seconds)
 {
     static probe u;
     pair p;

@@ -27,17 +27,17 @@ int main(int argc, char **argv)
     bench_begin(strcmp(what, "feed") == 0 ? NULL : "127.0.0.1");
     if (strcmp(what, "throughput") == 0 && argc == 5) {
         for (int i = 0; i < atoi(argv[4]); i++)
-            throughput((size_t)atol(argv[2]), atof(argv[3]));
+            bench_throughput((size_t)atol(argv[2]), atof(argv[3]));
     } else if (strcmp(what, "latency") == 0 && argc == 3) {
-        latency(atof(argv[2]));
+        bench_latency(atof(argv[2]));
     } else if (strcmp(what, "feed") == 0 && argc == 3) {
-        feed((size_t)atol(argv[2]));
+        bench_feed((size_t)atol(argv[2]));
     } else if (strcmp(what, "setup") == 0 && argc == 3 && atoi(argv[2]) > 0) {
-        setup(atoi(argv[2]));
+        bench_setup(atoi(argv[2]));
     } else if (strcmp(what, "rss") == 0 && argc == 3 && atoi(argv[2]) > 0) {
-        rss(atoi(argv[2]));
+        bench_rss(atoi(argv[2]));
     } else if (strcmp(what, "idle") == 0 && argc == 4 && atoi(argv[2]) > 0) {
-        idle(atoi(argv[2]), atof(argv[3]));
+        bench_idle(atoi(argv[2]), atof(argv[3]));
     } else {
         code = usage();
     }

@@ -39,11 +39,11 @@ void bench_close_pair(pair *p);
 void bench_fill(side *s, const uint8_t *message, size_t len);
 
 /* The words of bench-data. */
-void throughput(size_t len, double seconds);
-void latency(double seconds);
-void feed(size_t len);
-void setup(int n);
-void rss(int n);
-void idle(int n, double seconds);
+void bench_throughput(size_t len, double seconds);
+void bench_latency(double seconds);
+void bench_feed(size_t len);
+void bench_setup(int n);
+void bench_rss(int n);
+void bench_idle(int n, double seconds);
 
 #endif

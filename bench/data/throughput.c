@@ -38,7 +38,7 @@ static void print_line(size_t len, const pair *p, double wall_s, double cpu_s)
     fflush(stdout);
 }
 
-void throughput(size_t len, double seconds)
+void bench_throughput(size_t len, double seconds)
 {
     pair p;
     uint8_t *message = calloc(1, len ? len : 1);
