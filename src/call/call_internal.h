@@ -80,7 +80,7 @@ struct pl_media {
     call_video_recv video_recv;
 };
 
-/* media.c */
+/* terms.c */
 /* What of the engine's terms negotiation has changed since the last call: engine->info holds the new ones. An
  * engine goes on undisturbed through a negotiation that is about something else. */
 typedef struct call_change {
