@@ -1,287 +1,317 @@
-/* call - the native client: signs in to a server's room, calls the peer that is named or answers who calls.
- */
+/* call - the native client: calls whom an address names, by whatever way, or answers who calls. */
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "base/slice.h"
 #include "base/time.h"
-#include "cli/call_session.h"
 #include "cli/ice_options.h"
 #include "cli/lines.h"
 #include "cli/options.h"
 #include "cli/process.h"
 #include "cli/report.h"
 #include "cli/room.h"
+#include "cli/talk.h"
+#include "cli/token.h"
+#include "cli/xmpp_password.h"
+#include "crypto/hmac.h"
 #include "net/loop.h"
-#include "signal/client.h"
+#include "peerline/session.h"
+
+static const int64_t goodbye_us = PL_SEC(5);
 
 static struct {
     const char *server, *name, *audio, *video, *record_audio, *record_video;
+    const char *account, *password_file, *xmpp_server, *token_file;
     pl_ice_options ice;
     double duration_s, patience_s;
-    bool json, once;
+    bool json, once, anybody, insecure, ask_token;
 } opt = { .server = "http://127.0.0.1:8888", .audio = "tone", .video = "pattern", .patience_s = 30 };
 
 static struct {
     pl_loop *loop;
     pl_factory *factory;
     pl_configuration conf; /* from the options */
-    pl_room_client *room;
-    pl_room_known known;
-    pl_call_session *call;
-    pl_peer_id peer_id;
-    char peer_name[256], name[PL_ROOM_NAME_LEN];
-    const char *wanted; /* whom to call, or NULL */
-    bool called, over, failed, call_ended, signed_in;
-    char why[300]; /* why the call ended badly, "" when it did not */
+    pl_signaling *way;
+    pl_talk *talk;
+    const char *url;
+    const char *peer; /* who was named beside the address, or NULL */
+    char name[PL_ROOM_NAME_LEN];
+    char password[PL_XMPP_PASSWORD_MAX + 1], token[PL_TOKEN_BYTES];
+    bool wanted; /* we call */
+    bool over, failed, open, closed, call_ended;
+    char why[PL_SESSION_WHY_MAX]; /* why the call ended badly, "" when it did not */
     pl_lines in;
-    int64_t give_up_us; /* the wanted peer has not come */
 } me;
 
 static void note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static void note(const char *fmt, ...)
 {
+    char text[1024];
     va_list args;
-    if (opt.json)
-        return;
     va_start(args, fmt);
-    vprintf(fmt, args);
+    vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    putchar('\n');
+    if (opt.json)
+        pl_lines_print(json_pack("{ss ss}", "type", "note", "text", text));
+    else
+        printf("* %s\n", text);
     fflush(stdout);
 }
 
 static void give_up(const char *why)
 {
-    pl_complain(&pl_cmd_call, "%s", why);
+    if (!me.over)
+        pl_complain(&pl_cmd_call, "%s", why);
     me.failed = me.over = true;
+}
+
+static bool is_kind(const char *kind)
+{
+    return strcmp(pl_signaling_kind(me.way), kind) == 0;
 }
 
 /* ---- the call ---- */
 
-static void call_send(void *user, const char *text, size_t len)
+static void talk_chat(void *user, const char *text, size_t len)
 {
     (void)user;
-    pl_err err = pl_room_client_send(me.room, me.peer_id, text, len);
-    if (err)
-        note("* the server did not take a message: %s", pl_err_str(err));
-}
-
-static void call_chat(void *user, const char *text, size_t len)
-{
-    (void)user;
+    const char *from = pl_talk_peer(me.talk);
     if (opt.json)
-        pl_lines_print(json_pack("{ss ss ss%}", "type", "chat", "from", me.peer_name, "text", text, len));
+        pl_lines_print(json_pack("{ss ss ss%}", "type", "chat", "from", from, "text", text, len));
     else
-        note("%s: %.*s", me.peer_name, (int)len, text);
+        printf("%s: %.*s\n", from, (int)len, text);
+    fflush(stdout);
 }
 
-static void call_progress(void *user, const char *text)
+static void talk_progress(void *user, const char *text)
 {
     (void)user;
-    note("* %s", text);
+    note("%s", text);
 }
 
-static void call_ended(void *user, const char *reason)
+static void talk_ended(void *user, const char *reason)
 {
     (void)user;
     me.call_ended = true;
     snprintf(me.why, sizeof me.why, "%s", reason ? reason : "");
 }
 
-static void begin_call(pl_peer_id id, const char *name, bool caller)
+static bool is_there(const char *source)
 {
-    char why[256];
-    pl_call_session_conf conf = {
-        .factory = me.factory,
-        .connection = &me.conf,
-        .media = { .audio_source = opt.audio,
-                   .video_source = opt.video,
-                   .record_audio = opt.record_audio,
-                   .record_video = opt.record_video },
-        .name = me.name,
-        .peer = name,
-        .caller = caller,
-        .patience_s = opt.patience_s,
-        .send = call_send,
-        .chat = call_chat,
-        .progress = call_progress,
-        .ended = call_ended,
-    };
-    me.peer_id = id;
-    me.call_ended = false;
-    snprintf(me.peer_name, sizeof me.peer_name, "%s", name);
-    note("* %s %s", caller ? "calling" : "answering", name);
-    if (pl_call_session_new(&me.call, &conf, why, sizeof why))
-        give_up(why[0] ? why : "the call cannot be made");
+    return strcmp(source, "none") != 0;
 }
 
-static void finish_call(void)
+static bool begin_talk(void)
 {
-    double seconds = pl_call_session_seconds(me.call);
-    const char *failure = me.why[0]                             ? me.why
-                          : !pl_call_session_connected(me.call) ? "the call ended before it was connected"
-                                                                : NULL;
-    json_t *report = pl_call_session_report(me.call, failure);
-    bool good = pl_report_good(report);
-    note("* the call with %s has ended after %.1f s", me.peer_name, seconds);
-    if (opt.json) {
+    char why[PL_SESSION_WHY_MAX];
+    const pl_talk_way way = is_kind("whip") ? PL_TALK_SEND : is_kind("whep") ? PL_TALK_RECEIVE : PL_TALK_BOTH;
+    const bool both = way == PL_TALK_BOTH;
+    const pl_talk_conf conf = {
+        .factory = me.factory,
+        .connection = &me.conf,
+        .media = { .audio_source = way == PL_TALK_RECEIVE ? NULL : opt.audio,
+                   .video_source = way == PL_TALK_RECEIVE ? NULL : opt.video,
+                   .record_audio = way == PL_TALK_SEND ? NULL : opt.record_audio,
+                   .record_video = way == PL_TALK_SEND ? NULL : opt.record_video },
+        .way = way,
+        .kind = { [PL_AUDIO] = both || is_there(opt.audio), [PL_VIDEO] = both || is_there(opt.video) },
+        .name = opt.account ? opt.account : me.name,
+        .patience_s = opt.patience_s,
+        .chat = talk_chat,
+        .progress = talk_progress,
+        .ended = talk_ended,
+    };
+    me.call_ended = false;
+    me.why[0] = '\0';
+    if (!pl_talk_new(&me.talk, &conf, why, sizeof why))
+        return true;
+    give_up(why[0] ? why : "the call cannot be made");
+    return false;
+}
+
+static void dial(void)
+{
+    pl_session *s;
+    if (!begin_talk())
+        return;
+    const pl_session_observer observer = pl_talk_observer(me.talk);
+    const pl_session_conf conf = {
+        .to = me.peer, .audio = is_there(opt.audio), .video = is_there(opt.video), .data = true
+    };
+    pl_err err = pl_session_call(&s, me.way, &conf, &observer);
+    if (!err) {
+        pl_talk_join(me.talk, s);
+        return;
+    }
+    pl_talk_free(me.talk);
+    me.talk = NULL;
+    give_up(err == PL_EINVAL ? "nobody of that name can be called" : "the call cannot be made");
+}
+
+static void print_report(void)
+{
+    const char *failure = me.why[0]                     ? me.why
+                          : !pl_talk_connected(me.talk) ? "the call ended before it was connected"
+                                                        : NULL;
+    json_t *report = pl_talk_report(me.talk, failure);
+    me.failed |= !report || !pl_report_good(report);
+    if (!report && !opt.json)
+        pl_complain(&pl_cmd_call, "%s", failure);
+    if (!report && opt.json)
+        report = json_pack("{ss ss ss sb ss}", "type", "report", "name", me.name, "peer",
+                           pl_talk_peer(me.talk), "good", 0, "reason", failure);
+    if (opt.json && report) {
         pl_lines_print(report);
-    } else {
+    } else if (report) {
         putchar('\n');
         pl_report_print(report, isatty(STDOUT_FILENO));
         json_decref(report);
     }
-    pl_call_session_free(me.call);
-    me.call = NULL;
-    me.failed |= !good;
+}
+
+static void finish_call(void)
+{
+    if (pl_talk_reached(me.talk))
+        note("the call with %s has ended after %.1f s", pl_talk_peer(me.talk), pl_talk_seconds(me.talk));
+    print_report();
+    pl_talk_free(me.talk);
+    me.talk = NULL;
     if (me.wanted || opt.once)
         me.over = true;
     else
-        note("* waiting for the next call");
+        note("waiting for the next call");
 }
 
-/* ---- the room ---- */
+/* ---- the way ---- */
 
-static void look_for_wanted(const pl_room_peer *p)
-{
-    if (!me.wanted || me.called || me.call || strcmp(p->name, me.wanted) != 0)
-        return;
-    me.called = true;
-    begin_call(p->id, p->name, true);
-}
-
-static void on_signed_in(void *user, pl_peer_id id, const pl_room_peer *peers, size_t n)
-{
-    (void)user, (void)id;
-    me.signed_in = true;
-    note("* signed in as %s; %zu other%s here", me.name, n, n == 1 ? "" : "s");
-    for (size_t i = 0; i < n; i++) {
-        pl_room_known_add(&me.known, &peers[i]);
-        if (!me.call)
-            note("    %s", peers[i].name);
-        look_for_wanted(&peers[i]);
-    }
-    if (me.wanted && !me.called)
-        note("* %s is not here yet: waiting", me.wanted);
-}
-
-static void on_joined(void *user, const pl_room_peer *peer)
+static void on_link(void *user, pl_signaling_link link, pl_err err, const char *text, bool again)
 {
     (void)user;
-    pl_room_known_add(&me.known, peer);
-    if (!me.call)
-        note("* %s is here", peer->name);
-    look_for_wanted(peer);
+    me.open |= link == PL_LINK_OPEN;
+    me.closed = link == PL_LINK_CLOSED && !again;
+    if (link == PL_LINK_OPEN && text[0])
+        note("%s", text);
+    if (link == PL_LINK_CLOSED && again)
+        note("%s: trying again", text);
+    else if (link == PL_LINK_CLOSED && err && !(me.talk && pl_talk_connected(me.talk)))
+        give_up(text);
 }
 
-static void on_left(void *user, const pl_room_peer *peer)
+static void on_peer(void *user, const pl_signaling_peer *peer)
 {
     (void)user;
-    if (!me.call)
-        note("* %s has left", peer->name);
-    else if (peer->id == me.peer_id && !pl_call_session_connected(me.call))
-        call_ended(NULL, "the peer has left");
-}
-
-/* Whoever offers files hears that nobody takes them here. */
-static void decline_files(pl_peer_id from, const json_t *o)
-{
-    const char *type = json_string_value(json_object_get(o, "type"));
-    if (!type || strcmp(type, "offer") != 0)
+    if (me.talk && pl_talk_reached(me.talk))
         return;
-    json_t *bye = json_pack("{ss ss ss sO* sO*}", "type", "bye", "for", "files", "reason", "declined", "id",
-                            json_object_get(o, "id"), "try", json_object_get(o, "try"));
-    char *text = bye ? json_dumps(bye, JSON_COMPACT) : NULL;
-    if (text && pl_room_client_send(me.room, from, text, strlen(text)))
-        note("* the server did not take a message");
-    free(text);
-    json_decref(bye);
+    if (peer->before && peer->here && opt.json)
+        note("%s is here", peer->name);
+    else if (peer->before && peer->here)
+        printf("    %s\n", peer->name);
+    else
+        note(peer->here ? "%s is here" : "%s has left", peer->name);
 }
 
-/* A second caller hears bye; who calls is learnt from the message, since its name may still be unknown. */
-static void on_message(void *user, pl_peer_id from, const char *text, size_t len)
+/* With pasted texts both begin alike: whoever gets the other's text first answers it instead of calling. */
+static bool gives_way(void)
+{
+    return is_kind("paste") && me.talk && !pl_talk_connected(me.talk);
+}
+
+/* One call at a time: a second caller hears that we are busy. */
+static void on_call(void *user, pl_session *s)
 {
     (void)user;
-    json_t *o = json_loadb(text, len, 0, NULL);
-    const char *type = json_string_value(json_object_get(o, "type"));
-    bool offer = type && strcmp(type, "offer") == 0, files = json_object_get(o, "for") != NULL;
-    if (files)
-        decline_files(from, o);
-    json_decref(o);
-    if (files)
-        return;
-    if (me.call && from == me.peer_id) {
-        pl_call_session_message(me.call, text, len);
+    if (gives_way()) {
+        pl_talk_free(me.talk);
+        me.talk = NULL;
+    } else if (me.talk || me.wanted || me.over) {
+        pl_session_reject(s, PL_SESSION_BUSY);
+        pl_session_free(s);
         return;
     }
-    if (!offer)
-        return;
-    if (me.call || me.wanted || me.over) {
-        static const char bye[] = "{\"type\":\"bye\",\"reason\":\"busy\"}";
-        if (pl_room_client_send(me.room, from, bye, sizeof bye - 1))
-            note("* the server did not take a message");
+    if (!begin_talk()) {
+        pl_session_free(s);
         return;
     }
-    begin_call(from, pl_room_known_name(&me.known, from), false);
-    if (me.call)
-        pl_call_session_message(me.call, text, len);
+    const pl_session_observer observer = pl_talk_observer(me.talk);
+    pl_talk_join(me.talk, s);
+    pl_session_set_observer(s, &observer);
+    if (pl_session_accept(s))
+        pl_talk_give_up(me.talk, "the call cannot be taken");
 }
 
-static void on_closed(void *user, pl_err err, const char *why, bool again)
+static void on_text(void *user, const char *text)
 {
     (void)user;
-    me.signed_in = false;
-    if (again)
-        note("* %s: trying again", why);
-    else if (err)
-        give_up(why);
+    if (opt.json) {
+        pl_lines_print(json_pack("{ss ss}", "type", "text", "text", text));
+        return;
+    }
+    note("give this to the other side:");
+    printf("\n%s\n\n", text);
+    note("and paste here what you get from there");
+}
+
+static void on_way_note(void *user, const char *text)
+{
+    (void)user;
+    note("%s", text);
 }
 
 /* ---- the run ---- */
 
+static bool is_pasted(const char *text)
+{
+    pl_err err = is_kind("paste") ? pl_signaling_paste(me.way, text) : PL_ENOTSUP;
+    if (err == PL_ESTATE)
+        note("that text answers nothing");
+    return err != PL_ENOTSUP && err != PL_EPROTO;
+}
+
 static void on_line(void *user, char *text, size_t len)
 {
     (void)user, (void)len;
-    if (strcmp(text, "/bye") == 0 && me.call)
-        pl_call_session_hang_up(me.call);
+    if (strcmp(text, "/bye") == 0 && me.talk)
+        pl_talk_hang_up(me.talk);
+    else if (strcmp(text, "/restart") == 0 && me.talk)
+        pl_talk_restart(me.talk);
     else if (strcmp(text, "/quit") == 0)
         pl_tell_to_stop();
-    else if (!me.call || !pl_call_session_say(me.call, text))
-        note("* nobody hears: there is no open chat");
+    else if (!is_pasted(text) && (!me.talk || !pl_talk_say(me.talk, text)))
+        note("nobody hears: there is no open chat");
 }
 
 static void on_overlong(void *user)
 {
     (void)user;
-    note("* that line is too long");
+    note("that line is too long");
 }
 
 static int64_t next_deadline_us(void)
 {
-    int64_t at_us = PL_NEVER;
-    if (me.call) {
-        at_us = pl_call_session_deadline_us(me.call);
-        if (opt.duration_s > 0 && pl_call_session_connected(me.call))
-            at_us = pl_clock_us() + (int64_t)((opt.duration_s - pl_call_session_seconds(me.call)) * 1e6);
-    } else if (me.wanted && !me.called) {
-        at_us = me.give_up_us;
-    }
-    return at_us;
+    if (!me.talk)
+        return PL_NEVER;
+    if (opt.duration_s > 0 && pl_talk_connected(me.talk))
+        return pl_clock_us() + (int64_t)((opt.duration_s - pl_talk_seconds(me.talk)) * 1e6);
+    return pl_talk_deadline_us(me.talk);
+}
+
+static const char *why_too_late(void)
+{
+    return pl_talk_reached(me.talk) ? "no connection in time"
+           : !me.open               ? "the server does not answer"
+                                    : "the peer has not come";
 }
 
 static void check_clock(void)
 {
-    int64_t now_us = pl_clock_us();
-    if (me.call && !me.call_ended && opt.duration_s > 0 && pl_call_session_seconds(me.call) >= opt.duration_s)
-        pl_call_session_hang_up(me.call);
-    if (me.call && !me.call_ended && now_us >= pl_call_session_deadline_us(me.call))
-        call_ended(NULL, "no connection in time");
-    if (!me.call && me.wanted && !me.called && now_us >= me.give_up_us)
-        give_up(me.signed_in ? "the peer has not come" : "the server does not answer");
-    if (me.call && me.call_ended)
+    if (me.talk && !me.call_ended && opt.duration_s > 0 && pl_talk_seconds(me.talk) >= opt.duration_s)
+        pl_talk_hang_up(me.talk);
+    if (me.talk && !me.call_ended && pl_clock_us() >= pl_talk_deadline_us(me.talk))
+        pl_talk_give_up(me.talk, why_too_late());
+    if (me.talk && me.call_ended)
         finish_call();
 }
 
@@ -293,22 +323,90 @@ static void loop_until_over(void)
             break;
         check_clock();
     }
-    if (me.call) {
-        pl_call_session_hang_up(me.call);
+    if (me.talk) {
+        pl_talk_hang_up(me.talk);
         finish_call();
     }
 }
 
-static pl_err open_room(void)
+/* The other side, or the server, hears of the end; a second signal does not wait for that. */
+static void leave(void)
 {
-    pl_room_client_conf conf = { .url = opt.server,
-                                 .name = me.name,
-                                 .on = { .signed_in = on_signed_in,
-                                         .peer_joined = on_joined,
-                                         .peer_left = on_left,
-                                         .message = on_message,
-                                         .closed = on_closed } };
-    return pl_room_client_new(&me.room, me.loop, &conf);
+    int told = pl_told_to_stop();
+    int64_t until_us = pl_clock_us() + goodbye_us;
+    if (!me.way)
+        return;
+    if (!me.closed)
+        pl_signaling_close(me.way);
+    while (!me.closed && pl_told_to_stop() <= told && pl_clock_us() < until_us)
+        (void)pl_loop_run_once(me.loop, PL_MS(100));
+    pl_signaling_free(me.way);
+}
+
+static pl_err open_way(void)
+{
+    char why[PL_SESSION_WHY_MAX];
+    const pl_signaling_conf conf = { .url = me.url ? me.url : opt.server,
+                                     .name = me.name,
+                                     .room = me.url ? NULL : "",
+                                     .account = opt.account,
+                                     .password = me.password[0] ? me.password : NULL,
+                                     .server = opt.xmpp_server,
+                                     .token = me.token[0] ? me.token : NULL,
+                                     .ca_file = opt.ice.ca_file,
+                                     .insecure = opt.insecure,
+                                     .anybody = opt.anybody,
+                                     .patience_us = (int64_t)(opt.patience_s * 1e6) };
+    const pl_signaling_observer observer = {
+        .on_link = on_link, .on_peer = on_peer, .on_call = on_call, .on_text = on_text, .on_note = on_way_note
+    };
+    pl_err err = pl_signaling_open(&me.way, me.loop, &conf, &observer, why, sizeof why);
+    if (err)
+        pl_complain(&pl_cmd_call, "%s: %s", conf.url, why);
+    return err;
+}
+
+static void look_at_argument(const char *arg)
+{
+    static const char *const schemes[] = { "http://", "https://", "ws://", "wss://",
+                                           "xmpp:",   "whip:",    "whep:", "paste:" };
+    for (size_t i = 0; i < sizeof schemes / sizeof schemes[0]; i++) {
+        if (pl_str_starts(pl_str_of(arg), schemes[i])) {
+            me.url = arg;
+            return;
+        }
+    }
+    me.peer = arg;
+}
+
+/* What proves who we are to the kind of server that the address names. */
+static bool find_secrets(void)
+{
+    bool xmpp = me.url && pl_str_starts(pl_str_of(me.url), "xmpp:"),
+         whip = me.url && pl_str_starts(pl_str_of(me.url), "wh");
+    if (xmpp && !opt.account) {
+        pl_complain(&pl_cmd_call, "--as ACCOUNT is needed: whose calls are they?");
+        return false;
+    }
+    if (xmpp && !pl_xmpp_password(&pl_cmd_call, opt.password_file, opt.account, false, me.password))
+        return false;
+    return !whip || pl_token_find(&pl_cmd_call, opt.token_file, opt.ask_token, me.token);
+}
+
+static pl_err open_all(pl_factory_conf *factory)
+{
+    pl_err err = pl_loop_new(&me.loop, NULL);
+    factory->loop = me.loop;
+    if (!err)
+        err = pl_factory_new(&me.factory, factory);
+    if (err)
+        pl_complain(&pl_cmd_call, "no network, or a file of certificates that cannot be read");
+    else
+        err = open_way();
+    if (err)
+        return err;
+    me.wanted = me.peer || pl_signaling_callee(me.way);
+    return PL_OK;
 }
 
 static int run(int n_args, char **args)
@@ -317,36 +415,55 @@ static int run(int n_args, char **args)
     if (!pl_ice_options_factory(&opt.ice, &pl_cmd_call, &factory) ||
         !pl_ice_options_connection(&opt.ice, &pl_cmd_call, &me.conf))
         return PL_EXIT_USAGE;
-    me.wanted = n_args ? args[0] : NULL;
-    me.give_up_us = pl_clock_us() + (int64_t)(opt.patience_s * 1e6);
+    if (n_args)
+        look_at_argument(args[0]);
+    if (!find_secrets())
+        return PL_EXIT_USAGE;
     me.in = (pl_lines){ .fd = STDIN_FILENO, .line = on_line, .overlong = on_overlong };
     pl_room_choose_name(me.name, opt.name);
     pl_catch_signals(false);
-    pl_err err = pl_loop_new(&me.loop, NULL);
-    factory.loop = me.loop;
-    if (!err)
-        err = pl_factory_new(&me.factory, &factory);
-    if (err)
-        pl_complain(&pl_cmd_call, "no network, or a file of certificates that cannot be read");
-    if (!err && (err = open_room()))
-        pl_complain(&pl_cmd_call, "--server %s or the name \"%s\" cannot be used", opt.server, me.name);
+    pl_err err = open_all(&factory);
+    if (!err && me.wanted)
+        dial();
     if (!err)
         loop_until_over();
-    pl_room_leave(me.loop, me.room, &me.signed_in);
+    leave();
     pl_factory_free(me.factory);
     pl_loop_free(me.loop);
     pl_lines_clear(&me.in);
+    pl_wipe(me.password, sizeof me.password);
+    pl_wipe(me.token, sizeof me.token);
     if (err)
-        return err == PL_EINVAL ? PL_EXIT_USAGE : PL_EXIT_FAILED;
+        return err == PL_EINVAL || err == PL_ENOTSUP ? PL_EXIT_USAGE : PL_EXIT_FAILED;
     return me.failed ? PL_EXIT_FAILED : PL_EXIT_OK;
 }
 
 static const pl_opt options[] = {
     { "server", PL_OPT_TEXT, &opt.server, "URL",
-      "The signaling server. Default: http://127.0.0.1:8888. http and https: the classic protocol, ws and "
-      "wss: WebSocket.",
+      "The signaling server, when the argument is no address. Default: http://127.0.0.1:8888. http and "
+      "https: the "
+      "classic protocol, ws and wss: WebSocket.",
       0, 0 },
     { "name", PL_OPT_TEXT, &opt.name, "NAME", "How others see us. Default: peerline@HOST.", 0, 0 },
+    { "as", PL_OPT_TEXT, &opt.account, "ACCOUNT", "xmpp: the account that calls, or is called.", 0, 0 },
+    { "password-file", PL_OPT_TEXT, &opt.password_file, "FILE",
+      "xmpp: the password is this file's first line. Else it is in PEERLINE_XMPP_PASSWORD, or asked for.", 0,
+      0 },
+    { "xmpp-server", PL_OPT_TEXT, &opt.xmpp_server, "WHERE",
+      "xmpp: in place of what DNS says: HOST[:PORT], tls://HOST[:PORT], or a URL of WebSocket (ws, wss) or "
+      "BOSH "
+      "(http, https).",
+      0, 0 },
+    { "anybody", PL_OPT_FLAG, &opt.anybody, NULL,
+      "xmpp: answer whoever calls. Default: contacts alone; others learn nothing.", 0, 0 },
+    { "insecure", PL_OPT_FLAG, &opt.insecure, NULL,
+      "xmpp: go on when the server has no TLS. For servers on this machine.", 0, 0 },
+    { "token-file", PL_OPT_TEXT, &opt.token_file, "FILE",
+      "whip, whep: the bearer token is this file's first line. Default: what PEERLINE_TOKEN says, if it is "
+      "set.",
+      0, 0 },
+    { "ask-token", PL_OPT_FLAG, &opt.ask_token, NULL, "whip, whep: ask for the token on the terminal.", 0,
+      0 },
     { "audio", PL_OPT_TEXT, &opt.audio, "SOURCE",
       "What to say: a WAV file, tone[:HZ] or none. Default: tone.", 0, 0 },
     { "video", PL_OPT_TEXT, &opt.video, "SOURCE",
@@ -360,21 +477,36 @@ static const pl_opt options[] = {
     { "patience", PL_OPT_REAL, &opt.patience_s, "SECONDS",
       "Give up without a connection after so long. Default: 30.", 1, 1e5 },
     { "once", PL_OPT_FLAG, &opt.once, NULL, "End after the first call.", 0, 0 },
-    { "json", PL_OPT_FLAG, &opt.json, NULL, "Print chat and reports as JSON lines.", 0, 0 },
+    { "json", PL_OPT_FLAG, &opt.json, NULL,
+      "Print JSON Lines: {\"type\":\"note\",...} as it goes, chat, and {\"type\":\"report\",...} at the end "
+      "of a "
+      "call.",
+      0, 0 },
     { NULL, PL_OPT_FLAG, NULL, NULL, NULL, 0, 0 },
 };
 
 const pl_command pl_cmd_call = {
     .name = "call",
-    .summary = "call a peer through a server, or answer calls",
-    .args = "[PEER]",
+    .summary = "call whom an address names, by any way, or answer calls",
+    .args = "[PEER|URL]",
     .max_args = 1,
     .opts = options,
     .run = run,
-    .details = "With PEER, waits for a peer of that name and calls it; without, answers whoever calls, one "
-               "at a time. "
-               "Lines typed are sent as chat; /bye hangs up, /quit ends. At the end of a call its report is "
-               "printed: "
-               "set-up by phase, path, bitrate, loss, jitter, frames, freezes, level.\n\n"
-               "Exit status: 0 when the calls were good, 1 when one was not, 2 for a wrong option.",
+    .details =
+        "With PEER, waits for a peer of that name at --server and calls it; without, answers whoever calls, "
+        "one "
+        "at a time. With an address the call goes another way, and is the same call:\n"
+        "http://HOST:8888/#NAME, or ws://…, calls NAME in a server's room; without #NAME it answers there. "
+        "http://HOST:8888/ROOM#NAME is a room of its own.\n"
+        "xmpp:romeo@example.org --as juliet@example.org calls an account, whose devices ring; \"xmpp:\" "
+        "alone "
+        "answers.\n"
+        "whip:https://HOST/PATH publishes to an endpoint, whep:https://HOST/PATH plays what one sends.\n"
+        "paste: needs no server: both sides start alike, and one text each way is copied and pasted by hand. "
+        "paste:json writes it as browsers know it.\n\n"
+        "Lines typed are sent as chat; /bye hangs up, /restart looks for another path, /quit ends. At the "
+        "end of a "
+        "call its report is printed: set-up by phase, path, bitrate, loss, jitter, frames, freezes, "
+        "level.\n\n"
+        "Exit status: 0 when the calls were good, 1 when one was not, 2 for a wrong option.",
 };

@@ -5,9 +5,10 @@
 #include <string.h>
 
 #include "base/time.h"
-#include "cli/negotiation.h"
 #include "cli/report.h"
 #include "net/loop.h"
+#include "session/negotiation.h"
+#include "session/words.h"
 
 enum { NAME_MAX_BYTES = 256 };
 
@@ -93,7 +94,7 @@ static void on_negotiation_needed(void *user)
 
 static void on_candidate(void *user, const pl_ice_candidate *c)
 {
-    pl_negotiation_candidate(&((pl_call_session *)user)->negotiation, c);
+    pl_negotiation_local_candidate(&((pl_call_session *)user)->negotiation, c);
 }
 
 /* Silence is no news: of many interfaces some always lead nowhere. */
@@ -135,14 +136,35 @@ static void on_track(void *user, pl_rtp_transceiver *t)
 
 /* ---- what the peer says ---- */
 
-static void negotiation_send(void *user, const char *text, size_t len)
+/* Takes text. */
+static pl_err say(pl_call_session *s, char *text)
 {
-    pl_call_session *s = user;
-    s->conf.send(s->conf.user, text, len);
+    if (!text)
+        return PL_ENOMEM;
+    s->conf.send(s->conf.user, text, strlen(text));
+    free(text);
+    return PL_OK;
 }
 
-static void negotiation_failed(void *user, const char *why)
+static pl_err negotiation_describe(void *user, pl_sdp_type type, const char *sdp)
 {
+    return say(user, pl_words_description(type, sdp, NULL));
+}
+
+static void negotiation_candidate(void *user, const pl_ice_candidate *c)
+{
+    (void)!say(user, pl_words_candidate(c, NULL));
+}
+
+static void negotiation_refused(void *user, pl_err err, const char *why)
+{
+    (void)err;
+    progress(user, why);
+}
+
+static void negotiation_failed(void *user, pl_err err, const char *why)
+{
+    (void)err;
     end(user, why);
 }
 
@@ -151,21 +173,25 @@ static void negotiation_note(void *user, const char *text)
     progress(user, text);
 }
 
+static bool take(pl_call_session *s, const pl_words *w)
+{
+    switch (w->kind) {
+    case PL_WORDS_OFFER: pl_negotiation_description(&s->negotiation, PL_SDP_OFFER, w->sdp); return true;
+    case PL_WORDS_ANSWER: pl_negotiation_description(&s->negotiation, PL_SDP_ANSWER, w->sdp); return true;
+    case PL_WORDS_CANDIDATE: pl_negotiation_remote_candidate(&s->negotiation, &w->cand); return true;
+    case PL_WORDS_BYE: end(s, NULL); return true;
+    default: return false;
+    }
+}
+
 void pl_call_session_message(pl_call_session *s, const char *text, size_t len)
 {
+    pl_words w;
     if (s->ended)
         return;
-    if (len == 3 && memcmp(text, "BYE", 3) == 0) { /* the classic client's way */
-        end(s, NULL);
-        return;
-    }
-    json_t *o = json_loadb(text, len, 0, NULL);
-    const char *type = json_string_value(json_object_get(o, "type"));
-    if (type && strcmp(type, "bye") == 0)
-        end(s, NULL);
-    else if (!pl_negotiation_take(&s->negotiation, o))
+    if (pl_words_read(&w, text, len) || !take(s, &w))
         progress(s, "a message of the peer is not understood");
-    json_decref(o);
+    pl_words_clear(&w);
 }
 
 /* ---- life ---- */
@@ -224,10 +250,12 @@ pl_err pl_call_session_new(pl_call_session **out, const pl_call_session_conf *co
     snprintf(s->name, sizeof s->name, "%s", conf->name);
     snprintf(s->peer, sizeof s->peer, "%s", conf->peer);
     s->negotiation =
-        (pl_negotiation){ .caller = conf->caller,
+        (pl_negotiation){ .polite = !conf->caller,
                           .started = conf->caller, /* its offer follows from negotiation needed */
                           .user = s,
-                          .send = negotiation_send,
+                          .describe = negotiation_describe,
+                          .candidate = negotiation_candidate,
+                          .refused = negotiation_refused,
                           .failed = negotiation_failed,
                           .note = negotiation_note };
     pl_err err = pl_media_new(&s->media, &conf->media, error, cap);
@@ -275,7 +303,7 @@ json_t *pl_call_session_report(pl_call_session *s, const char *failure)
 
 void pl_call_session_hang_up(pl_call_session *s)
 {
-    pl_negotiation_say(&s->negotiation, json_pack("{ss}", "type", "bye"));
+    (void)!say(s, pl_words_bye(PL_SESSION_HUNG_UP, NULL));
     end(s, NULL);
 }
 
@@ -286,5 +314,6 @@ void pl_call_session_free(pl_call_session *s)
     pl_media_free(s->media);
     pl_data_channel_free(s->chat);
     pl_peer_connection_free(s->pc);
+    pl_negotiation_clear(&s->negotiation);
     free(s);
 }

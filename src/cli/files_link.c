@@ -6,8 +6,9 @@
 
 #include "base/time.h"
 #include "cli/files_code.h"
-#include "cli/negotiation.h"
 #include "net/loop.h"
+#include "session/negotiation.h"
+#include "session/words.h"
 #include "transfer/message.h"
 
 enum {
@@ -126,7 +127,7 @@ static void on_candidate(void *user, const pl_ice_candidate *c)
 {
     pl_files_link *l = user;
     if (l->conf.tags)
-        pl_negotiation_candidate(&l->negotiation, c);
+        pl_negotiation_local_candidate(&l->negotiation, c);
 }
 
 /* Without a room everything must be in the one code that is pasted. */
@@ -150,26 +151,51 @@ static void on_gathering(void *user, pl_ice_gathering_state state)
         describe(user);
 }
 
-static void negotiation_say(void *user, const char *text, size_t len)
+/* Takes text. */
+static pl_err say(pl_files_link *l, char *text)
 {
-    pl_files_link *l = user;
-    l->conf.say(l->conf.user, text, len);
+    if (!text)
+        return PL_ENOMEM;
+    l->conf.say(l->conf.user, text, strlen(text));
+    free(text);
+    return PL_OK;
 }
 
-static void negotiation_failed(void *user, const char *why)
+static pl_err negotiation_describe(void *user, pl_sdp_type type, const char *sdp)
 {
-    close_link(user, why, false);
+    pl_files_link *l = user;
+    return say(l, pl_words_description(type, sdp, l->conf.tags));
+}
+
+/* One candidate more or less is nobody's news here. */
+static void negotiation_candidate(void *user, const pl_ice_candidate *c)
+{
+    pl_files_link *l = user;
+    (void)!say(l, pl_words_candidate(c, l->conf.tags));
 }
 
 static void negotiation_note(void *user, const char *text)
 {
-    (void)user, (void)text; /* one candidate more or less is nobody's news here */
+    (void)user, (void)text;
+}
+
+static void negotiation_failed(void *user, pl_err err, const char *why)
+{
+    (void)err;
+    close_link(user, why, false);
 }
 
 void pl_files_link_take(pl_files_link *l, const json_t *o)
 {
-    if (!l->over)
-        (void)pl_negotiation_take(&l->negotiation, o);
+    pl_words w;
+    if (l->over)
+        return;
+    pl_words_of(&w, o);
+    if (w.kind == PL_WORDS_OFFER || w.kind == PL_WORDS_ANSWER)
+        pl_negotiation_description(&l->negotiation, w.kind == PL_WORDS_OFFER ? PL_SDP_OFFER : PL_SDP_ANSWER,
+                                   w.sdp);
+    else if (w.kind == PL_WORDS_CANDIDATE)
+        pl_negotiation_remote_candidate(&l->negotiation, &w.cand);
 }
 
 static int64_t deadline_us(const pl_files_link *l)
@@ -218,11 +244,12 @@ pl_err pl_files_link_new(pl_files_link **out, const pl_files_link_conf *conf)
     watch.user = l;
     l->conf = *conf;
     l->until_us = conf->tags ? deadline_us(l) : PL_NEVER; /* with codes people are slow */
-    l->negotiation = (pl_negotiation){ .caller = conf->sender,
+    l->negotiation = (pl_negotiation){ .polite = !conf->sender,
                                        .started = conf->sender,
-                                       .tags = conf->tags,
                                        .user = l,
-                                       .send = negotiation_say,
+                                       .describe = negotiation_describe,
+                                       .candidate = negotiation_candidate,
+                                       .refused = negotiation_failed,
                                        .failed = negotiation_failed,
                                        .note = negotiation_note };
     pl_err err = pl_peer_connection_new(&l->pc, conf->factory, conf->connection, &watch);
@@ -244,6 +271,7 @@ void pl_files_link_free(pl_files_link *l)
     pl_data_channel_free(l->channel);
     pl_peer_connection_free(l->pc);
     pl_negotiation_clear(&l->negotiation);
+    json_decref(l->conf.tags);
     free(l);
 }
 

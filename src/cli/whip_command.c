@@ -3,19 +3,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <termios.h>
 #include <unistd.h>
 
 #include "base/time.h"
 #include "cli/lines.h"
 #include "cli/process.h"
 #include "cli/report.h"
+#include "cli/token.h"
 #include "cli/whip_session.h"
 #include "crypto/hmac.h"
 #include "net/loop.h"
 #include "signal/whip_client.h"
-
-enum { TOKEN_BYTES = PL_WHIP_CLIENT_TOKEN_MAX + 2 };
 
 static struct {
     const pl_whip_command *c;
@@ -24,7 +22,7 @@ static struct {
     pl_configuration conf;
     pl_whip_run *run;
     pl_lines in;
-    char token[TOKEN_BYTES];
+    char token[PL_TOKEN_BYTES];
     bool ended, closed;
     char why[PL_WHIP_WHY_MAX + 32];
 } me;
@@ -57,64 +55,6 @@ static void on_closed(void *user)
 {
     (void)user;
     me.closed = true;
-}
-
-/* ---- the token ---- */
-
-static bool first_line(FILE *f)
-{
-    bool got = f && fgets(me.token, sizeof me.token, f);
-    me.token[got ? strcspn(me.token, "\r\n") : 0] = '\0';
-    return got && me.token[0];
-}
-
-static bool token_from_file(const char *name)
-{
-    FILE *f = fopen(name, "r");
-    bool got = first_line(f);
-    if (f)
-        fclose(f);
-    if (!got)
-        pl_complain(me.c->cmd, "--token-file %s: no token can be read there", name);
-    return got;
-}
-
-/* Nothing of it is shown. */
-static bool token_from_terminal(void)
-{
-    struct termios was, quiet;
-    FILE *tty = fopen("/dev/tty", "r+");
-    if (!tty || tcgetattr(fileno(tty), &was)) {
-        pl_complain(me.c->cmd, "--ask-token: there is no terminal to ask on");
-        if (tty)
-            fclose(tty);
-        return false;
-    }
-    quiet = was;
-    quiet.c_lflag &= ~(tcflag_t)ECHO;
-    tcsetattr(fileno(tty), TCSAFLUSH, &quiet);
-    fprintf(tty, "Token: ");
-    fflush(tty);
-    bool got = first_line(tty);
-    tcsetattr(fileno(tty), TCSAFLUSH, &was);
-    fprintf(tty, "\n");
-    fclose(tty);
-    return got;
-}
-
-static bool find_token(void)
-{
-    const pl_whip_options *o = me.c->opt;
-    const char *env = getenv("PEERLINE_TOKEN");
-    if (o->token_file)
-        return token_from_file(o->token_file);
-    if (o->ask_token)
-        return token_from_terminal();
-    if (env && !pl_str_copy(pl_str_of(env), me.token, sizeof me.token)) {
-        pl_complain(me.c->cmd, "PEERLINE_TOKEN is too long");
-        return false;
-    }
-    return true;
 }
 
 /* ---- the run ---- */
@@ -239,7 +179,7 @@ int pl_whip_command_run(const pl_whip_command *c)
         pl_complain(c->cmd, "an http or https address is wanted, not '%s'", c->url);
         return PL_EXIT_USAGE;
     }
-    if (!read_ice(&factory) || !find_token())
+    if (!read_ice(&factory) || !pl_token_find(c->cmd, c->opt->token_file, c->opt->ask_token, me.token))
         return PL_EXIT_USAGE;
     pl_catch_signals(false);
     pl_err err = pl_loop_new(&me.loop, NULL);

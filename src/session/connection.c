@@ -293,23 +293,34 @@ void connection_free(pl_session *s)
 
 /* ---- servers of the way ---- */
 
+static const char *put(char **at, const char *text)
+{
+    if (!text)
+        return NULL;
+    size_t n = strlen(text) + 1;
+    const char *start = memcpy(*at, text, n);
+    *at += n;
+    return start;
+}
+
+static size_t room_for(const char *text)
+{
+    return text ? strlen(text) + 1 : 0;
+}
+
 static pl_err keep_servers(pl_session *s, const pl_ice_server *servers, size_t n)
 {
     size_t bytes = n * sizeof *servers;
     for (size_t i = 0; i < n; i++)
-        bytes += strlen(servers[i].url) + (servers[i].username ? strlen(servers[i].username) : 0) +
-                 (servers[i].credential ? strlen(servers[i].credential) : 0) + 3;
+        bytes += room_for(servers[i].url) + room_for(servers[i].username) + room_for(servers[i].credential);
     pl_ice_server *copy = malloc(bytes);
     if (!copy)
         return PL_ENOMEM;
     char *at = (char *)(copy + n);
     for (size_t i = 0; i < n; i++) {
-        copy[i].url = strcpy(at, servers[i].url);
-        at += strlen(at) + 1;
-        copy[i].username = servers[i].username ? strcpy(at, servers[i].username) : NULL;
-        at += copy[i].username ? strlen(at) + 1 : 0;
-        copy[i].credential = servers[i].credential ? strcpy(at, servers[i].credential) : NULL;
-        at += copy[i].credential ? strlen(at) + 1 : 0;
+        copy[i].url = put(&at, servers[i].url);
+        copy[i].username = put(&at, servers[i].username);
+        copy[i].credential = put(&at, servers[i].credential);
     }
     free(s->servers);
     s->servers = copy;

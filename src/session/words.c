@@ -13,8 +13,6 @@ static pl_words_kind kind_of(const json_t *o, const char *type)
                   { "ringing", PL_WORDS_RINGING, false },
                   { "bye", PL_WORDS_BYE, false } };
     bool described = json_is_string(json_object_get(o, "sdp"));
-    if (json_object_get(o, "for"))
-        return PL_WORDS_OTHER;
     for (size_t i = 0; type && i < sizeof known / sizeof known[0]; i++) {
         if (strcmp(type, known[i].type) == 0 && (described || !known[i].described))
             return known[i].kind;
@@ -41,15 +39,24 @@ pl_err pl_words_read(pl_words *w, const char *text, size_t len)
         pl_words_clear(w);
         return PL_EPROTO;
     }
-    const json_t *o = w->json, *mline = json_object_get(o, "sdpMLineIndex");
-    w->kind = kind_of(o, json_string_value(json_object_get(o, "type")));
-    w->sdp = json_string_value(json_object_get(o, "sdp"));
-    w->reason = reason_of(o);
-    w->cand = (pl_ice_candidate){ json_string_value(json_object_get(o, "candidate")),
-                                  json_string_value(json_object_get(o, "sdpMid")),
-                                  json_is_integer(mline) ? (int)json_integer_value(mline) : -1,
-                                  json_string_value(json_object_get(o, "usernameFragment")) };
+    json_t *json = w->json;
+    pl_words_of(w, json);
+    w->json = json;
+    if (json_object_get(json, "for"))
+        w->kind = PL_WORDS_OTHER;
     return PL_OK;
+}
+
+void pl_words_of(pl_words *w, const json_t *o)
+{
+    const json_t *mline = json_object_get(o, "sdpMLineIndex");
+    *w = (pl_words){ .kind = kind_of(o, json_string_value(json_object_get(o, "type"))),
+                     .sdp = json_string_value(json_object_get(o, "sdp")),
+                     .reason = reason_of(o),
+                     .cand = { json_string_value(json_object_get(o, "candidate")),
+                               json_string_value(json_object_get(o, "sdpMid")),
+                               json_is_integer(mline) ? (int)json_integer_value(mline) : -1,
+                               json_string_value(json_object_get(o, "usernameFragment")) } };
 }
 
 void pl_words_clear(pl_words *w)

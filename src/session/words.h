@@ -28,6 +28,8 @@ typedef struct pl_words {
 } pl_words;
 
 PL_NODISCARD pl_err pl_words_read(pl_words *w, const char *text, size_t len);
+/* Of an object whose "for" the caller has looked at; lent, and nothing is to be cleared. */
+void pl_words_of(pl_words *w, const json_t *o);
 void pl_words_clear(pl_words *w);
 
 /* Texts are freed by the caller with free(); NULL without memory. tags: members that are added, or NULL; lent. */

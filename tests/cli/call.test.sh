@@ -1,0 +1,148 @@
+#!/bin/sh
+# call.test.sh - `peerline call` by its addresses: a name in a room, a room of its own, copy and paste; who is busy, who is not
+# there, and that each way says the same. On loopback, given the program in PEERLINE.
+set -u
+dir=$(mktemp -d) || exit 1
+server= a= b= # processes of ours
+bad=0
+cleanup() {
+    for pid in $a $b $server; do kill -9 "$pid" 2>/dev/null; done
+    rm -rf "$dir"
+}
+trap cleanup EXIT
+trap 'exit 1' INT TERM
+fail() {
+    echo "FAILED: $*"
+    for f in "$dir"/*.log "$dir"/*.err "$dir"/*.json; do echo "-- $f"; tail -n 15 "$f"; done 2>/dev/null
+    bad=1
+}
+check() { # NAME COMMAND...
+    name=$1
+    shift
+    if "$@" >/dev/null 2>&1; then echo "ok: $name"; else fail "$name"; fi
+}
+soon() { # COMMAND...: until it holds, for at most 60 seconds
+    i=0
+    until "$@" >/dev/null 2>&1; do
+        i=$((i + 1))
+        [ $i -lt 1200 ] || return 1
+        sleep 0.05
+    done
+}
+ended() { # PID CODE
+    wait "$1"
+    [ $? = "$2" ]
+}
+over() { # PID: by itself; what came is looked at apart, since the quality is the machine's
+    wait "$1"
+    [ $? -le 1 ]
+}
+says() { grep -q "$1" "$dir/$2"; }
+# The report: a member of it is more than a bound.
+above() { # FILE GROUP NAME BOUND
+    python3 -c 'import json,sys
+f,g,n,b=sys.argv[1:]
+r=[o for o in map(json.loads,open(f)) if o["type"]=="report"][-1]
+sys.exit(not r[g][n]>float(b))' "$dir/$1" "$2" "$3" "$4"
+}
+both_heard() { # NAME
+    for who in ann bob; do
+        check "$1: $who heard the other" above $who.json audio level_dbov -40
+        check "$1: $who tells how it went" says '"connected"' $who.json
+    done
+}
+call() { # FILE ARGUMENTS...: in the background, its lines in FILE.json; it reads FILE.in
+    out=$1
+    shift
+    rm -f "$dir/$out.in"
+    mkfifo "$dir/$out.in"
+    "$PEERLINE" call --json --video none --audio tone:500 "$@" <>"$dir/$out.in" >"$dir/$out.json" 2>"$dir/$out.err" &
+}
+
+"$PEERLINE" serve --listen 127.0.0.1:0 --stun none --json >"$dir/serve.log" 2>"$dir/serve.err" &
+server=$!
+check "the server starts" soon says ready serve.log
+url=$(sed -n 's/.*"http":\["\([^"]*\)".*/\1/p' "$dir/serve.log")
+
+# ---- a name in the room: as a word, and in the address ----
+call bob --server "$url" --name bob --once
+b=$!
+check "bob is there" soon says 'signed in as bob; 0 others here' bob.json
+call ann --name ann --duration 0.6 "$url/#bob"
+a=$!
+check "ann's call ends" over $a
+check "bob's call ends" over $b
+both_heard "by an address"
+check "the names are told" says '"name":"ann","peer":"bob"' ann.json
+
+call ann --name ann --duration 0.6 --server "$url" bob # waits for one who is not there yet
+a=$!
+check "who is not there is waited for" soon says 'bob is not here yet: waiting' ann.json
+call bob --name bob --once "ws${url#http}"
+b=$!
+check "ann's second call ends" over $a
+check "bob's second call ends" over $b
+both_heard "by a word, and WebSocket"
+
+# ---- a room of its own ----
+call bob --name bob --once "$url/quiet"
+b=$!
+check "bob is in another room" soon says 'signed in as bob' bob.json
+call ann --name ann --patience 1 "$url/#bob"
+a=$!
+check "where nobody calls him" ended $a 1
+check "which is said" says 'the peer has not come' ann.json
+call ann --name ann --duration 0.6 "$url/quiet#bob"
+a=$!
+check "the call in the room ends" over $a
+check "at both sides" over $b
+both_heard "in a room of its own"
+
+# ---- one call at a time, and chat ----
+call bob --name bob "$url"
+b=$!
+check "bob waits" soon says 'signed in as bob' bob.json
+call ann --name ann "$url/#bob"
+a=$!
+check "ann can chat" soon says 'chat is open' ann.json
+"$PEERLINE" call --json --name cid "$url/#bob" </dev/null >"$dir/cid.json" 2>"$dir/cid.err"
+check "a third one fails" test $? = 1
+check "and hears that bob is busy" says 'they are busy' cid.json
+echo 'hello bob' >"$dir/ann.in"
+check "a line is chat" soon says '"type":"chat","from":"ann","text":"hello bob"' bob.json
+echo '/bye' >"$dir/bob.in"
+check "who is left ends, too" over $a
+check "bob waits for the next" soon says 'waiting for the next call' bob.json
+echo '/quit' >"$dir/bob.in"
+check "and quits when told" over $b
+
+# ---- copy and paste ----
+text_of() { sed -n 's/.*"type":"text","text":"\(.*\)"}$/\1/p' "$dir/$1" | head -n 1; }
+has_text() { [ -n "$(text_of "$1")" ]; }
+call ann --duration 0.6 paste:
+a=$!
+call bob --once paste:
+b=$!
+check "a text to carry" soon has_text ann.json
+printf 'something else\n' >"$dir/bob.in"
+printf '%b\n' "$(text_of ann.json)" >"$dir/bob.in"
+answer() { sed -n 's/.*"type":"text","text":"\(.*\)"}$/\1/p' "$dir/bob.json" | sed -n 2p; }
+answers() { [ -n "$(answer)" ]; }
+check "its answer" soon answers
+printf '%b\n' "$(answer)" >"$dir/ann.in"
+check "ann's pasted call ends" over $a
+check "bob's pasted call ends" over $b
+both_heard "by paste"
+
+# ---- what cannot be ----
+"$PEERLINE" call --json nonsense:there --patience 1 --server "$url" </dev/null >/dev/null 2>&1
+check "a word that is no address is a name" test $? = 1
+for wrong in 'http://' 'http://:80' "$url/a/b#bob" 'paste:what' 'xmpp:romeo@example.org'; do
+    "$PEERLINE" call "$wrong" </dev/null >/dev/null 2>"$dir/wrong.err"
+    check "$wrong is refused" test $? = 2 -a -s "$dir/wrong.err"
+done
+
+kill "$server"
+check "the server ends well" ended $server 0
+server=
+exit $bad
