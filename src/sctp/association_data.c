@@ -18,10 +18,12 @@ static void invalid_stream(pl_sctp *s, uint16_t sid)
 /* Tables of streams are never given back: the window lets in as much beside them as before. */
 enum { TABLES_TIMES = 4 };
 
-/* Half full: from here on no buffer is made longer in advance. */
+/* Half full, or no room for a buffer as long as the next one would be: from here on none is made longer in advance. (One
+ * that doubles adds no more than is held.) */
 static void mind_buffers(pl_sctp *s)
 {
-    if (pl_sctp_held(s) > s->window.size / 2)
+    size_t held = pl_sctp_held(s);
+    if (held > s->window.size / 2 || held + pl_sctp_reassembly_in_advance(&s->re) > s->window.size)
         pl_sctp_reassembly_spare(&s->re);
     else if (s->re.sparing)
         pl_sctp_reassembly_loosen(&s->re);

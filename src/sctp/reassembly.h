@@ -140,6 +140,11 @@ static inline void pl_sctp_reassembly_spare(pl_sctp_reassembly *r)
     r->sparing = true;
 }
 void pl_sctp_reassembly_tighten(pl_sctp_reassembly *r);
+/* How long the next buffer is at most, whatever is in it, when there is room. */
+static inline size_t pl_sctp_reassembly_in_advance(const pl_sctp_reassembly *r)
+{
+    return r->size_hint > r->piece_cap ? r->size_hint : r->piece_cap;
+}
 static inline void pl_sctp_reassembly_loosen(pl_sctp_reassembly *r)
 {
     r->sparing = r->tight = false;
