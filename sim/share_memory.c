@@ -109,6 +109,7 @@ static void join(sim_share_memory *m, int me, const pl_rooms_op *op)
         *p = (sim_record){ .id = op->id, .node = me, .heard = m->seq };
     }
     p->bound = op->bound;
+    p->said = op->seq > p->said ? op->seq : p->said;
     (void)pl_str_copy(op->room, p->room, sizeof p->room);
     (void)pl_str_copy(op->name, p->name, sizeof p->name);
     if (is_new)
@@ -127,9 +128,14 @@ static void leave(sim_share_memory *m, int me, const pl_rooms_op *op)
 static void send_message(sim_share_memory *m, const pl_rooms_op *op, sim_answer *out)
 {
     const sim_record *p = record_of(m, op->to);
+    sim_record *sender = record_of(m, op->id);
+    if (op->seq && sender && op->seq <= sender->said)
+        return;
     out->op.result = !p ? PL_SHARE_NO_PEER : p->busy ? PL_SHARE_BUSY : PL_SHARE_DONE;
     if (out->op.result == PL_SHARE_DONE)
         add_message(m, p->node, op);
+    if (out->op.result == PL_SHARE_DONE && op->seq && sender)
+        sender->said = op->seq;
 }
 
 /* Copies what the peer has not heard from one node's stream to the end of another's, or of the same. */

@@ -25,7 +25,7 @@ typedef struct sim_record {
     int node;
     char room[32], name[32];
     bool bound, busy;
-    uint64_t heard;
+    uint64_t heard, said;
 } sim_record;
 
 typedef struct sim_share_memory {

@@ -1,5 +1,6 @@
 /* redis_scripts.h - what the memory of signal/share.h does, as scripts that run within Redis, each as one step.
  * Keys, all behind a prefix: seq and id (counters), secret, birth, peers (id: node, bound, room, name, a line each), heard (id: seq),
+ * said (id: the number of its newest message),
  * busy (ids), nodes (node: 0, or since when it is dead), done (node: number), beaten (when), alive:NODE (expires),
  * notes (stream), to:NODE (streams).
  * Shape    private to redis.c. The prefix is the first argument; the keys are no KEYS, so one Redis holds them all, with
@@ -26,6 +27,7 @@ _Static_assert(PL_SHARE_ALIVE_S == 3, "as the scripts say");
     "local function forget(id)\n"                                                                            \
     "  call('HDEL', P .. 'peers', id)\n"                                                                     \
     "  call('HDEL', P .. 'heard', id)\n"                                                                     \
+    "  call('HDEL', P .. 'said', id)\n"                                                                      \
     "  call('SREM', P .. 'busy', id)\n"                                                                      \
     "end\n"                                                                                                  \
     "local function give_ids(n)\n"                                                                           \
@@ -61,17 +63,22 @@ static const char pl_redis_op[] = PL_REDIS_COMMON
     "if number > done then call('HSET', P .. 'done', me, number) end\n"
     "local record = call('HGET', P .. 'peers', id)\n"
     "local node = record and read(record)\n"
+    "local function said() return tonumber(call('HGET', P .. 'said', id) or '0') end\n"
     "if kind == 'send' then\n"
+    "  local nth = tonumber(ARGV[7])\n"
+    "  if nth > 0 and nth <= said() then return { 0, 0 } end\n"
     "  local target = call('HGET', P .. 'peers', to)\n"
     "  if not target then return { 1, 0 } end\n"
     "  if call('SISMEMBER', P .. 'busy', to) == 1 then return { 2, 0 } end\n"
     "  call('XADD', P .. 'to:' .. read(target), 'MAXLEN', '~', 65536, next_seq(), 't', to, 'f', id, 'y', "
     "ARGV[11],\n"
     "       'd', ARGV[12])\n"
+    "  if nth > 0 then call('HSET', P .. 'said', id, ARGV[7]) end\n"
     "elseif kind == 'join' then\n"
     "  if record and node ~= me then return { 0, 0 } end\n"
     "  local mine = me .. '\\n' .. ARGV[8] .. '\\n' .. ARGV[9] .. '\\n' .. ARGV[10]\n"
     "  call('HSET', P .. 'peers', id, mine)\n"
+    "  if tonumber(ARGV[7]) > said() then call('HSET', P .. 'said', id, ARGV[7]) end\n"
     "  if not record then\n"
     "    call('HSET', P .. 'heard', id, call('GET', P .. 'seq') or '0')\n"
     "    note('join', id, mine, me)\n"

@@ -73,23 +73,62 @@ static bool parse_url(const char *text, client_url *out)
 
 client_text *client_first_text(const pl_room_client *c)
 {
-    pl_node *n = pl_list_first(&c->queue);
-    return n ? pl_of(n, client_text, in_queue) : NULL;
+    return c->next != &c->queue ? pl_of(c->next, client_text, in_queue) : NULL;
+}
+
+static void drop_text(pl_room_client *c, client_text *t)
+{
+    if (c->next == &t->in_queue)
+        c->next = c->next->next;
+    pl_list_remove(&t->in_queue);
+    free(t);
+    c->n_queued--;
 }
 
 void client_text_sent(pl_room_client *c)
 {
-    pl_node *n = pl_list_pop_front(&c->queue);
-    if (!n)
+    client_text *t = client_first_text(c);
+    if (!t)
         return;
-    free(pl_of(n, client_text, in_queue));
-    c->n_queued--;
+    if (t->number)
+        c->next = c->next->next;
+    else
+        drop_text(c, t);
+}
+
+void client_texts_acked(pl_room_client *c, uint64_t number)
+{
+    for (client_text *t; c->queue.next != c->next; drop_text(c, t)) {
+        t = pl_of(c->queue.next, client_text, in_queue);
+        if (t->number > number)
+            return;
+    }
+}
+
+void client_text_refused(pl_room_client *c, uint64_t number)
+{
+    PL_EACH (n, &c->queue) {
+        client_text *t = pl_of(n, client_text, in_queue);
+        if (n == c->next)
+            return;
+        if (t->number == number) {
+            drop_text(c, t);
+            return;
+        }
+    }
+}
+
+void client_texts_again(pl_room_client *c)
+{
+    if (!c->acked)
+        client_texts_acked(c, UINT64_MAX);
+    c->next = c->queue.next;
 }
 
 static void drop_queue(pl_room_client *c)
 {
-    while (client_first_text(c))
-        client_text_sent(c);
+    PL_EACH (n, &c->queue)
+        drop_text(c, pl_of(n, client_text, in_queue));
 }
 
 pl_err pl_room_client_send(pl_room_client *c, pl_peer_id to, const char *text, size_t len)
@@ -108,6 +147,8 @@ pl_err pl_room_client_send(pl_room_client *c, pl_peer_id to, const char *text, s
         memcpy(t->text, text, len);
     t->text[len] = '\0';
     pl_list_push_back(&c->queue, &t->in_queue);
+    if (c->next == &c->queue)
+        c->next = &t->in_queue;
     c->n_queued++;
     if (c->carrier)
         c->ops->kick(c->carrier);
@@ -148,6 +189,8 @@ static void forget_session(pl_room_client *c)
     c->pause_us = pl_max_us(c->pause_us, pause_min_us);
     client_peers_clear(&c->peers);
     drop_queue(c);
+    c->acked = false;
+    c->n_said = 0;
 }
 
 static void end(pl_room_client *c, int64_t now_us)
@@ -196,9 +239,11 @@ void client_signed_in(pl_room_client *c, pl_peer_id id, const pl_room_peer *peer
 {
     if (c->id) { /* it was too late to come back as who we were */
         char token[sizeof c->token];
+        bool acked = c->acked;
         memcpy(token, c->token, sizeof token);
         forget_session(c);
         memcpy(c->token, token, sizeof token); /* the new one */
+        c->acked = acked;
         if (c->on.closed)
             c->on.closed(c->user, PL_EIO, c->lost.why, true);
     }
@@ -290,6 +335,7 @@ pl_err pl_room_client_new(pl_room_client **out, pl_loop *loop, const pl_room_cli
     c->timer = (pl_timer){ .fn = on_time, .arg = c };
     c->log = (pl_log){ "room" };
     pl_list_init(&c->queue);
+    c->next = &c->queue;
     pl_err err = copy_texts(c, conf);
     if (!err)
         c->carrier = c->ops->open(c);

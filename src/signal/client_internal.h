@@ -17,6 +17,7 @@ enum { CLIENT_LIST_MAX = 4 * 1024 * 1024 }; /* bytes of the longest list of peer
 typedef struct client_text {
     pl_node in_queue;
     pl_peer_id to;
+    uint64_t number; /* 0: it has none */
     size_t len;
     char text[]; /* zero-terminated */
 } client_text;
@@ -51,9 +52,12 @@ struct pl_room_client {
     uint64_t heard;                     /* the newest message's place */
     int64_t lost_us;                    /* since when we are trying to come back; PL_NEVER: are not */
     client_peers peers;                 /* kept when there is a token */
-    pl_list queue;                      /* of client_text */
+    pl_list queue; /* of client_text; those before `next` are sent, and not acknowledged */
+    pl_node *next; /* &queue: none */
     size_t n_queued;
-    pl_timer timer; /* the next attempt, or the end of a carrier */
+    bool acked;      /* the server acknowledges what it is told by number */
+    uint64_t n_said; /* the newest number */
+    pl_timer timer;  /* the next attempt, or the end of a carrier */
     int64_t pause_us;
     struct {
         pl_err err;
@@ -63,9 +67,16 @@ struct pl_room_client {
     pl_log log;
 };
 
-/* The oldest text that is not sent; it stays in the queue until client_text_sent. */
+/* The oldest text that is not sent; it stays in the queue until client_text_sent, or, where the server acknowledges,
+ * client_text_acked. */
 client_text *client_first_text(const pl_room_client *c);
 void client_text_sent(pl_room_client *c);
+/* The server has all up to that number. */
+void client_texts_acked(pl_room_client *c, uint64_t number);
+/* It will not take that one. */
+void client_text_refused(pl_room_client *c, uint64_t number);
+/* A new connection: what is not acknowledged is sent again. Of a server that does not acknowledge it counts as sent. */
+void client_texts_again(pl_room_client *c);
 
 /* ---- up, from the carriers ---- */
 void client_signed_in(pl_room_client *c, pl_peer_id id, const pl_room_peer *peers, size_t n);

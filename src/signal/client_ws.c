@@ -196,18 +196,24 @@ static void on_welcome(client_carrier *k, const json_t *msg)
     bool resumed = json_is_true(json_object_get(msg, "resumed")) && get_id(msg, "id") == c->id;
     if (!pl_str_copy(pl_str_of(get_text(msg, "token")), c->token, sizeof c->token))
         c->token[0] = '\0';
+    c->acked = c->token[0] && json_is_integer(json_object_get(msg, "said"));
     if (!resumed)
         c->heard = get_seq(msg, "heard");
-    if (resumed)
+    if (resumed) {
+        client_texts_acked(c, get_seq(msg, "said"));
+        client_texts_again(c);
         client_resumed(c, list, n);
-    else
+    } else {
         client_signed_in(c, get_id(msg, "id"), list, n);
+    }
     free(list);
 }
 
 static void on_error(client_carrier *k, const json_t *msg)
 {
     const char *code = get_text(msg, "code");
+    if (get_seq(msg, "n"))
+        client_text_refused(k->client, get_seq(msg, "n"));
     if (k->client->on_line) /* about one message, or one peer */
         pl_log_info(&k->client->log, "the server says: %s", get_text(msg, "message"));
     else
@@ -231,6 +237,8 @@ static void on_text(client_carrier *k)
             client_message(k->client, get_id(msg, "from"), json_string_value(data), json_string_length(data));
     } else if (strcmp(type, "joined") == 0 || strcmp(type, "left") == 0) {
         client_presence(k->client, type[0] == 'j', get_id(msg, "id"), get_text(msg, "name"));
+    } else if (strcmp(type, "ack") == 0) {
+        client_texts_acked(k->client, get_seq(msg, "n"));
     } else if (strcmp(type, "welcome") == 0) {
         on_welcome(k, msg);
     } else if (strcmp(type, "error") == 0) {
@@ -352,17 +360,26 @@ static void on_time(void *user, int64_t now_us)
 
 /* ---- verbs ---- */
 
+static void send_text(client_carrier *k, client_text *t)
+{
+    pl_room_client *c = k->client;
+    json_t *msg = json_pack("{sssIss%}", "type", "message", "to", (json_int_t)t->to, "data", t->text, t->len);
+    if (c->acked && !t->number)
+        t->number = ++c->n_said;
+    if (msg && c->acked)
+        json_object_set_new(msg, "n", json_integer((json_int_t)t->number));
+    send_json(k, msg);
+    client_text_sent(c);
+}
+
 static void kick(client_carrier *k)
 {
     pl_room_client *c = k->client;
     client_text *t;
     if (k->phase != OPEN || !c->on_line)
         return;
-    while (k->phase == OPEN && pl_tcp_queued(k->tcp) < CALM && (t = client_first_text(c))) {
-        send_json(
-            k, json_pack("{sssIss%}", "type", "message", "to", (json_int_t)t->to, "data", t->text, t->len));
-        client_text_sent(c);
-    }
+    while (k->phase == OPEN && pl_tcp_queued(k->tcp) < CALM && (t = client_first_text(c)))
+        send_text(k, t);
     if (c->leaving && !k->asked_to_leave && k->phase == OPEN && !client_first_text(c)) {
         k->asked_to_leave = true;
         send_json(k, json_pack("{ss}", "type", "sign_out"));

@@ -87,15 +87,17 @@ typedef enum pl_rooms_kind {
     PL_ROOMS_MESSAGE,
     PL_ROOMS_JOINED,
     PL_ROOMS_LEFT,
-    PL_ROOMS_REFUSED /* shared rooms: a message of this peer's, taken before, did not reach `peer` */
+    PL_ROOMS_REFUSED, /* shared rooms: a message of this peer's, taken before, did not reach `peer` */
+    PL_ROOMS_SAID     /* shared rooms: this peer's numbered messages up to seq are safe */
 } pl_rooms_kind;
 typedef struct pl_rooms_item {
     pl_rooms_kind kind;
     pl_peer_id peer; /* who sent it, came or left */
     pl_str name;     /* of who came or left */
     pl_str type, data;
-    uint64_t seq; /* shared rooms: the message's place, for pl_rooms_resume */
-    bool busy;    /* PL_ROOMS_REFUSED: too much waits for it; else it is not there */
+    uint64_t
+        seq; /* shared rooms: the message's place, for pl_rooms_resume; of PL_ROOMS_REFUSED its number, or 0 */
+    bool busy; /* PL_ROOMS_REFUSED: too much waits for it; else it is not there */
 } pl_rooms_item;
 /* The next thing for a peer, in the order in which things happened; false when it has heard everything. The
  * slices are lent until the next verb. */

@@ -59,6 +59,7 @@ typedef struct pl_peer {
     size_t queued_bytes;
     uint32_t n_queued;
     pl_peer_id id;
+    uint64_t said, safe, told_safe; /* its numbered messages: taken here, had by the common memory, told so */
     bool bound;
     bool remote;         /* another node's: no listener, no queue, hears nothing */
     bool arriving;       /* moved here; what comes first is still on its way */
@@ -142,7 +143,8 @@ void pl_peer_dequeued(pl_rooms *r, pl_peer *p, const pl_message *m);
 pl_err pl_peer_promise_leave(pl_rooms *r, pl_peer *p);
 void pl_rooms_push_op(pl_rooms *r, pl_rooms_op *op);
 void pl_peer_share_bound(pl_rooms *r, const pl_peer *p);
-pl_err pl_rooms_share_message(pl_rooms *r, pl_peer_id from, pl_peer_id to, pl_str type, pl_str data);
+pl_err pl_rooms_share_message(pl_rooms *r, pl_peer_id from, pl_peer_id to, pl_str type, pl_str data,
+                              uint64_t number);
 void pl_peer_share_heard(pl_rooms *r, pl_peer *p, uint64_t seq);
 void pl_peer_share_load(pl_rooms *r, pl_peer *p);
 

@@ -7,7 +7,7 @@ bool pl_peer_has_something(const pl_peer *p)
 {
     if (p->arriving) /* what comes first is still on its way */
         return false;
-    return p->cursor != p->room->log_end || !pl_list_empty(&p->queue);
+    return p->cursor != p->room->log_end || !pl_list_empty(&p->queue) || p->safe != p->told_safe;
 }
 
 /* Something new waits for p: say so once, if there is somebody to hear it. */
@@ -62,9 +62,17 @@ static bool has_room_for(const pl_rooms *r, const pl_peer *to, size_t size)
 
 pl_err pl_rooms_send(pl_rooms *r, int64_t now_us, pl_peer_id from, pl_peer_id to, pl_str type, pl_str data)
 {
+    return pl_rooms_send_numbered(r, now_us, from, to, type, data, 0);
+}
+
+pl_err pl_rooms_send_numbered(pl_rooms *r, int64_t now_us, pl_peer_id from, pl_peer_id to, pl_str type,
+                              pl_str data, uint64_t number)
+{
     pl_peer *sender = pl_peer_find(r, from), *target = pl_peer_find(r, to);
     if (!sender)
         return pl_rooms_refused(r, PL_ESTATE);
+    if (r->conf.shared && number && number <= sender->said) /* said again, and on its way already */
+        return PL_OK;
     if (!sender->listener && !sender->remote) /* who speaks is alive */
         pl_heap_set(&r->idle, &sender->idle, now_us + r->conf.idle_us);
     if (!target || target->room != sender->room || data.n > PL_ROOMS_MESSAGE_MAX ||
@@ -74,7 +82,7 @@ pl_err pl_rooms_send(pl_rooms *r, int64_t now_us, pl_peer_id from, pl_peer_id to
     if (!target->remote && !has_room_for(r, target, size))
         return pl_rooms_refused(r, PL_ENOSPC);
     if (r->conf.shared)
-        return pl_rooms_share_message(r, from, to, type, data);
+        return pl_rooms_share_message(r, from, to, type, data, number);
     pl_message *m = pl_message_new(from, type, data);
     if (!m)
         return PL_ENOMEM;
@@ -176,6 +184,11 @@ bool pl_rooms_take(pl_rooms *r, int64_t now_us, pl_peer_id id, pl_rooms_item *ou
     }
     if (p->cursor != p->room->log_end) {
         take_note(r, p, out);
+        return true;
+    }
+    if (p->told_safe != p->safe) {
+        p->told_safe = p->safe;
+        *out = (pl_rooms_item){ .kind = PL_ROOMS_SAID, .seq = p->safe };
         return true;
     }
     p->told = false;

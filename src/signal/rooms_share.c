@@ -86,6 +86,7 @@ pl_err pl_rooms_join_again(pl_rooms *r, pl_peer_id id)
                                    .id = id,
                                    .room = pl_room_name(p->room),
                                    .name = pl_name_str(p->name),
+                                   .seq = p->safe,
                                    .bound = p->bound });
 }
 
@@ -103,12 +104,34 @@ void pl_peer_share_bound(pl_rooms *r, const pl_peer *p)
         pl_log_debug(&share_log, "no memory to tell that peer %u is bound", p->id);
 }
 
-pl_err pl_rooms_share_message(pl_rooms *r, pl_peer_id from, pl_peer_id to, pl_str type, pl_str data)
+pl_err pl_rooms_share_message(pl_rooms *r, pl_peer_id from, pl_peer_id to, pl_str type, pl_str data,
+                              uint64_t number)
 {
-    pl_rooms_op op = { .kind = PL_ROOMS_OP_SEND, .id = from, .to = to, .type = type, .data = data };
+    pl_rooms_op op = {
+        .kind = PL_ROOMS_OP_SEND, .id = from, .to = to, .seq = number, .type = type, .data = data
+    };
     if (r->stats.n_ops >= PL_ROOMS_OPS_MAX || r->stats.ops_bytes + op_size(&op) > PL_ROOMS_OPS_BYTES)
         return pl_rooms_refused(r, PL_ENOSPC);
-    return push(r, &op);
+    pl_err err = push(r, &op);
+    if (!err && number)
+        pl_peer_find(r, from)->said = number;
+    return err;
+}
+
+void pl_rooms_said(pl_rooms *r, pl_peer_id id, uint64_t number)
+{
+    pl_peer *p = pl_peer_find(r, id);
+    if (!p || p->remote || number <= p->safe)
+        return;
+    p->safe = number;
+    if (!p->arriving)
+        pl_peer_wake(r, p);
+}
+
+uint64_t pl_rooms_said_until(const pl_rooms *r, pl_peer_id id)
+{
+    const pl_peer *p = pl_peer_find(r, id);
+    return p ? p->safe : 0;
 }
 
 /* Who came over WebSocket says itself, when it comes back, what it has heard. Without memory a message may come twice. */
@@ -205,6 +228,7 @@ void pl_rooms_moved_away(pl_rooms *r, pl_peer_id id, uint64_t at)
     p->leave = NULL;
     p->remote = true;
     p->arriving = p->busy = false;
+    p->said = p->safe = p->told_safe = 0; /* wherever it is, they know better */
     room->n_caught -= p->cursor == room->log_end;
     room->n_own--;
     r->stats.n_peers--;
@@ -231,7 +255,7 @@ void pl_rooms_deliver(pl_rooms *r, pl_peer_id to, pl_peer_id from, pl_str type, 
     pl_peer_enqueue(r, p, m);
 }
 
-void pl_rooms_refuse(pl_rooms *r, pl_peer_id from, pl_peer_id to, bool busy)
+void pl_rooms_refuse(pl_rooms *r, pl_peer_id from, pl_peer_id to, uint64_t number, bool busy)
 {
     pl_peer *p = pl_peer_find(r, from);
     r->stats.n_refused++;
@@ -242,6 +266,7 @@ void pl_rooms_refuse(pl_rooms *r, pl_peer_id from, pl_peer_id to, bool busy)
         return;
     m->kind = PL_ROOMS_REFUSED;
     m->busy = busy;
+    m->seq = number;
     pl_peer_enqueue(r, p, m);
 }
 

@@ -20,9 +20,9 @@ enum {
 };
 
 typedef enum pl_rooms_op_kind {
-    PL_ROOMS_OP_JOIN,  /* id, room, name, bound */
+    PL_ROOMS_OP_JOIN,  /* id, room, name, bound; seq: its numbered messages up to that are safe */
     PL_ROOMS_OP_LEAVE, /* id; bound: also when it is at another node */
-    PL_ROOMS_OP_SEND,  /* id to `to`: type, data */
+    PL_ROOMS_OP_SEND,  /* id to `to`: type, data; seq: the sender's number for it, or 0 */
     PL_ROOMS_OP_MOVE,  /* id is ours now, and has heard up to seq; answered by pl_rooms_arrive */
     PL_ROOMS_OP_HEARD, /* id, who cannot say it itself when it moves, has heard up to seq */
     PL_ROOMS_OP_BUSY,  /* id: too much waits for it */
@@ -57,8 +57,18 @@ void pl_rooms_moved_away(pl_rooms *r, pl_peer_id id, uint64_t at);
 PL_NODISCARD pl_err pl_rooms_join_again(pl_rooms *r, pl_peer_id id);
 /* A message for a peer of ours; others are ignored. */
 void pl_rooms_deliver(pl_rooms *r, pl_peer_id to, pl_peer_id from, pl_str type, pl_str data, uint64_t seq);
-/* A message of our peer's did not reach `to`. */
-void pl_rooms_refuse(pl_rooms *r, pl_peer_id from, pl_peer_id to, bool busy);
+/* A message of our peer's, of that number or 0, did not reach `to`. */
+void pl_rooms_refuse(pl_rooms *r, pl_peer_id from, pl_peer_id to, uint64_t number, bool busy);
+
+/* As pl_rooms_send, for a client that counts its messages, from 1, and says again what was not acknowledged when it comes
+ * back: one that was taken already is not taken twice, here or at any node. PL_ROOMS_SAID acknowledges. number 0, and rooms
+ * that are not shared: as pl_rooms_send. */
+PL_NODISCARD pl_err pl_rooms_send_numbered(pl_rooms *r, int64_t now_us, pl_peer_id from, pl_peer_id to,
+                                           pl_str type, pl_str data, uint64_t number);
+/* The common memory has the messages of a peer of ours up to that number. */
+void pl_rooms_said(pl_rooms *r, pl_peer_id id, uint64_t number);
+/* Up to which number they are safe, as far as this node knows. */
+uint64_t pl_rooms_said_until(const pl_rooms *r, pl_peer_id id);
 
 /* A peer comes back on a new connection, here: from another node, or to this one; it has heard up to seq. What it has
  * not follows, in order. The caller has made sure that it is the peer itself. Errors: PL_ESTATE (no such peer any more),

@@ -70,8 +70,11 @@ static pl_rooms_op *first_op(const pl_share *s)
     return n ? pl_of(n, pl_rooms_op, in_list) : NULL;
 }
 
+/* Carried out. */
 static void op_done(pl_share *s, pl_rooms_op *op)
 {
+    if (op->kind == PL_ROOMS_OP_SEND && op->seq)
+        pl_rooms_said(s->rooms, op->id, op->seq);
     pl_list_remove(&op->in_list);
     pl_rooms_op_free(s->rooms, op);
 }
@@ -80,8 +83,10 @@ void pl_share_free(pl_share *s)
 {
     if (!s)
         return;
-    for (pl_rooms_op *op; (op = first_op(s));)
-        op_done(s, op);
+    for (pl_rooms_op *op; (op = first_op(s));) {
+        pl_list_remove(&op->in_list);
+        pl_rooms_op_free(s->rooms, op);
+    }
     pl_wipe(s->secret, sizeof s->secret);
     free(s);
 }
@@ -193,7 +198,8 @@ bool pl_share_poll_ask(pl_share *s, int64_t now_us, pl_share_ask *out)
         return ask_hello(s, out);
     if (s->state != HERE)
         return false;
-    if (!s->beating && now_us >= s->beat_us && now_us < s->again_us)
+    bool due = now_us >= s->beat_us || ids_wanted(s); /* many may come within a second */
+    if (!s->beating && due && now_us < s->again_us)
         return ask_beat(s, now_us, out);
     if (s->next == &s->ops || s->n_unanswered >= PL_SHARE_UNANSWERED || now_us >= s->again_us ||
         is_held(s, now_us))
@@ -341,7 +347,7 @@ void pl_share_op_answered(pl_share *s, int64_t now_us, const pl_share_answer *a)
     if (op->kind == PL_ROOMS_OP_MOVE)
         move_answered(s, op->id, a);
     else if (op->kind == PL_ROOMS_OP_SEND && a->result != PL_SHARE_DONE)
-        pl_rooms_refuse(s->rooms, op->id, op->to, a->result == PL_SHARE_BUSY);
+        pl_rooms_refuse(s->rooms, op->id, op->to, op->seq, a->result == PL_SHARE_BUSY);
     op_done(s, op);
 }
 

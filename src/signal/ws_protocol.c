@@ -4,6 +4,9 @@
 
 #include "signal/rooms_share.h"
 
+/* What a number in JavaScript holds exactly. */
+#define NUMBER_MAX ((INT64_C(1) << 53) - 1)
+
 /* ---- writing JSON ---- */
 
 /* Appends a JSON string. Text is UTF-8 already, or it would not have come this far; names from the classic
@@ -49,12 +52,19 @@ static void add_plain(pl_buf *out, const char *type)
     finish(out);
 }
 
-static void add_error(pl_buf *out, const char *code, const char *text, pl_peer_id to)
+static void add_error_about(pl_buf *out, const char *code, const char *text, pl_peer_id to, uint64_t number)
 {
     pl_buf_addf(out, "{\"type\":\"error\",\"code\":\"%s\",\"message\":\"%s\"", code, text);
     if (to)
         pl_buf_addf(out, ",\"to\":%u", to);
+    if (number)
+        pl_buf_addf(out, ",\"n\":%llu", (unsigned long long)number);
     finish(out);
+}
+
+static void add_error(pl_buf *out, const char *code, const char *text, pl_peer_id to)
+{
+    add_error_about(out, code, text, to, 0);
 }
 
 /* Where it stands in the messages is told to who comes for the first time; who comes back knows it. */
@@ -63,7 +73,8 @@ static void add_token(const pl_ws_session *s, const pl_rooms *rooms, bool resume
     char token[PL_ROOMS_TOKEN_LEN + 1];
     if (!s->resumable || !pl_rooms_token(rooms, s->id, token))
         return;
-    pl_buf_addf(out, ",\"token\":\"%s\"", token);
+    pl_buf_addf(out, ",\"token\":\"%s\",\"said\":%llu", token,
+                (unsigned long long)pl_rooms_said_until(rooms, s->id));
     if (resumed)
         pl_buf_addf(out, ",\"resumed\":true");
     else
@@ -155,21 +166,26 @@ static void on_message(pl_ws_session *s, pl_rooms *rooms, int64_t now_us, const 
 {
     pl_str data = get_string(msg, "data");
     json_int_t to = json_integer_value(json_object_get(msg, "to"));
+    json_int_t n = json_integer_value(json_object_get(msg, "n"));
     pl_peer_id peer = to > 0 && to <= INT32_MAX ? (pl_peer_id)to : 0;
+    uint64_t number = s->resumable && n > 0 && n <= NUMBER_MAX ? (uint64_t)n : 0;
     if (!data.p || !peer) {
-        add_error(out, "bad-message", "A message wants a number `to` and a string `data`.", peer);
+        add_error_about(out, "bad-message", "A message wants a number `to` and a string `data`.", peer,
+                        number);
         return;
     }
     if (data.n > PL_ROOMS_MESSAGE_MAX) {
-        add_error(out, "too-big", "A message has at most 262144 bytes.", peer);
+        add_error_about(out, "too-big", "A message has at most 262144 bytes.", peer, number);
         return;
     }
-    switch (pl_rooms_send(rooms, now_us, s->id, peer, PL_STR("text/plain"), data)) {
+    switch (pl_rooms_send_numbered(rooms, now_us, s->id, peer, PL_STR("text/plain"), data, number)) {
     case PL_OK: break;
     case PL_ENOSPC:
-    case PL_ENOMEM: add_error(out, "busy", "Too many messages wait for that peer.", peer); break;
-    case PL_ESTATE: add_error(out, "signed-out", "Sign in first.", peer); break;
-    default: add_error(out, "no-such-peer", "That peer is not there.", peer); break;
+    case PL_ENOMEM:
+        add_error_about(out, "busy", "Too many messages wait for that peer.", peer, number);
+        break;
+    case PL_ESTATE: add_error_about(out, "signed-out", "Sign in first.", peer, number); break;
+    default: add_error_about(out, "no-such-peer", "That peer is not there.", peer, number); break;
     }
 }
 
@@ -214,9 +230,14 @@ bool pl_ws_session_next(pl_ws_session *s, pl_rooms *rooms, int64_t now_us, pl_bu
     } while (item.kind == PL_ROOMS_MESSAGE && !pl_utf8_valid(item.data.p, item.data.n));
     if (item.kind == PL_ROOMS_REFUSED) {
         if (item.busy)
-            add_error(out, "busy", "Too many messages wait for that peer.", item.peer);
+            add_error_about(out, "busy", "Too many messages wait for that peer.", item.peer, item.seq);
         else
-            add_error(out, "no-such-peer", "That peer is not there.", item.peer);
+            add_error_about(out, "no-such-peer", "That peer is not there.", item.peer, item.seq);
+        return true;
+    }
+    if (item.kind == PL_ROOMS_SAID) {
+        pl_buf_addf(out, "{\"type\":\"ack\",\"n\":%llu", (unsigned long long)item.seq);
+        finish(out);
         return true;
     }
     if (item.kind == PL_ROOMS_MESSAGE) {
