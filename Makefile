@@ -6,7 +6,7 @@ DESTDIR ?=
 PREFIX ?= /usr/local
 BUILD  := build/$(PRESET)
 
-.PHONY: help deps deps-test deps-bench build run test bench bench-data fuzz lint format install clean
+.PHONY: help deps deps-test deps-bench build run test bench bench-data bench-signal fuzz lint format install clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -38,6 +38,9 @@ bench: deps-bench build ## every benchmark beside the peers of Debian and npm, 5
 
 bench-data: deps-bench build ## what data channels carry alone: throughput, latency, Chromium as the receiver; 3 minutes
 	@BENCH_ONLY=throughput tools/bench $(BUILD)
+
+bench-signal: deps-bench build ## 10,000 peers that write to each other, on one node, on two over Redis, on Prosody; 8 minutes
+	@BENCH_ONLY=signal tools/bench $(BUILD)
 
 fuzz: deps-test ## every fuzz target for SECONDS (20) each, two at a time
 	@tools/fuzz $(or $(SECONDS),20)

@@ -36,3 +36,11 @@ file(GLOB data_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/data/*.c)
 add_executable(bench-data ${data_sources})
 target_link_libraries(bench-data PRIVATE pl_flags peerline_static)
 set_property(TARGET bench-data PROPERTY RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+
+# bench/signal/ is bench-signal: peers of a server of rooms; what it looks at a server with is bench/relay/'s.
+if(TARGET pl_room_signal)
+  file(GLOB signal_sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/bench/signal/*.c)
+  add_executable(bench-signal ${signal_sources} ${CMAKE_SOURCE_DIR}/bench/relay/load.c)
+  target_link_libraries(bench-signal PRIVATE pl_flags pl_room_signal)
+  set_property(TARGET bench-signal PROPERTY RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR})
+endif()

@@ -23,7 +23,7 @@ void load_die(const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    fputs("bench-relay: ", stderr);
+    fprintf(stderr, "%s: ", program_invocation_short_name);
     vfprintf(stderr, fmt, args);
     fputc('\n', stderr);
     va_end(args);

@@ -1,4 +1,4 @@
-/* load.h - what every mode of bench-relay stands on: the clock, sockets on loopback, and the server that is
+/* load.h - what every mode of bench-relay stands on, and bench-signal: the clock, sockets on loopback, and the server that is
  * measured from outside through /proc.
  * Shape    plain data; load_die ends the program, since a benchmark that goes on after an error lies.
  * Units    microseconds, nanoseconds of CPU, KiB.

@@ -65,15 +65,16 @@ static void welcome(pl_rooms *rooms, pl_peer_id id, int *status, pl_buf *out)
     pl_buf_clear(&list);
 }
 
-static pl_classic_result on_sign_in(pl_rooms *rooms, int64_t now_us, const pl_http_request *req, int *status,
-                                    pl_buf *out)
+static pl_classic_result on_sign_in(pl_rooms *rooms, int64_t now_us, const pl_http_request *req,
+                                    pl_str room_text, int *status, pl_buf *out)
 {
-    char name[PL_ROOMS_NAME_MAX + 2];
-    size_t len;
+    char name[PL_ROOMS_NAME_MAX + 2], room[PL_ROOMS_NAME_MAX + 2];
+    size_t len, room_len;
     pl_peer_id id;
     pl_err err = PL_EINVAL;
-    if (pl_http_unescape(req->query, name, sizeof name, &len))
-        err = pl_rooms_sign_in(rooms, now_us, PL_STR(""), (pl_str){ name, len }, &id);
+    if (pl_http_unescape(req->query, name, sizeof name, &len) &&
+        pl_http_unescape(room_text, room, sizeof room, &room_len))
+        err = pl_rooms_sign_in(rooms, now_us, (pl_str){ room, room_len }, (pl_str){ name, len }, &id);
     if (err == PL_OK)
         welcome(rooms, id, status, out);
     else if (err == PL_EINVAL)
@@ -137,10 +138,20 @@ static pl_classic_result on_wait(pl_rooms *rooms, int64_t now_us, pl_peer_id id,
 
 typedef enum verb { SIGN_IN, WAIT, MESSAGE, SIGN_OUT, QUIT, N_VERBS } verb;
 
-static verb verb_of(pl_str path)
+/* "/room/NAME/sign_in" is "/sign_in" into a room of that name, for clients whose server may be given with a path. */
+static verb verb_of(pl_str path, pl_str *room)
 {
     static const char *const name[] = { "/sign_in", "/wait", "/message", "/sign_out", "/quit" };
+    static const char prefix[] = "/room/";
     int i = 0;
+    *room = PL_STR("");
+    if (pl_str_starts(path, prefix)) {
+        const char *at = path.p + sizeof prefix - 1, *end = memchr(at, '/', path.n - (sizeof prefix - 1));
+        if (!end || end == at)
+            return N_VERBS;
+        *room = (pl_str){ at, (size_t)(end - at) };
+        path = (pl_str){ end, (size_t)(path.p + path.n - end) };
+    }
     while (i < N_VERBS && !pl_str_is(path, name[i]))
         i++;
     return (verb)i;
@@ -150,7 +161,8 @@ pl_classic_result pl_classic_request(pl_rooms *rooms, int64_t now_us, const pl_h
                                      void *listener, pl_peer_id *id, void **replaced, int *status,
                                      pl_buf *out)
 {
-    verb v = verb_of(req->path);
+    pl_str room;
+    verb v = verb_of(req->path, &room);
     *id = 0;
     *replaced = NULL;
     if (v == N_VERBS)
@@ -169,7 +181,7 @@ pl_classic_result pl_classic_request(pl_rooms *rooms, int64_t now_us, const pl_h
         return PL_CLASSIC_ANSWERED;
     }
     if (v == SIGN_IN)
-        return on_sign_in(rooms, now_us, req, status, out);
+        return on_sign_in(rooms, now_us, req, room, status, out);
     if (!get_id(req, "peer_id", id)) {
         respond_text(out, 400, status, "Which peer? Say ?peer_id=NUMBER.");
         return PL_CLASSIC_ANSWERED;

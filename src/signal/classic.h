@@ -2,7 +2,7 @@
  * Source   libwebrtc examples/peerconnection/server: /sign_in?NAME, /wait?peer_id=, /message?peer_id=&to=,
  *          /sign_out?peer_id=; header names with their capitals, because its client compares bytes.
  *          docs/signaling.md tells where we differ: names are percent-decoded, a peer unknown is 404 instead
- *          of 500, /quit is refused.
+ *          of 500, /quit is refused, and /room/NAME before them is a room of its own.
  * Shape    pure functions over rooms.h; the connection is known only as the opaque listener.
  * Errors   become answers; a buffer without memory is told by pl_buf's own sticky state. */
 #ifndef PL_SIGNAL_CLASSIC_H
