@@ -25,7 +25,7 @@ if(TARGET peerline-media)
   pl_pc(peerline-media "Voice and video engines for peerline" "peerline = ${PROJECT_VERSION}" "opus, vpx, speexdsp")
 endif()
 if(TARGET peerline-signal)
-  pl_pc(peerline-signal "Signaling for peerline: HTTP and WebSocket rooms, XMPP" "peerline = ${PROJECT_VERSION}"
+  pl_pc(peerline-signal "Calls by an address for peerline: rooms, XMPP, WHIP, copy and paste" "peerline = ${PROJECT_VERSION}"
         "jansson, libcurl, expat, libgsasl, libidn")
 endif()
 
