@@ -10,14 +10,15 @@ static pl_words_kind kind_of(const json_t *o, const char *type)
         bool described;
     } known[] = { { "offer", PL_WORDS_OFFER, true },
                   { "answer", PL_WORDS_ANSWER, true },
-                  { "ringing", PL_WORDS_RINGING, false },
                   { "bye", PL_WORDS_BYE, false } };
     bool described = json_is_string(json_object_get(o, "sdp"));
     for (size_t i = 0; type && i < sizeof known / sizeof known[0]; i++) {
         if (strcmp(type, known[i].type) == 0 && (described || !known[i].described))
             return known[i].kind;
     }
-    return json_is_string(json_object_get(o, "candidate")) ? PL_WORDS_CANDIDATE : PL_WORDS_OTHER;
+    if (json_is_string(json_object_get(o, "candidate")))
+        return PL_WORDS_CANDIDATE;
+    return !type && json_is_true(json_object_get(o, "ringing")) ? PL_WORDS_RINGING : PL_WORDS_OTHER;
 }
 
 static pl_session_reason reason_of(const json_t *o)
@@ -91,7 +92,8 @@ char *pl_words_candidate(const pl_ice_candidate *c, json_t *tags)
 
 char *pl_words_ringing(json_t *tags)
 {
-    return text_of(json_pack("{ss}", "type", "ringing"), tags);
+    return text_of(json_pack("{sb}", "ringing", 1),
+                   tags); /* without a type: others would take it for a description */
 }
 
 char *pl_words_bye(pl_session_reason reason, json_t *tags)
