@@ -160,6 +160,13 @@ void pl_data_path_changed(pl_data *d, int64_t now_us)
         pl_sctp_path_changed(d->sctp, now_us);
 }
 
+void pl_data_set_cut(pl_data *d, size_t len)
+{
+    d->conf.sctp.cut_from = len;
+    if (d->sctp)
+        pl_sctp_set_cut(d->sctp, len);
+}
+
 bool pl_data_poll_output(pl_data *d, int64_t now_us, uint8_t *out, size_t cap, size_t *len)
 {
     *len = 0;

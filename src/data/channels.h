@@ -97,6 +97,8 @@ bool pl_data_poll_output(pl_data *d, int64_t now_us, uint8_t *out, size_t cap, s
 pl_sctp_packet_kind pl_data_last_packet(const pl_data *d);
 /* The packets take another path now. */
 void pl_data_path_changed(pl_data *d, int64_t now_us);
+/* pl_sctp_set_cut; may be called before start. */
+void pl_data_set_cut(pl_data *d, size_t len);
 /* Messages not polled keep the peer's window closed: that is the back-pressure of receiving. */
 bool pl_data_poll_event(pl_data *d, pl_data_event *out);
 /* Of the messages polled, so many bytes wait still for the application: they count in the window as if not polled. */

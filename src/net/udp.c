@@ -267,7 +267,10 @@ const pl_udp_stats *pl_udp_get_stats(const pl_udp *u)
 
 /* PROBE sets DF whatever the kernel knows of the route, and leaves the size to us; DONT clears it; WANT is the
  * system's default, path MTU discovery, under which the kernel itself fragments what is too long for a route it
- * knows. */
+ * knows. Routers of IPv6 never fragment, so with DONT the parts are as short as every link must carry; even so only what is
+ * longer than the route's MTU is cut. */
+enum { IP6_LEAST_MTU = 1280 };
+
 void pl_udp_set_df(pl_udp *u, uint8_t df)
 {
     static const int v4[] = { IP_PMTUDISC_WANT, IP_PMTUDISC_PROBE, IP_PMTUDISC_DONT };
@@ -276,8 +279,10 @@ void pl_udp_set_df(pl_udp *u, uint8_t df)
         return;
     pl_udp_gather_flush(&u->loop->udp->gather); /* what was sent before goes as it was */
     u->df = df;
-    if (u->local.family == PL_AF_IP6)
+    if (u->local.family == PL_AF_IP6) {
         set_int(u->fd, IPPROTO_IPV6, IPV6_MTU_DISCOVER, v6[df]);
+        set_int(u->fd, IPPROTO_IPV6, IPV6_MTU, df == PL_DF_CLEAR ? IP6_LEAST_MTU : 0);
+    }
     if (u->local.family == PL_AF_IP4 || u->dual_stack)
         set_int(u->fd, IPPROTO_IP, IP_MTU_DISCOVER, v4[df]);
 }

@@ -109,6 +109,13 @@ static void local_candidate(pl_pc *pc, const pl_ice_cand *c)
     pc_note_add(pc, &e);
 }
 
+/* Where routers cut nothing, our own system must. */
+static void tell_cut(pl_pc *pc)
+{
+    if (pc->data)
+        pl_data_set_cut(pc->data, pc->leaves_by.family == PL_AF_IP6 ? PC_PACKET_CUT : 0);
+}
+
 /* Data may flow from the first pair on, even while better ones are still tried. What was measured on one network
  * says nothing about another, and another local address is the sign of one. */
 static void selected(pl_pc *pc, const pl_path *path)
@@ -117,6 +124,7 @@ static void selected(pl_pc *pc, const pl_path *path)
     if (pc->times.ice_connected_us < 0)
         pc->times.ice_connected_us = pc->now_us - pc->start_us;
     pc->leaves_by = path->local;
+    tell_cut(pc);
     if (moved && pc->data)
         pl_data_path_changed(pc->data, pc->now_us);
     if (!moved || !pc->media || !pc->srtp_out)
@@ -213,6 +221,7 @@ static void on_dtls_state(pl_pc *pc)
     if (pl_dtls_get_state(pc->dtls) != PL_DTLS_CONNECTED)
         return;
     start_srtp(pc);
+    tell_cut(pc);
     if (pc->data && pc->data_agreed && pl_data_start(pc->data, pc->now_us))
         pc_fail(pc, "no memory for SCTP");
 }

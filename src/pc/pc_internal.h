@@ -33,7 +33,9 @@ enum {
      * probe, ends DTLS at Chromium; other stacks have buffers of 2 to 8 KiB. */
     PC_DATA_PACKET_MAX = 1984,
     PC_PACKET_ETHERNET = 1432, /* one that an Ethernet packet holds in a record over IPv4 */
-    PC_RTCP_MAX = 1150,        /* bytes of one compound packet */
+    PC_PACKET_CUT =
+        1440, /* one that none holds over IPv6, in any record, though 1500 bytes hold the datagram */
+    PC_RTCP_MAX = 1150, /* bytes of one compound packet */
     PC_RECV_CODECS_MAX = 8
 };
 

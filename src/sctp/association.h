@@ -65,6 +65,7 @@ typedef struct pl_sctp_conf {
     bool no_interleaving;          /* I-DATA is not offered to the peer */
     bool zero_checksum;            /* below us is DTLS, which finds errors: RFC 9653 is offered */
     size_t mtu_max;                /* what probing may raise the MTU to (RFC 8899); 0: no probing */
+    size_t cut_from;               /* what pl_sctp_set_cut says */
     int64_t rto_initial_us;        /* 1 s */
     int64_t rto_min_us;            /* 300 ms (RFC 9260 says 1 s; see docs/rfc/sctp.md) */
     int64_t rto_max_us;            /* 4 s */
@@ -220,6 +221,9 @@ PL_NODISCARD pl_err pl_sctp_set_pieces(pl_sctp *s, uint16_t sid, bool on);
 PL_NODISCARD pl_err pl_sctp_add_streams(pl_sctp *s, int64_t now_us, uint16_t n_out, uint16_t n_in);
 /* The packets take another path now: round trips, window and MTU are learnt anew. */
 void pl_sctp_path_changed(pl_sctp *s, int64_t now_us);
+/* Packets too long for the path are filled up to so many bytes (RFC 4820), so that the sender's own system cuts them: that of
+ * IPv6 cuts only what is longer than its first link takes. 0, as at first: they stay as they are. */
+void pl_sctp_set_cut(pl_sctp *s, size_t len);
 /* The least round trip measured since the last call; 0: none was. */
 int64_t pl_sctp_least_rtt(pl_sctp *s);
 /* Another controller from now on. It begins with the window that the last one had, and learns the rest itself. */

@@ -110,6 +110,7 @@ struct pl_sctp {
     pl_sctp_rto rto;
     pl_sctp_mtu mtu;
     pl_sctp_packet_kind last_packet;
+    unsigned n_cuts;       /* packets too long that were made longer */
     int64_t path_since_us; /* what was sent before went another way: it tells no round trip */
     pl_sctp_cc cc;
     pl_sctp_pacer pacer;
@@ -225,6 +226,8 @@ void pl_sctp_mtu_timer(pl_sctp *s);
 void pl_sctp_mtu_forget(pl_sctp *s);
 /* How long the next packet may be: the MTU, or more for what was made when it was more. */
 size_t pl_sctp_packet_limit(pl_sctp *s);
+/* A packet that is too long becomes so long that the system cuts it; cap: of its buffer. */
+void pl_sctp_mtu_lengthen(pl_sctp *s, pl_wr *w, size_t cap);
 
 /* association_output.c */
 /* True when data waits for the pace alone. */

@@ -99,6 +99,26 @@ size_t pl_sctp_packet_limit(pl_sctp *s)
     return PL_SCTP_HEADER + most;
 }
 
+void pl_sctp_set_cut(pl_sctp *s, size_t len)
+{
+    s->conf.cut_from = len;
+}
+
+/* The path may be wide again, or drop fragments: every fourth goes as it is. */
+enum { UNCUT = 4 };
+
+void pl_sctp_mtu_lengthen(pl_sctp *s, pl_wr *w, size_t cap)
+{
+    size_t len = pl_wr_len(w), whole = s->conf.cut_from & ~(size_t)3;
+    if (len <= s->mtu.size || len + PL_SCTP_CHUNK_HEADER > whole || whole > cap || whole > s->mtu.max ||
+        ++s->n_cuts % UNCUT == 0)
+        return;
+    w->end = w->start + cap;
+    size_t pad = pl_sctp_chunk_begin(w, PL_SCTP_PAD, 0);
+    pl_wr_zeros(w, whole - pl_wr_len(w));
+    pl_sctp_chunk_end(w, pad);
+}
+
 pl_sctp_packet_kind pl_sctp_last_packet(const pl_sctp *s)
 {
     return s->last_packet;

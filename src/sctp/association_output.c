@@ -134,6 +134,8 @@ static uint32_t fragment_len(const pl_sctp *s, const pl_sctp_out_msg *m, size_t 
     uint32_t most = m->left - m->unended;
     if (most > m->n_at)
         most = m->n_at;
+    if (room > s->cc.mtu) /* the packet is long only for what was cut when it might be */
+        room = s->cc.mtu;
     if (room <= header)
         return 0;
     room -= header;
@@ -454,6 +456,7 @@ static bool build_packet(pl_sctp *s, uint8_t *out, size_t cap, size_t *len)
         write_cookie_echo(s, &w);
     if (s->state != PL_SCTP_COOKIE_WAIT && (cookie || s->state != PL_SCTP_COOKIE_ECHOED))
         write_chunks(s, &w, cookie);
+    pl_sctp_mtu_lengthen(s, &w, cap);
     assert(pl_wr_ok(&w));
     *len = pl_wr_len(&w);
     if (*len == PL_SCTP_HEADER)

@@ -237,7 +237,31 @@ PL_TEST(where_routers_cut_all_goes_on)
     close_pair(&p);
 }
 
-/* Those of IPv6 cut nothing and say so: then the sender's system does. */
+/* Those of IPv6 cut nothing. Where they do not say so either, the sender's system cuts what is longer than its own link: what was
+ * cut for the larger path is made so long, and nothing is lost. */
+PL_TEST(where_routers_are_mute_the_sender_cuts)
+{
+    pipe_duo p;
+    widen(1500);
+    open_pair(&p, 6);
+    SEND_UNTIL(&p, near_b.longest >= 1480);
+    ip("-6 rule add iif lo blackhole");
+    enter(END_A);
+    ip("-6 route flush cache"); /* what routers have said before */
+    enter(ROUTER);
+    widen(1280);
+    forget();
+    uint64_t before = atomic_load(&p.b.n_bytes);
+    SEND_UNTIL(&p, atomic_load(&p.b.n_bytes) > before + 64 * MESSAGE);
+    PL_GE(near_a.n_df, 1); /* lost, without a word */
+    PL_GE(near_a.n_parts, 2);
+    PL_LE(near_a.longest_part, 1280);
+    PL_LE(near_b.longest, 1280);
+    close_pair(&p);
+    ip("-6 rule del iif lo blackhole");
+}
+
+/* Where they do say so: the sender's system does. */
 PL_TEST(where_routers_cut_nothing_the_sender_does)
 {
     pipe_duo p;
@@ -263,8 +287,11 @@ static int set_up(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { t(a_link_of_1500_is_found), t(a_link_of_1400_is_found),
-                                        t(a_link_of_1280_is_found), t(where_routers_cut_all_goes_on),
+    const struct CMUnitTest tests[] = { t(a_link_of_1500_is_found),
+                                        t(a_link_of_1400_is_found),
+                                        t(a_link_of_1280_is_found),
+                                        t(where_routers_cut_all_goes_on),
+                                        t(where_routers_are_mute_the_sender_cuts),
                                         t(where_routers_cut_nothing_the_sender_does) };
     return cmocka_run_group_tests(tests, set_up, NULL);
 }

@@ -143,6 +143,47 @@ PL_TEST(a_path_that_shrinks_is_noticed)
     }
 }
 
+/* The same where no router cuts or says a word (IPv6): the sender's system cuts what is longer than its own link, so what
+ * was cut for the larger path is made so long. */
+PL_TEST(a_path_that_shrinks_where_only_the_sender_cuts)
+{
+    for (uint64_t seed = pl_test_seed(1), n = 0; n < 20; n++, seed++) {
+        pair p;
+        unsigned heard;
+        sim_net net = { .delay_us = 10000, .rate_bps = 20000000, .mtu = 1404 }, parts = net;
+        begin(&p, &net, seed, &heard);
+        parts.mtu = 0;
+        p.by_parts[0] = sim_link_new(&parts, seed);
+        p.cut_from = 1440;
+        pl_sctp_set_cut(p.end[0], 1440);
+        talk(&p, 60);
+        PL_EQ(mtu_of(&p), 1404);
+        net.mtu = 1188;
+        sim_link_set(p.link[0], &net);
+        send_some(&p, 10);
+        pair_run(&p, p.now_us + PL_SEC(20));
+        PL_EQ(mtu_of(&p), 1188);
+        PL_EQ(heard, 70);
+        /* What was sent long goes whole now and then: the path may be wide again, and drop the parts. */
+        net.mtu = 1404;
+        sim_link_set(p.link[0], &net);
+        pair_run(&p, p.now_us + PL_SEC(600));
+        talk(&p, 60);
+        PL_EQ(mtu_of(&p), 1404);
+        net.mtu = 1188;
+        sim_link_set(p.link[0], &net);
+        send_some(&p, 10);
+        pair_run(&p, p.now_us + PL_SEC(5));
+        sim_link_blackout(p.by_parts[0], PL_NEVER);
+        net.mtu = 1404;
+        sim_link_set(p.link[0], &net);
+        talk(&p, 60);
+        PL_EQ(heard, 200);
+        PL_EQ(p.closed[0], 0);
+        pair_clear(&p);
+    }
+}
+
 /* 4.3: nothing arrives, large or small: that says nothing of sizes. */
 PL_TEST(a_dark_path_does_not_shrink)
 {
@@ -346,7 +387,8 @@ PL_TEST(without_probing_nothing_changes)
 }
 
 PL_TESTS(t(the_size_of_the_path_is_found), t(probes_take_their_time), t(lost_probes_leave_the_window_alone),
-         t(a_path_that_shrinks_is_noticed), t(a_dark_path_does_not_shrink), t(a_path_below_the_base_size),
-         t(a_path_that_grows_is_noticed), t(who_says_little_never_probes),
-         t(a_probe_is_a_heartbeat_and_padding), t(answers_to_nothing_are_no_answers),
-         t(another_path_is_learnt_anew), t(without_probing_nothing_changes))
+         t(a_path_that_shrinks_is_noticed), t(a_path_that_shrinks_where_only_the_sender_cuts),
+         t(a_dark_path_does_not_shrink), t(a_path_below_the_base_size), t(a_path_that_grows_is_noticed),
+         t(who_says_little_never_probes), t(a_probe_is_a_heartbeat_and_padding),
+         t(answers_to_nothing_are_no_answers), t(another_path_is_learnt_anew),
+         t(without_probing_nothing_changes))

@@ -69,9 +69,10 @@ static void check(const pair *p, int at)
         pl_sctp_check(p->end[at]);
 }
 
-static sim_link *way_of(const pair *p, int at)
+static sim_link *way_of(const pair *p, int at, size_t len)
 {
-    bool cut = p->by_parts[at] && pl_sctp_last_packet(p->end[at]) == PL_SCTP_PACKET_OVERSIZED;
+    bool cut =
+        p->by_parts[at] && pl_sctp_last_packet(p->end[at]) == PL_SCTP_PACKET_OVERSIZED && len >= p->cut_from;
     return cut ? p->by_parts[at] : p->link[at];
 }
 
@@ -98,7 +99,7 @@ void pair_step(pair *p)
         take_events(p, i);
         while (pl_sctp_poll_output(p->end[i], p->now_us, packet, sizeof packet, &len)) {
             check(p, i);
-            sim_link_send(way_of(p, i), p->now_us, NULL, packet, len);
+            sim_link_send(way_of(p, i, len), p->now_us, NULL, packet, len);
         }
         check(p, i);
         take_events(p, i);

@@ -9,7 +9,8 @@
 typedef struct pair {
     pl_sctp *end[2];
     sim_link *link[2];     /* link[i] carries what end[i] sends */
-    sim_link *by_parts[2]; /* the way of packets that IP may cut; NULL: they go as any other */
+    sim_link *by_parts[2]; /* the way of packets that IP may cut; NULL: they go as any other … */
+    size_t cut_from;       /* … if they are as long as this */
     pl_rand_seeded state[2];
     int64_t now_us;
     bool check; /* pl_sctp_check after each packet: thorough and slow */
