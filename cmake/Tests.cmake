@@ -14,13 +14,14 @@ set(PL_TEST_USES_sctp usrsctp)
 set(PL_TEST_USES_srtp srtp2)
 # Descriptions of real peers come as SDP.
 set(PL_TEST_USES_jingle pl_room_sdp)
+set(PL_TEST_USES_alloc pl_room_session)
 # Our own TURN server, for tests of its clients named relay_*; left out together with the program.
 if(TARGET pl_room_relay)
   set(PL_TEST_USES_turn pl_room_relay)
   set(PL_TEST_USES_ice pl_room_relay)
 endif()
 
-set(PL_THREADED_ROOMS base crypto net relay peer call signal server)
+set(PL_THREADED_ROOMS base crypto net relay peer call signal session server)
 add_custom_target(tests_unit)
 add_custom_target(tests_threaded)
 

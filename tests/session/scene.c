@@ -30,7 +30,7 @@ static void on_data_channel(void *user, pl_data_channel *ch)
 {
     scene_call *c = user;
     const pl_data_channel_observer o = chat_of(c);
-    c->chat = ch;
+    *(c->chat ? &c->other : &c->chat) = ch;
     pl_data_channel_set_observer(ch, &o);
 }
 
@@ -161,8 +161,9 @@ scene_call *scene_dial(party *p, const char *to)
 void scene_drop(scene_call *c)
 {
     pl_data_channel_free(c->chat);
+    pl_data_channel_free(c->other);
     pl_session_free(c->s);
-    c->chat = NULL;
+    c->chat = c->other = NULL;
     c->s = NULL;
     c->pc = NULL;
 }
@@ -199,6 +200,10 @@ static bool may_call(void *user, const char *address, const char *name)
 static void on_call(void *user, pl_session *s)
 {
     party *p = user;
+    if (p->undecided) {
+        p->kept[p->n_incoming++] = s;
+        return;
+    }
     scene_call *c = next_call(p);
     const pl_session_observer o = session_observer(c);
     c->s = s;
@@ -284,6 +289,8 @@ static void party_end(party *p)
 {
     for (size_t i = 0; i < p->n_calls; i++)
         scene_drop(&p->call[i]);
+    for (size_t i = 0; i < PL_SESSIONS_MAX; i++)
+        pl_session_free(p->kept[i]);
     pl_signaling_free(p->sig);
     pl_factory_free(p->factory);
     for (size_t i = 0; i < p->n_texts; i++)

@@ -18,9 +18,9 @@ typedef struct scene_call {
     party *of;
     pl_session *s;
     pl_peer_connection *pc;
-    pl_data_channel *chat;
-    bool video;  /* put on the connection */
-    bool silent; /* opens no connection at on_connect */
+    pl_data_channel *chat, *other; /* other: theirs beside ours, when both call */
+    bool video;                    /* put on the connection */
+    bool silent;                   /* opens no connection at on_connect */
     size_t n_ringing, n_connect, n_accepted, n_refused, n_ended, n_tracks, n_heard, n_connected, n_stable;
     pl_err refused;
     pl_session_reason reason;
@@ -36,9 +36,11 @@ struct party {
     size_t n_calls, n_incoming;
     size_t n_open, n_closed, n_came, n_left;
     pl_err err;
-    bool again, deaf; /* deaf: may_call says no */
-    char last[64];    /* address of who came last */
-    char *text[8];    /* paste: what it gave out */
+    bool again, deaf;                  /* deaf: may_call says no */
+    bool undecided;                    /* leaves callers undecided */
+    pl_session *kept[PL_SESSIONS_MAX]; /* with that; by n_incoming */
+    char last[64];                     /* address of who came last */
+    char *text[8];                     /* paste: what it gave out */
     size_t n_texts, n_pasted;
 };
 
