@@ -49,9 +49,12 @@ static void add_message(sim_share_memory *m, int node, const pl_rooms_op *op)
 {
     sim_entry *e = append(m, &m->node[node].messages, op->type.n + op->data.n);
     char *at = e->text;
-    e->message = (pl_share_message){
-        .seq = m->seq, .to = op->to, .from = op->id, .type = keep(&at, op->type), .data = keep(&at, op->data)
-    };
+    e->message = (pl_share_message){ .seq = m->seq,
+                                     .origin = m->seq,
+                                     .to = op->to,
+                                     .from = op->id,
+                                     .type = keep(&at, op->type),
+                                     .data = keep(&at, op->data) };
 }
 
 static void stream_clear(sim_stream *s)
@@ -139,13 +142,15 @@ static void send_message(sim_share_memory *m, const pl_rooms_op *op, sim_answer 
 }
 
 /* Copies what the peer has not heard from one node's stream to the end of another's, or of the same. */
-static void copy_unheard(sim_share_memory *m, int from, int to, pl_peer_id id, uint64_t heard)
+static void copy_unheard(sim_share_memory *m, int from, int to, pl_peer_id id, uint64_t heard, uint64_t told)
 {
     for (size_t i = m->node[from].messages.first, n = m->node[from].messages.n; i < n; i++) {
         pl_share_message e = m->node[from].messages.entry[i].message;
         pl_rooms_op op = { .id = e.from, .to = e.to, .type = e.type, .data = e.data };
-        if (e.to == id && e.seq > heard)
-            add_message(m, to, &op);
+        if (e.to != id || e.seq <= heard || e.origin <= told)
+            continue;
+        add_message(m, to, &op);
+        m->node[to].messages.entry[m->node[to].messages.n - 1].message.origin = e.origin;
     }
 }
 
@@ -163,7 +168,7 @@ static void move(sim_share_memory *m, int me, const pl_rooms_op *op, sim_answer 
         add_note(m, PL_SHARE_MOVED, p, me);
     }
     out->op.at = p->heard = m->seq; /* what was before that is of no more use */
-    copy_unheard(m, before, me, op->id, heard);
+    copy_unheard(m, before, me, op->id, heard, op->seq);
 }
 
 static void carry_out_op(sim_share_memory *m, int me, const pl_rooms_op *op, sim_answer *out)

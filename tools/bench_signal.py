@@ -171,7 +171,7 @@ def measure(build, quick, failed, say):
     if shutil.which("prosody"):
         runs.append((other, "prosody", whole))
         runs.append((other, "prosody, a fifth", ["--peers", str(PEERS), "--rate", str(RATE // 5)] + seconds))
-    for _ in range(1 if quick else 3):
+    for _ in range(1 if quick else 2):
         for start, name, words in runs:
             if start == two_nodes and not shutil.which("redis-server"):
                 continue

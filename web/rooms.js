@@ -1,6 +1,7 @@
 // rooms.js - who is there, over the server's WebSocket. docs/signaling.md is the protocol.
 
 const RESUME_MS = 10000; // so long a server that shares its rooms with others keeps who has lost the connection
+const WAITING_MAX = 256; // texts that the server has not acknowledged
 
 /** Signs in, keeps the list of peers, carries texts, and comes back by itself after a loss: as who it was, unnoticed, where
  *  the server gives a token for that.
@@ -11,6 +12,8 @@ export class Rooms extends EventTarget {
   #timer = 0;
   #name = '';
   #session = null; // what to show to come back: token, heard, and since when the connection is lost
+  #waiting = []; // texts that the server has not acknowledged; they are sent again after coming back
+  #said = null; // the newest one's number; null: this server acknowledges nothing
   #online = false;
   id = 0;
   peers = new Map(); // id -> name
@@ -31,7 +34,13 @@ export class Rooms extends EventTarget {
 
   /** Carries a text to a peer; false when there is no connection. */
   send(to, text) {
-    return this.#online && this.#send({ type: 'message', to, data: text });
+    const message = { type: 'message', to, data: text };
+    if (!this.#online || this.#said === null) return this.#online && this.#send(message);
+    if (this.#waiting.length >= WAITING_MAX) return false;
+    message.n = ++this.#said;
+    this.#waiting.push(message);
+    this.#send(message); // or later, should the connection have gone
+    return true;
   }
 
   #send(message) {
@@ -73,6 +82,8 @@ export class Rooms extends EventTarget {
   #forget(state) {
     this.id = 0;
     this.#session = null;
+    this.#waiting = [];
+    this.#said = null;
     this.#online = false;
     this.peers.clear();
     this.#tell('state', state);
@@ -97,10 +108,14 @@ export class Rooms extends EventTarget {
         if (this.#session && message.seq) this.#session.heard = message.seq;
         this.#tell('text', { from: message.from, text: message.data });
         break;
+      case 'ack':
+        this.#waiting = this.#waiting.filter(({ n }) => n > message.n);
+        break;
       case 'signed_out':
         this.#socket?.close();
         break;
       case 'error':
+        if (message.n) this.#waiting = this.#waiting.filter(({ n }) => n !== message.n);
         if (message.code === 'later') {
           this.#socket?.close();
           break;
@@ -111,7 +126,7 @@ export class Rooms extends EventTarget {
     }
   }
 
-  #welcome({ id, token, heard, resumed, peers }) {
+  #welcome({ id, token, heard, said, resumed, peers }) {
     const known = this.peers;
     if (this.id && !resumed) this.#forget('wait'); // it was too late: somebody else from now on
     this.id = id;
@@ -119,10 +134,18 @@ export class Rooms extends EventTarget {
     this.#pause = 500;
     this.#session = token ? { token, heard: heard ?? this.#session?.heard } : null;
     this.peers = new Map(peers.map((p) => [p.id, p.name]));
+    this.#sayAgain(token ? said : undefined);
     this.#tell('state', 'on');
     this.#tell('peers');
     if (!resumed) return;
     for (const [was, name] of known) if (!this.peers.has(was)) this.#tell('left', { id: was, name });
+  }
+
+  /** What the server has not got is on its way again; one that does not say how far it got counts as having got all. */
+  #sayAgain(said) {
+    this.#waiting = this.#waiting.filter(({ n }) => n > (said ?? Infinity));
+    this.#said = said === undefined ? null : Math.max(said, this.#said ?? 0);
+    for (const message of this.#waiting) this.#send(message);
   }
 
   #tell(type, detail) {

@@ -14,7 +14,7 @@
 static pl_opt_list listen_at, stun_at, turn_urls;
 static const char *turn_secret_file;
 static const char *web_dir, *tls_cert, *tls_key;
-static int64_t max_peers = 10000, rate = 100, max_per_address = 1000;
+static int64_t max_peers = 10000, max_room = 1000, rate = 100, max_per_address = 1000;
 static bool relay, json, quiet, verbose, whip_open;
 static int64_t whip_sessions = 1000, whip_viewers = 500, whip_port;
 static const char *whip_tokens, *whip_bind;
@@ -69,6 +69,8 @@ static const pl_opt opts[] = {
     { "tls-cert", PL_OPT_TEXT, &tls_cert, "FILE", "PEM certificate chain: serve HTTPS. Needs --tls-key." },
     { "tls-key", PL_OPT_TEXT, &tls_key, "FILE", "PEM key of the certificate." },
     { "max-peers", PL_OPT_INT, &max_peers, "N", "Peers signed in at once. Default: 10000.", 1, 1000000 },
+    { "max-room", PL_OPT_INT, &max_room, "N",
+      "Peers in one room; each hears of each other one's coming and going. Default: 1000.", 1, 1000000 },
     { "max-per-address", PL_OPT_INT, &max_per_address, "N",
       "Connections that one address may hold open. Default: 1000.", 1, 1000000 },
     { "rate", PL_OPT_INT, &rate, "N",
@@ -229,6 +231,7 @@ static bool make_conf(pl_server_conf *conf)
     bool no_stun = stun_at.n == 1 && strcmp(stun_at.item[0], "none") == 0;
     *conf = (pl_server_conf){ .web_dir = web_dir };
     conf->http.rooms.max_peers = (uint32_t)max_peers;
+    conf->http.rooms.max_room = (uint32_t)max_room;
     conf->http.max_connections = (uint32_t)(max_peers + max_peers / 4 + 64); /* some only fetch the page */
     conf->http.max_per_address = (uint32_t)max_per_address;
     conf->http.rate = (uint32_t)rate;

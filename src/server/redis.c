@@ -342,6 +342,7 @@ static void on_message(pl_redis *r, const redisReply *entry)
 {
     const redisReply *f = item(entry, 1);
     pl_share_message m = { .seq = seq_of(entry),
+                           .origin = field_number(f, "o", INT64_MAX),
                            .to = (pl_peer_id)field_number(f, "t", INT32_MAX),
                            .from = (pl_peer_id)field_number(f, "f", INT32_MAX),
                            .type = field(f, "y"),

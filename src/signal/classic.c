@@ -81,7 +81,8 @@ static pl_classic_result on_sign_in(pl_rooms *rooms, int64_t now_us, const pl_ht
         respond_text(out, 400, status, "A name has at most 64 characters of UTF-8.");
     else
         respond_text(out, 503, status,
-                     err == PL_EAGAIN ? "The server is starting; try again soon." : "The server is full.");
+                     err == PL_EAGAIN ? "The server is starting; try again soon."
+                                      : "The server or the room is full.");
     return PL_CLASSIC_ANSWERED;
 }
 

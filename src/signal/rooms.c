@@ -317,6 +317,9 @@ pl_err pl_rooms_sign_in(pl_rooms *r, int64_t now_us, pl_str room, pl_str name, p
         return pl_rooms_refused(r, PL_EAGAIN);
     if (r->stats.n_peers >= r->conf.max_peers || r->ids_left == 0)
         return pl_rooms_refused(r, PL_ENOSPC);
+    const pl_room *there = find_room(r, room);
+    if (r->conf.max_room && there && there->n_peers >= r->conf.max_room)
+        return pl_rooms_refused(r, PL_ENOSPC);
     pl_peer *p = pl_peer_new(r->next_id, name);
     pl_err err = p ? pl_peer_promise_leave(r, p) : PL_ENOMEM;
     if (!err)

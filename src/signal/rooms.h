@@ -34,6 +34,7 @@ typedef uint32_t pl_peer_id; /* 1 to 2^31 - 1, counted up, never given twice; 0:
 typedef struct pl_rooms_conf {
     pl_rand rand;           /* keys the tables */
     uint32_t max_peers;     /* 0: 10,000 */
+    uint32_t max_room;      /* of them in one room; 0: no limit of its own */
     uint32_t max_queue;     /* messages that wait for one peer; 0: 256 */
     size_t max_queue_bytes; /* and their bytes; 0: 1 MiB */
     size_t max_total_bytes; /* of all queues, and again of all logs; 0: 64 MiB */
@@ -47,7 +48,7 @@ void pl_rooms_free(pl_rooms *r); /* NULL is fine */
 
 /* Name and room as they came: commas and control characters of a name become '_', since the classic protocol
  * separates with them; an empty name becomes "peer_ID". Two peers may have one name. The others of the room
- * hear of it. Errors: PL_EINVAL (too long, not UTF-8), PL_ENOSPC (max_peers), PL_EAGAIN (shared,
+ * hear of it. Errors: PL_EINVAL (too long, not UTF-8), PL_ENOSPC (max_peers, max_room), PL_EAGAIN (shared,
  * and no other node was within reach yet), PL_ENOMEM. */
 PL_NODISCARD pl_err pl_rooms_sign_in(pl_rooms *r, int64_t now_us, pl_str room, pl_str name, pl_peer_id *id);
 /* What waits for the peer is dropped, the others hear of it, its listener gets PL_ROOMS_GONE. An unknown id

@@ -27,7 +27,7 @@ typedef struct pl_message {
     pl_node in_queue;
     pl_peer_id from;
     uint64_t after; /* the room's log_end when it was sent: it is heard after those notes */
-    uint64_t seq;
+    uint64_t seq, origin;
     uint8_t kind; /* PL_ROOMS_MESSAGE or PL_ROOMS_REFUSED */
     bool busy;
     size_t type_len, data_len;
@@ -59,6 +59,7 @@ typedef struct pl_peer {
     size_t queued_bytes;
     uint32_t n_queued;
     pl_peer_id id;
+    uint64_t heard;                 /* by the origins of messages, as it told when it came back */
     uint64_t said, safe, told_safe; /* its numbered messages: taken here, had by the common memory, told so */
     bool bound;
     bool remote;         /* another node's: no listener, no queue, hears nothing */

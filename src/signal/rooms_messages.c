@@ -152,7 +152,7 @@ static void take_message(pl_rooms *r, pl_peer *p, pl_rooms_item *out)
                             .peer = m->from,
                             .type = { m->bytes, m->type_len },
                             .data = { m->bytes + m->type_len, m->data_len },
-                            .seq = m->seq,
+                            .seq = m->origin,
                             .busy = m->busy };
     if (m->kind == PL_ROOMS_MESSAGE)
         pl_peer_share_heard(r, p, m->seq);

@@ -113,8 +113,10 @@ pl_err pl_rooms_share_message(pl_rooms *r, pl_peer_id from, pl_peer_id to, pl_st
     if (r->stats.n_ops >= PL_ROOMS_OPS_MAX || r->stats.ops_bytes + op_size(&op) > PL_ROOMS_OPS_BYTES)
         return pl_rooms_refused(r, PL_ENOSPC);
     pl_err err = push(r, &op);
-    if (!err && number)
-        pl_peer_find(r, from)->said = number;
+    pl_peer *sender = pl_peer_find(r, from);
+    if (!err && number &&
+        !sender->remote) /* it may have moved away a moment ago, and its connection live on */
+        sender->said = number;
     return err;
 }
 
@@ -240,10 +242,11 @@ void pl_rooms_moved_away(pl_rooms *r, pl_peer_id id, uint64_t at)
 
 /* ---- messages ---- */
 
-void pl_rooms_deliver(pl_rooms *r, pl_peer_id to, pl_peer_id from, pl_str type, pl_str data, uint64_t seq)
+void pl_rooms_deliver(pl_rooms *r, pl_peer_id to, pl_peer_id from, pl_str type, pl_str data, uint64_t seq,
+                      uint64_t origin)
 {
     pl_peer *p = pl_peer_find(r, to);
-    if (!p || p->remote || seq <= p->here_since)
+    if (!p || p->remote || seq <= p->here_since || origin <= p->heard)
         return;
     bool fits = p->n_queued < 2 * r->conf.max_queue && p->queued_bytes < 2 * r->conf.max_queue_bytes - data.n;
     pl_message *m = fits ? pl_message_new(from, type, data) : NULL;
@@ -252,6 +255,7 @@ void pl_rooms_deliver(pl_rooms *r, pl_peer_id to, pl_peer_id from, pl_str type, 
         return;
     }
     m->seq = seq;
+    m->origin = origin;
     pl_peer_enqueue(r, p, m);
 }
 
@@ -266,7 +270,7 @@ void pl_rooms_refuse(pl_rooms *r, pl_peer_id from, pl_peer_id to, uint64_t numbe
         return;
     m->kind = PL_ROOMS_REFUSED;
     m->busy = busy;
-    m->seq = number;
+    m->origin = number;
     pl_peer_enqueue(r, p, m);
 }
 
@@ -281,8 +285,10 @@ pl_err pl_rooms_resume(pl_rooms *r, int64_t now_us, pl_peer_id id, uint64_t hear
         return pl_rooms_refused(r, PL_EAGAIN);
     if (p->remote && r->stats.n_peers >= r->conf.max_peers)
         return pl_rooms_refused(r, PL_ENOSPC);
-    if (p->arriving)
-        return PL_OK; /* what it has not heard is on its way already */
+    if (p->arriving) { /* what it has not heard is on its way already; it may have been elsewhere meanwhile */
+        p->heard = p->heard > heard_seq ? p->heard : heard_seq;
+        return PL_OK;
+    }
     pl_rooms_op op = { .kind = PL_ROOMS_OP_MOVE, .id = id, .seq = heard_seq };
     if (pl_peer_promise_leave(r, p) || push(r, &op)) {
         if (p->remote) {
@@ -299,6 +305,7 @@ pl_err pl_rooms_resume(pl_rooms *r, int64_t now_us, pl_peer_id id, uint64_t hear
         leave_listener(r, p);
     pl_peer_drop_queue(r, p);
     p->arriving = true;
+    p->heard = heard_seq;
     if (p->cursor != p->room->log_end) { /* it will be given the list of who is there */
         p->cursor = p->room->log_end;
         pl_room_caught_up(r, p->room);
@@ -314,12 +321,13 @@ bool pl_rooms_is_arriving(const pl_rooms *r, pl_peer_id id)
     return p && p->arriving;
 }
 
-/* What was held back and is from before the move comes a second time, behind it. */
+/* What was held back and is from before the move comes a second time, behind it; and what it has heard elsewhere is here
+ * because the move was told late. */
 static void drop_until(pl_rooms *r, pl_peer *p, uint64_t seq)
 {
     PL_EACH (n, &p->queue) {
         pl_message *m = pl_of(n, pl_message, in_queue);
-        if (m->kind != PL_ROOMS_MESSAGE || m->seq > seq)
+        if (m->kind != PL_ROOMS_MESSAGE || (m->seq > seq && m->origin > p->heard))
             continue;
         pl_list_remove(n);
         pl_peer_dequeued(r, p, m);

@@ -55,8 +55,10 @@ void pl_rooms_remote_leave(pl_rooms *r, pl_peer_id id);
 void pl_rooms_moved_away(pl_rooms *r, pl_peer_id id, uint64_t at);
 /* Tells the other nodes of a peer of ours once more. Errors: PL_ENOMEM. */
 PL_NODISCARD pl_err pl_rooms_join_again(pl_rooms *r, pl_peer_id id);
-/* A message for a peer of ours; others are ignored. */
-void pl_rooms_deliver(pl_rooms *r, pl_peer_id to, pl_peer_id from, pl_str type, pl_str data, uint64_t seq);
+/* A message for a peer of ours; others are ignored. origin: the place it had when it was said; seq is a later one when it comes
+ * again behind a move. What a client has heard is told by origin, which no moving changes. */
+void pl_rooms_deliver(pl_rooms *r, pl_peer_id to, pl_peer_id from, pl_str type, pl_str data, uint64_t seq,
+                      uint64_t origin);
 /* A message of our peer's, of that number or 0, did not reach `to`. */
 void pl_rooms_refuse(pl_rooms *r, pl_peer_id from, pl_peer_id to, uint64_t number, bool busy);
 

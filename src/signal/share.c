@@ -428,7 +428,7 @@ void pl_share_message_read(pl_share *s, int64_t now_us, const pl_share_message *
     s->messages_seq = m->seq;
     s->stats.n_messages++;
     pl_rooms_set_seq(s->rooms, m->seq);
-    pl_rooms_deliver(s->rooms, m->to, m->from, m->type, m->data, m->seq);
+    pl_rooms_deliver(s->rooms, m->to, m->from, m->type, m->data, m->seq, m->origin ? m->origin : m->seq);
 }
 
 const pl_share_stats *pl_share_get_stats(const pl_share *s)

@@ -68,7 +68,8 @@ typedef struct pl_share_hello {
 typedef enum pl_share_result { PL_SHARE_DONE, PL_SHARE_NO_PEER, PL_SHARE_BUSY } pl_share_result;
 
 typedef struct pl_share_message {
-    uint64_t seq;
+    uint64_t seq,
+        origin; /* origin: its seq when it was said, kept when a peer moves and it is told again; 0: seq */
     pl_peer_id to, from;
     pl_str type, data;
 } pl_share_message;

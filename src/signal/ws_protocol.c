@@ -153,7 +153,7 @@ static void on_sign_in(pl_ws_session *s, pl_rooms *rooms, int64_t now_us, const 
     else if (err == PL_EINVAL)
         add_error(out, "bad-name", "Names of peers and rooms have at most 64 characters.", 0);
     else if (err)
-        add_error(out, "full", "The server is full.", 0);
+        add_error(out, "full", "The server or the room is full.", 0);
     if (err || pl_rooms_listen(rooms, now_us, id, s->listener, &replaced))
         return;
     s->id = id;

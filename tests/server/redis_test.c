@@ -282,19 +282,21 @@ PL_TEST(a_node_dies_and_its_peer_comes_back_at_the_next)
     say(&bob, ann.id, 1, 20);
     hears_all(&ann, 20);
     for (unsigned round = 0; round < 3; round++) {
-        pl_server_free(node[0]); /* with all that it knew */
+        say(&ann, bob.id, 1 + 10 * round, 10); /* on its way, and lost with the node: she says it again */
+        pl_server_free(node[0]);               /* with all that it knew */
         node[0] = NULL;
         say(&bob, ann.id, 21 + 30 * round, 30);
         for (int i = 0; i < 10; i++)
             (void)pl_loop_run_once(loop, 10000);
         node_up(0); /* another node, at the address where the first was */
         hears_all(&ann, 50 + 30 * (size_t)round);
+        hears_all(&bob, 10 + 10 * (size_t)round);
     }
     PL_EQ(ann.n_signed_in, 1); /* she has noticed nothing, and nobody has seen her leave */
     PL_EQ(ann.n_closed, 0);
     PL_EQ(bob.n_left, 0);
-    say(&ann, bob.id, 1, 10);
-    hears_all(&bob, 10);
+    say(&ann, bob.id, 31, 10);
+    hears_all(&bob, 40);
     pl_server_stats st;
     pl_server_get_stats(node[0], &st);
     PL_EQ(st.rooms.n_resumed, 1);

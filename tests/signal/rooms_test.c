@@ -50,6 +50,22 @@ static void expect_nothing(pl_rooms *r, pl_peer_id id)
     pl_rooms_check(r);
 }
 
+PL_TEST(a_room_takes_so_many)
+{
+    pl_rooms *r;
+    pl_peer_id id, other;
+    PL_EQ(pl_rooms_new(&r, &(pl_rooms_conf){ .max_room = 2 }), PL_OK);
+    for (int i = 0; i < 2; i++)
+        PL_EQ(pl_rooms_sign_in(r, 0, PL_STR("red"), PL_STR("a"), &id), PL_OK);
+    PL_EQ(pl_rooms_sign_in(r, 0, PL_STR("red"), PL_STR("b"), &other), PL_ENOSPC);
+    PL_EQ(other, 0);
+    PL_EQ(pl_rooms_sign_in(r, 0, PL_STR("blue"), PL_STR("b"), &other), PL_OK);
+    pl_rooms_sign_out(r, 0, id);
+    PL_EQ(pl_rooms_sign_in(r, 0, PL_STR("red"), PL_STR("b"), &other), PL_OK);
+    pl_rooms_check(r);
+    pl_rooms_free(r);
+}
+
 PL_TEST(things_are_heard_in_the_order_they_happened)
 {
     pl_rooms *r = rooms_new(NULL);
@@ -398,7 +414,7 @@ PL_TEST(simulation_keeps_order_and_presence)
     }
 }
 
-PL_TESTS(t(things_are_heard_in_the_order_they_happened), t(names_are_checked),
+PL_TESTS(t(a_room_takes_so_many), t(things_are_heard_in_the_order_they_happened), t(names_are_checked),
          t(rooms_do_not_hear_each_other), t(limits_hold), t(who_is_not_listened_for_goes),
          t(ready_is_told_once_and_the_newest_listener_wins),
          t(a_listener_that_dies_before_it_is_told_is_forgotten),
