@@ -28,6 +28,7 @@ pl_err pl_jingle_call_new(pl_jingle_call **out, const pl_jingle_call_conf *conf)
                            .we_called = !conf->session,
                            .deadline_us = PL_NEVER };
     pl_list_init(&c->later);
+    pl_list_init(&c->merged);
     if (c->session)
         pl_jingle_one_change(c->session);
     *out = c;
@@ -203,6 +204,101 @@ static pl_err begin(pl_jingle_call *c, pl_desc *d)
     return PL_OK;
 }
 
+/* --- candidates of ours --- */
+
+/* The section of d that a candidate of ours belongs to, by its credentials. */
+static int section_of(const pl_desc *d, const pl_ice_candidate *candidate)
+{
+    int i = d ? pl_sdp_section(d, candidate->sdp_mid, candidate->sdp_mline_index) : -1;
+    const char *of = candidate->username_fragment;
+    bool fits = call_alive(d, i) && (!of || !d->media.at[i].ufrag || strcmp(d->media.at[i].ufrag, of) == 0);
+    return fits ? i : -1;
+}
+
+/* A section that the peer has not taken, or has removed, has no content: another of its transport's speaks for it. */
+static const pl_desc_media *with_content(const pl_jingle_call *c, const pl_desc *d, int i)
+{
+    const pl_desc_media *m = &d->media.at[i];
+    pl_jingle_content content;
+    if (call_has_content(c, m->mid, &content))
+        return m;
+    for (int k = 0; k < d->media.n; k++) {
+        const pl_desc_media *other = &d->media.at[k];
+        if (call_alive(d, k) && m->ufrag && other->ufrag && strcmp(m->ufrag, other->ufrag) == 0 &&
+            call_has_content(c, other->mid, &content))
+            return other;
+    }
+    return NULL;
+}
+
+/* The answer to a restart: Conversations knows it by the candidate in it, others by the part in DTLS. */
+static pl_err pay_credentials(pl_jingle_call *c, const pl_desc_media *with, const char *line)
+{
+    pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
+    c->owes_credentials = false;
+    for (int i = 0; i < c->local->media.n; i++) {
+        const pl_desc_media *m = &c->local->media.at[i];
+        pl_jingle_content content;
+        bool here = with && m == with;
+        if (call_alive(c->local, i) && call_has_content(c, m->mid, &content))
+            call_write_transport(c, c->local, m, here && line[0] ? line : NULL, here && !line[0], body);
+    }
+    return pl_jingle_request(c->session, c->now_us, PL_JINGLE_TRANSPORT_INFO, body);
+}
+
+/* line "": that was all. */
+pl_err call_trickle(pl_jingle_call *c, const pl_desc *d, int i, const char *line)
+{
+    const pl_jingle_write_conf conf = { .by_initiator = c->we_called };
+    const pl_desc_media *m = with_content(c, d, i);
+    if (!m)
+        return PL_OK;
+    if (c->owes_credentials && d == c->local)
+        return pay_credentials(c, m, line);
+    pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
+    pl_jingle_write_trickle(m, &line, line[0] != 0, line[0] == 0, body, &conf);
+    return pl_jingle_request(c->session, c->now_us, PL_JINGLE_TRANSPORT_INFO, body);
+}
+
+/* What a description that begins ICE anew, or answers that, had of them already: the messages for it have no place for them. */
+void call_trickle_all(pl_jingle_call *c, const pl_desc *d)
+{
+    for (int i = 0; i < d->media.n; i++) {
+        const pl_desc_media *m = &d->media.at[i];
+        size_t n = m->candidates.n + (m->end_of_candidates ? 1u : 0u);
+        for (size_t k = 0; k < n && call_alive(d, i); k++) {
+            if (call_trickle(c, d, i, k < m->candidates.n ? m->candidates.at[k] : ""))
+                return; /* the session has no room, or is ending */
+        }
+    }
+}
+
+/* They went out with a content that the peer had just removed: others share its transport. */
+static void trickle_again(pl_jingle_call *c, const pl_xml *jingle)
+{
+    pl_desc *said;
+    const pl_jingle_parse_conf conf = { .by_initiator = c->we_called, .allow_insecure = true };
+    const pl_desc *d = c->offer && c->sent ? c->offer : c->local;
+    if (call_is_ending(c) || pl_jingle_parse(&said, jingle, &conf, NULL))
+        return;
+    for (int k = 0; k < said->media.n; k++) {
+        const pl_desc_media *m = &said->media.at[k];
+        pl_jingle_content content;
+        if (!m->ufrag || call_has_content(c, m->mid, &content))
+            continue;
+        for (int i = 0; i < d->media.n; i++) {
+            const pl_desc_media *other = &d->media.at[i];
+            if (!call_alive(d, i) || !other->ufrag || strcmp(other->ufrag, m->ufrag) != 0 ||
+                !call_has_content(c, other->mid, &content))
+                continue;
+            for (size_t n = 0; n < m->candidates.n; n++)
+                (void)!call_trickle(c, d, i, m->candidates.at[n]);
+            break;
+        }
+    }
+    pl_desc_free(said);
+}
+
 /* --- from the peer ---------------------------------------------------------------------------------------------------- */
 
 static void on_info(pl_jingle_call *c, pl_jingle_info info)
@@ -268,6 +364,8 @@ void pl_jingle_call_event(pl_jingle_call *c, int64_t now_us, const pl_jingle_eve
     case PL_JINGLE_REFUSED:
         if (changes_something(e))
             call_answered(c, e);
+        else if (e->kind == PL_JINGLE_REFUSED && e->action == PL_JINGLE_TRANSPORT_INFO)
+            trickle_again(c, e->jingle);
         break;
     case PL_JINGLE_ENDED_NOW: on_end(c, e); break;
     }
@@ -299,60 +397,34 @@ pl_err pl_jingle_call_describe(pl_jingle_call *c, int64_t now_us, pl_sdp_type ty
     if (err)
         return err;
     complete(d);
+    if (c->session && call_is_ending(c)) {
+        pl_desc_free(d); /* the event that it is over is on its way */
+        return PL_OK;
+    }
     if (type == PL_SDP_OFFER)
         return c->session ? call_change(c, d) : begin(c, d);
     return call_answer(c, d);
 }
 
-/* The description that a candidate of ours belongs to, by its credentials. */
-static const pl_desc_media *section_of(const pl_jingle_call *c, const pl_ice_candidate *candidate,
-                                       const pl_desc **of)
-{
-    const pl_desc *const d[] = { c->offer && c->sent ? c->offer : NULL, c->local };
-    for (int k = 0; k < 2; k++) {
-        int i = d[k] ? pl_sdp_section(d[k], candidate->sdp_mid, candidate->sdp_mline_index) : -1;
-        const pl_desc_media *m = call_alive(d[k], i) ? &d[k]->media.at[i] : NULL;
-        bool fits = m && (!candidate->username_fragment || !m->ufrag ||
-                          strcmp(m->ufrag, candidate->username_fragment) == 0);
-        *of = d[k];
-        if (fits)
-            return m;
-    }
-    return NULL;
-}
-
-/* The answer to a restart: Conversations knows it by the candidate in it, others by the part in DTLS. */
-static pl_err pay_credentials(pl_jingle_call *c, const pl_desc_media *with, const char *line)
-{
-    pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
-    c->owes_credentials = false;
-    for (int i = 0; i < c->local->media.n; i++) {
-        const pl_desc_media *m = &c->local->media.at[i];
-        pl_jingle_content content;
-        if (call_alive(c->local, i) && call_has_content(c, m->mid, &content))
-            call_write_transport(c, c->local, m, m == with && line[0] ? line : NULL, m == with && !line[0],
-                                 body);
-    }
-    return pl_jingle_request(c->session, c->now_us, PL_JINGLE_TRANSPORT_INFO, body);
-}
-
 pl_err pl_jingle_call_candidate(pl_jingle_call *c, int64_t now_us, const pl_ice_candidate *candidate)
 {
-    const pl_jingle_write_conf conf = { .by_initiator = c->we_called };
     const char *line = candidate->candidate;
-    pl_jingle_content content; /* a section that the peer has not taken has no content any more */
-    const pl_desc *d;
     if (c->over || !c->local || !c->session)
         return PL_ESTATE;
     c->now_us = now_us;
-    const pl_desc_media *m = section_of(c, candidate, &d);
-    if (!m || !call_has_content(c, m->mid, &content))
-        return PL_OK;
-    if (c->owes_credentials && d == c->local)
-        return pay_credentials(c, m, line);
-    pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
-    pl_jingle_write_trickle(m, &line, line[0] != 0, line[0] == 0, body, &conf);
-    return pl_jingle_request(c->session, now_us, PL_JINGLE_TRANSPORT_INFO, body);
+    int of_offer = section_of(c->offer, candidate), of_local = section_of(c->local, candidate);
+    bool ours = of_offer >= 0 && (of_local < 0 || !c->owes_credentials);
+    bool restarts = c->restart_due || (c->restarting && !(c->acknowledged & 1u << PL_JINGLE_TRANSPORT_INFO));
+    bool goes = ours && c->sent && !restarts;
+    if (goes || of_local >= 0) {
+        pl_err err =
+            goes ? call_trickle(c, c->offer, of_offer, line) : call_trickle(c, c->local, of_local, line);
+        call_next(c); /* an offer may have waited for this one */
+        return err;
+    }
+    if (ours && line[0])
+        (void)pl_desc_add_candidate(c->offer, &c->offer->media.at[of_offer], pl_str_of(line));
+    return PL_OK;
 }
 
 pl_err pl_jingle_call_hang_up(pl_jingle_call *c, int64_t now_us)
@@ -371,16 +443,19 @@ pl_err pl_jingle_call_hang_up(pl_jingle_call *c, int64_t now_us)
 void pl_jingle_call_tick(pl_jingle_call *c, int64_t now_us)
 {
     c->now_us = now_us;
-    if (c->over || c->deadline_us > now_us)
-        return;
-    call_overdue(c);
+    if (!c->over && c->owes_credentials && c->pay_by_us <= now_us && !call_is_ending(c))
+        (void)!pay_credentials(c, NULL, NULL);
+    if (!c->over && c->deadline_us <= now_us)
+        call_overdue(c);
     if (!c->over)
         call_next(c);
 }
 
 int64_t pl_jingle_call_next_us(const pl_jingle_call *c)
 {
-    return c->over ? PL_NEVER : c->deadline_us;
+    return c->over               ? PL_NEVER
+           : c->owes_credentials ? pl_min_us(c->deadline_us, c->pay_by_us)
+                                 : c->deadline_us;
 }
 
 void pl_jingle_call_free(pl_jingle_call *c, int64_t now_us)

@@ -116,6 +116,7 @@ static pl_jingle_reason add_one(pl_jingle_call *c, pl_desc *next, const pl_desc 
         return PL_JINGLE_GENERAL_ERROR;
     call_share_transport(next, at, grouped);
     c->added[i] = true;
+    c->wish[i] = (call_wish){ 0 };
     fault->condition = at->fingerprints.n ? NULL : "crypto-required";
     return at->fingerprints.n ? PL_JINGLE_NO_REASON : PL_JINGLE_SECURITY_ERROR;
 }
@@ -174,37 +175,38 @@ static uint8_t direction_of(const pl_jingle_call *c, pl_jingle_senders senders)
     return (uint8_t)pl_direction_make(both || by_peer, both || (!by_peer && senders != PL_JINGLE_BY_NONE));
 }
 
-static void on_modify(pl_jingle_call *c, const pl_xml *jingle)
+static bool modify(pl_jingle_call *c, pl_desc *d, const pl_xml *jingle)
 {
-    pl_desc *next = call_copy(c->remote);
-    for (const pl_xml *e = pl_xml_child(jingle, PL_NS_JINGLE, "content"); e && next;
+    bool some = false;
+    for (const pl_xml *e = pl_xml_child(jingle, PL_NS_JINGLE, "content"); e;
          e = pl_xml_next(e, PL_NS_JINGLE, "content")) {
-        int i = call_find(next, pl_xml_attr_of(e, "name"));
+        int i = call_find(d, pl_xml_attr_of(e, "name"));
         pl_jingle_senders senders;
-        if (i >= 0 && pl_jingle_senders_of(pl_xml_attr_of(e, "senders"), &senders))
-            next->media.at[i].direction = direction_of(c, senders);
+        if (i < 0 || !pl_jingle_senders_of(pl_xml_attr_of(e, "senders"), &senders))
+            continue;
+        uint8_t direction = direction_of(c, senders);
+        pl_direction wished = pl_direction_reverse((pl_direction)c->wish[i].direction);
+        c->wish[i].countered = pl_direction_and((pl_direction)direction, wished) != wished;
+        d->media.at[i].direction = direction;
+        some = true;
     }
-    ask(c, PL_JINGLE_CONTENT_MODIFY, next);
+    return some;
 }
 
-static void on_remove(pl_jingle_call *c, const pl_xml *jingle)
+static bool take_out(pl_jingle_call *c, pl_desc *d, const pl_xml *jingle)
 {
-    pl_desc *next = call_copy(c->remote);
     bool some = false;
-    for (const pl_xml *e = pl_xml_child(jingle, PL_NS_JINGLE, "content"); e && next;
+    for (const pl_xml *e = pl_xml_child(jingle, PL_NS_JINGLE, "content"); e;
          e = pl_xml_next(e, PL_NS_JINGLE, "content")) {
         const char *name = pl_xml_attr_of(e, "name");
         pl_jingle_content content;
-        int i = call_find(next, name);
+        int i = call_find(d, name);
         if (i < 0 || call_has_content(c, name, &content))
             continue;
-        call_reject(&next->media.at[i]);
+        call_reject(&d->media.at[i]);
         some = true;
     }
-    if (some || !next)
-        ask(c, PL_JINGLE_CONTENT_REMOVE, next);
-    else
-        pl_desc_free(next);
+    return some;
 }
 
 static void take_codecs(pl_desc *d, pl_desc_media *m, const pl_desc_media *said)
@@ -222,29 +224,125 @@ static void take_codecs(pl_desc *d, pl_desc_media *m, const pl_desc_media *said)
 }
 
 /* XEP-0167 6, XEP-0339: a codec's parameters, the bandwidth, the sources; all that it says of sources is all there are. */
-static void on_description(pl_jingle_call *c, const pl_xml *jingle)
+static bool inform(pl_jingle_call *c, pl_desc *d, const pl_xml *jingle)
 {
     pl_jingle_fault fault;
-    pl_desc *said = parse(c, jingle, &fault), *next = call_copy(c->remote);
-    for (int k = 0; said && next && k < said->media.n; k++) {
-        int i = call_find(next, said->media.at[k].mid);
-        if (i < 0 || said->media.at[k].kind != next->media.at[i].kind || !pl_desc_is_rtp(&next->media.at[i]))
+    pl_desc *said = parse(c, jingle, &fault), *before = call_copy(d);
+    for (int k = 0; said && k < said->media.n; k++) {
+        int i = call_find(d, said->media.at[k].mid);
+        if (i < 0 || said->media.at[k].kind != d->media.at[i].kind || !pl_desc_is_rtp(&d->media.at[i]))
             continue;
-        take_codecs(next, &next->media.at[i], &said->media.at[k]);
-        pl_desc_media from = next->media.at[i];
+        take_codecs(d, &d->media.at[i], &said->media.at[k]);
+        pl_desc_media from = d->media.at[i];
         if (said->media.at[k].ssrcs.n || said->media.at[k].msids.n) {
             from.ssrcs = said->media.at[k].ssrcs;
             from.ssrc_groups = said->media.at[k].ssrc_groups;
             from.msids = said->media.at[k].msids;
         }
-        (void)call_put(next, i, &from);
+        (void)call_put(d, i, &from);
     }
-    bool change = said && next && !pl_desc_eq(next, c->remote);
+    bool some = said && (!before || !pl_desc_eq(before, d));
     pl_desc_free(said);
-    if (change || !next)
-        ask(c, PL_JINGLE_DESCRIPTION_INFO, next);
+    pl_desc_free(before);
+    return some;
+}
+
+/* True: d is another now. */
+static bool apply(pl_jingle_call *c, pl_jingle_action action, pl_desc *d, const pl_xml *jingle)
+{
+    switch (action) {
+    case PL_JINGLE_CONTENT_MODIFY: return modify(c, d, jingle);
+    case PL_JINGLE_CONTENT_REMOVE: return take_out(c, d, jingle);
+    case PL_JINGLE_DESCRIPTION_INFO: return inform(c, d, jingle);
+    default: return false;
+    }
+}
+
+static void on_change(pl_jingle_call *c, pl_jingle_action action, const pl_xml *jingle)
+{
+    pl_desc *next = call_copy(c->remote);
+    if (!next || apply(c, action, next, jingle))
+        ask(c, action, next);
     else
         pl_desc_free(next);
+}
+
+static call_later *later_new(const pl_jingle_call *c, pl_jingle_action action, const pl_xml *jingle)
+{
+    call_later *l = c->n_later + c->n_merged < PL_JINGLE_CALL_LATER_MAX ? calloc(1, sizeof *l) : NULL;
+    if (!l)
+        return NULL;
+    l->action = action;
+    l->jingle = pl_xml_copy(jingle);
+    if (l->jingle)
+        return l;
+    free(l);
+    return NULL;
+}
+
+static void keep_for_later(pl_jingle_call *c, pl_jingle_action action, const pl_xml *jingle)
+{
+    call_later *l = later_new(c, action, jingle);
+    if (!l) {
+        call_give_up(c, PL_JINGLE_GENERAL_ERROR, NULL, "more changes at a time than can be kept");
+        return;
+    }
+    pl_list_push_back(&c->later, &l->node);
+    c->n_later++;
+}
+
+static void later_free(call_later *l)
+{
+    pl_list_remove(&l->node);
+    pl_xml_free(l->jingle);
+    free(l);
+}
+
+static void clear(pl_list *list, size_t *n)
+{
+    PL_EACH (node, list)
+        later_free(pl_of(node, call_later, node));
+    *n = 0;
+}
+
+void call_merged_clear(pl_jingle_call *c)
+{
+    clear(&c->merged, &c->n_merged);
+}
+
+void call_later_clear(pl_jingle_call *c)
+{
+    clear(&c->later, &c->n_later);
+    call_merged_clear(c);
+}
+
+/* While an offer of ours waits for its answer, such a change is part of that. */
+static bool is_merged(pl_jingle_call *c, pl_jingle_action action, const pl_xml *jingle)
+{
+    bool may = action == PL_JINGLE_CONTENT_MODIFY || action == PL_JINGLE_CONTENT_REMOVE ||
+               action == PL_JINGLE_DESCRIPTION_INFO;
+    call_later *l = c->offer && c->sent && !c->n_later && may ? later_new(c, action, jingle) : NULL;
+    if (!l)
+        return false;
+    (void)apply(c, action, c->reply, jingle);
+    pl_list_push_back(&c->merged, &l->node);
+    c->n_merged++;
+    return true;
+}
+
+/* The offer that they were part of the answer to is no more: they are asked by themselves, and first. */
+void call_unmerge(pl_jingle_call *c)
+{
+    PL_EACH (n, &c->later) { /* behind them */
+        pl_list_remove(n);
+        pl_list_push_back(&c->merged, n);
+    }
+    PL_EACH (n, &c->merged) {
+        pl_list_remove(n);
+        pl_list_push_back(&c->later, n);
+    }
+    c->n_later += c->n_merged;
+    c->n_merged = 0;
 }
 
 static void on_restart(pl_jingle_call *c, pl_jingle_action action, const pl_xml *jingle)
@@ -299,43 +397,13 @@ static void take_in(pl_jingle_call *c, pl_jingle_action action, const pl_xml *ji
 {
     switch (action) {
     case PL_JINGLE_CONTENT_ADD: on_add(c, jingle); break;
-    case PL_JINGLE_CONTENT_MODIFY: on_modify(c, jingle); break;
-    case PL_JINGLE_CONTENT_REMOVE: on_remove(c, jingle); break;
-    case PL_JINGLE_DESCRIPTION_INFO: on_description(c, jingle); break;
+    case PL_JINGLE_CONTENT_MODIFY:
+    case PL_JINGLE_CONTENT_REMOVE:
+    case PL_JINGLE_DESCRIPTION_INFO: on_change(c, action, jingle); break;
     case PL_JINGLE_TRANSPORT_REPLACE: on_replace(c, jingle); break;
     case PL_JINGLE_TRANSPORT_INFO: call_transport_info(c, jingle); break;
     default: break;
     }
-}
-
-static void keep_for_later(pl_jingle_call *c, pl_jingle_action action, const pl_xml *jingle)
-{
-    call_later *l = c->n_later < PL_JINGLE_CALL_LATER_MAX ? calloc(1, sizeof *l) : NULL;
-    pl_xml *copy = l ? pl_xml_copy(jingle) : NULL;
-    if (!copy) {
-        free(l);
-        call_give_up(c, PL_JINGLE_GENERAL_ERROR, NULL, "more changes at a time than can be kept");
-        return;
-    }
-    l->action = action;
-    l->jingle = copy;
-    pl_list_push_back(&c->later, &l->node);
-    c->n_later++;
-}
-
-static void later_free(call_later *l)
-{
-    pl_xml_free(l->jingle);
-    free(l);
-}
-
-void call_later_clear(pl_jingle_call *c)
-{
-    PL_EACH (n, &c->later) {
-        pl_list_remove(n);
-        later_free(pl_of(n, call_later, node));
-    }
-    c->n_later = 0;
 }
 
 /* The caller's offer is waited for; that of the one who is called gives way. */
@@ -346,8 +414,29 @@ static bool is_free(const pl_jingle_call *c)
 
 void call_incoming(pl_jingle_call *c, pl_jingle_action action, const pl_xml *jingle)
 {
+    if (is_merged(c, action, jingle))
+        return;
+    if (!c->we_called)
+        call_unmerge(c);
     keep_for_later(c, action, jingle);
     call_next(c);
+}
+
+/* The session may hold more, or less, than what comes of both directions: said when nothing else is under way. */
+static void tell_senders(pl_jingle_call *c)
+{
+    pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
+    for (int i = 0; i < c->local->media.n; i++) {
+        pl_desc_media m = c->local->media.at[i];
+        pl_jingle_content content;
+        if (!call_alive(c->local, i) || !call_alive(c->remote, i) || !call_has_content(c, m.mid, &content))
+            continue;
+        pl_direction theirs = pl_direction_reverse((pl_direction)c->remote->media.at[i].direction);
+        m.direction = (uint8_t)pl_direction_and((pl_direction)m.direction, theirs);
+        if (content.senders != call_senders(m.direction, c->we_called))
+            call_write_senders(c, &m, body);
+    }
+    call_must(c, PL_JINGLE_CONTENT_MODIFY, body);
 }
 
 void call_next(pl_jingle_call *c)
@@ -363,6 +452,10 @@ void call_next(pl_jingle_call *c)
         later_free(l);
     }
     c->running = false;
+    if (c->offer && !c->sent && !c->n_out && !c->over)
+        call_send_offer(c);
+    if (is_free(c) && !c->offer && !c->n_out && !call_is_ending(c))
+        tell_senders(c);
 }
 
 /* --- candidates, and credentials with them ------------------------------------------------------------------------------------- */
@@ -406,13 +499,34 @@ static begins what_it_is(const pl_jingle_call *c, const pl_desc_media *m)
     return m->setup ? NOTHING : RESTART; /* of a restart that we have given up */
 }
 
+/* What our side knows of the peer: the offer that it is asked, or what both agreed on. */
+static const pl_desc *known_to_us(const pl_jingle_call *c)
+{
+    return c->asked ? c->asked : c->remote;
+}
+
+/* A content may be gone already; another has the same transport. */
+static int section_for(const pl_desc *d, const pl_desc_media *m)
+{
+    int k = call_find(d, m->mid);
+    for (int i = 0; k < 0 && m->ufrag && i < d->media.n; i++) {
+        const char *ufrag = d->media.at[i].ufrag;
+        if (call_alive(d, i) && ufrag && strcmp(ufrag, m->ufrag) == 0)
+            k = i;
+    }
+    return k;
+}
+
 static void say_candidates(pl_jingle_call *c, const pl_desc *part)
 {
     for (int i = 0; i < part->media.n && !c->over; i++) {
-        const pl_desc_media *m = &part->media.at[i];
-        int k = call_find(c->remote, m->mid);
-        if (k >= 0 && !is_old(c, m->ufrag))
-            call_say_candidates(c, m, k);
+        const pl_desc *d = known_to_us(c);
+        pl_desc_media m = part->media.at[i];
+        int k = section_for(d, &m);
+        if (k < 0 || is_old(c, m.ufrag))
+            continue;
+        m.mid = d->media.at[k].mid;
+        call_say_candidates(c, &m, k);
     }
 }
 
@@ -439,7 +553,8 @@ static bool speaks_of_later(const pl_jingle_call *c, const pl_desc *part)
 {
     bool known = c->remote != NULL;
     for (int i = 0; i < part->media.n && known; i++)
-        known = call_find(c->remote, part->media.at[i].mid) >= 0;
+        known = call_find(c->remote, part->media.at[i].mid) >= 0 ||
+                call_find(c->offer, part->media.at[i].mid) >= 0;
     return !c->remote || (!known && (c->asked || c->n_later));
 }
 
@@ -460,7 +575,7 @@ void call_transport_info(pl_jingle_call *c, const pl_xml *jingle)
         if (!call_knows_key(c->remote, &part->media.at[i]))
             call_give_up(c, PL_JINGLE_SECURITY_ERROR, NULL, "the peer's key has changed within the call");
     }
-    const pl_desc *now = c->offer && c->sent ? c->reply : c->remote;
+    const pl_desc *now = c->offer && c->sent ? c->reply : known_to_us(c);
     begins b = c->over ? NOTHING : what_it_is(c, with_new_credentials(c, now, part));
     if (b == RESTART && c->running)
         on_restart(c, PL_JINGLE_TRANSPORT_INFO, jingle);
@@ -494,24 +609,12 @@ static void tell_sources(pl_jingle_call *c, const pl_desc *before)
     pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
     for (int i = 0; i < c->local->media.n; i++) {
         const pl_desc_media *m = &c->local->media.at[i];
+        pl_jingle_content content;
         if (call_alive(c->local, i) && call_alive(before, i) && !c->added[i] && m->ssrcs.n + m->msids.n > 0 &&
-            !call_same_sources(m, &before->media.at[i]))
+            call_has_content(c, m->mid, &content) && !call_same_sources(m, &before->media.at[i]))
             call_write_description(c, c->local, m, body);
     }
     call_must(c, PL_JINGLE_DESCRIPTION_INFO, body);
-}
-
-static void tell_senders(pl_jingle_call *c)
-{
-    pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
-    for (int i = 0; i < c->local->media.n; i++) {
-        const pl_desc_media *m = &c->local->media.at[i];
-        pl_jingle_content content;
-        if (call_alive(c->local, i) && !c->added[i] && call_has_content(c, m->mid, &content) &&
-            content.senders != call_senders(m->direction, c->we_called))
-            call_write_senders(c, m, body);
-    }
-    call_must(c, PL_JINGLE_CONTENT_MODIFY, body);
 }
 
 static void accept_replaced(pl_jingle_call *c)
@@ -529,18 +632,20 @@ static void accept_replaced(pl_jingle_call *c)
 static void tell_all(pl_jingle_call *c, const pl_desc *before)
 {
     pl_jingle_action by = c->asked_by;
+    if (by == PL_JINGLE_TRANSPORT_INFO) {
+        c->owes_credentials = true;
+        c->pay_by_us = c->now_us + CALL_PAY_US;
+    }
     if (by == PL_JINGLE_CONTENT_ADD)
         accept_added(c);
     else if (by == PL_JINGLE_TRANSPORT_REPLACE)
         accept_replaced(c);
-    else if (by == PL_JINGLE_TRANSPORT_INFO)
-        c->owes_credentials = true;
+    if (!c->over && (by == PL_JINGLE_TRANSPORT_REPLACE || by == PL_JINGLE_TRANSPORT_INFO))
+        call_trickle_all(c, c->local);
     if (!c->over)
         tell_removed(c);
     if (!c->over)
         tell_sources(c, before);
-    if (!c->over)
-        tell_senders(c);
     memset(c->added, 0, sizeof c->added);
 }
 
@@ -555,6 +660,11 @@ static pl_err accept_call(pl_jingle_call *c)
             continue; /* the caller may have taken it back while it rang */
         (void)pl_jingle_write_content(c->local, m, body, &conf);
     }
+    if (!pl_xml_err(body) && !pl_xml_child(body, NULL, NULL)) {
+        pl_xml_free(body);
+        call_give_up(c, PL_JINGLE_FAILED_APPLICATION, NULL, "nothing of what was offered can be taken");
+        return PL_OK;
+    }
     pl_jingle_write_groups(c->local, body);
     return pl_jingle_accept(c->session, c->now_us, body);
 }
@@ -568,6 +678,15 @@ static void settle_setup(pl_jingle_call *c)
             c->peer_setup = PL_DESC_SETUP_PASSIVE;
         else if (ours == PL_DESC_SETUP_PASSIVE)
             c->peer_setup = PL_DESC_SETUP_ACTIVE;
+    }
+}
+
+/* What our side does not take is not there. */
+static void drop_rejected(pl_jingle_call *c)
+{
+    for (int i = 0; i < c->local->media.n; i++) {
+        if (!call_alive(c->local, i) && call_alive(c->remote, i))
+            call_reject(&c->remote->media.at[i]);
     }
 }
 
@@ -589,6 +708,7 @@ pl_err call_answer(pl_jingle_call *c, pl_desc *answer)
         err = accept_call(c);
     else
         tell_all(c, before);
+    drop_rejected(c);
     pl_desc_free(before);
     call_next(c);
     return err;

@@ -14,13 +14,19 @@
 #include "jingle/write.h"
 #include "signal/jingle_call.h"
 
-enum { CALL_OLD_UFRAGS = 4 };
+#define CALL_PAY_US PL_SEC(2)
+enum { CALL_OLD_UFRAGS = 4, CALL_TIES_MAX = 8 };
 
 typedef struct call_later { /* a change of the peer's that waits */
     pl_node node;
     pl_jingle_action action;
     pl_xml *jingle;
 } call_later;
+
+typedef struct call_wish { /* what our side last asked for by content-modify */
+    uint8_t direction;     /* pl_direction; not asked: PL_SENDRECV */
+    bool countered;        /* the peer has said since that it wants less */
+} call_wish;
 
 struct pl_jingle_call {
     pl_jingle_call_conf conf;
@@ -30,13 +36,16 @@ struct pl_jingle_call {
     int64_t now_us;
     uint64_t version;
     pl_desc *local, *remote; /* what both sides said last */
-    uint8_t peer_setup;      /* pl_desc_setup: the peer's part in DTLS, once it is settled */
+    call_wish wish[PL_DESC_MEDIA_MAX];
+    uint8_t peer_setup; /* pl_desc_setup: the peer's part in DTLS, once it is settled */
 
     /* ours */
     pl_desc *offer, *reply; /* reply: what the peer has said to it so far, in its order */
     bool sent;              /* offer has been said: it waits until what was asked for before is answered */
     bool awaits[PL_DESC_MEDIA_MAX]; /* content-accept or -reject is to come */
-    bool restarting;                /* the peer's new credentials are to come */
+    bool restart_due, restarting;   /* it is to be asked for; the peer's new credentials are to come */
+    bool again;                     /* some of it was a tie, and is to be asked for once more */
+    unsigned n_ties;
     int64_t deadline_us;
     uint32_t acknowledged; /* bits of pl_jingle_action: which of its requests */
     unsigned n_out;        /* requests that change something, and have no answer */
@@ -47,11 +56,12 @@ struct pl_jingle_call {
     pl_jingle_action asked_by;
     bool added[PL_DESC_MEDIA_MAX]; /* sections of it that are new */
     pl_xml *asked_xml;             /* of content-add and transport-replace */
-    pl_list later;
-    size_t n_later;
+    pl_list later, merged;         /* merged: changes that are part of the answer to our offer */
+    size_t n_later, n_merged;
     bool running;
 
     bool owes_credentials; /* those of our answer to a restart go with its first candidate */
+    int64_t pay_by_us;     /* or without one */
     char old_ufrag[CALL_OLD_UFRAGS][PL_DESC_UFRAG_MAX + 1]; /* the peer's, of before its restarts */
     unsigned next_old;
 };
@@ -70,6 +80,9 @@ PL_NODISCARD pl_err call_request(pl_jingle_call *c, pl_jingle_action action, pl_
 void call_must(pl_jingle_call *c, pl_jingle_action action, pl_xml *body);
 /* Says candidates of the peer's to our side. */
 void call_say_candidates(pl_jingle_call *c, const pl_desc_media *m, int index);
+/* Ours to the peer, of a section of d. */
+PL_NODISCARD pl_err call_trickle(pl_jingle_call *c, const pl_desc *d, int i, const char *line);
+void call_trickle_all(pl_jingle_call *c, const pl_desc *d);
 /* The session has such a content. */
 bool call_has_content(const pl_jingle_call *c, const char *name, pl_jingle_content *out);
 
@@ -96,6 +109,8 @@ PL_NODISCARD pl_err call_answer(pl_jingle_call *c, pl_desc *answer); /* takes it
 /* The next of those that wait, while nothing is under way. */
 void call_next(pl_jingle_call *c);
 void call_later_clear(pl_jingle_call *c);
+void call_merged_clear(pl_jingle_call *c);
+void call_unmerge(pl_jingle_call *c);
 
 /* --- jingle_call_desc.c: NULL without memory, or beyond a limit of desc/ --- */
 bool call_alive(const pl_desc *d, int i);         /* there is such a section, and it is not rejected */

@@ -5,28 +5,39 @@
 
 /* --- what has changed --------------------------------------------------------------------------------------------- */
 
-/* A section that both sides had, and that is still wanted. */
-static bool is_kept(const pl_jingle_call *c, int i)
+/* A section that both sides had, and that our side still wants. */
+static bool was_there(const pl_jingle_call *c, int i)
 {
     return call_alive(c->offer, i) && call_alive(c->local, i) && call_alive(c->remote, i) &&
            strcmp(c->offer->media.at[i].mid, c->local->media.at[i].mid) == 0;
 }
 
+/* And the peer has not removed it meanwhile. */
+static bool is_kept(const pl_jingle_call *c, int i)
+{
+    pl_jingle_content content;
+    return was_there(c, i) && call_has_content(c, c->offer->media.at[i].mid, &content);
+}
+
 static bool is_added(const pl_jingle_call *c, int i)
 {
-    return call_alive(c->offer, i) && !is_kept(c, i);
+    return call_alive(c->offer, i) && !was_there(c, i);
 }
 
 static bool is_removed(const pl_jingle_call *c, int i)
 {
     pl_jingle_content content;
-    return call_alive(c->local, i) && call_alive(c->remote, i) && !is_kept(c, i) &&
+    return call_alive(c->local, i) && call_alive(c->remote, i) && !was_there(c, i) &&
            call_has_content(c, c->local->media.at[i].mid, &content);
 }
 
+/* What the peer has countered with less is not asked again: two sides that only want to send would go on for ever. */
 static bool is_turned(const pl_jingle_call *c, int i)
 {
-    return is_kept(c, i) && c->offer->media.at[i].direction != c->local->media.at[i].direction;
+    if (!is_kept(c, i) || c->offer->media.at[i].direction == c->local->media.at[i].direction)
+        return false;
+    const call_wish *wish = &c->wish[i];
+    return !wish->countered || wish->direction != c->offer->media.at[i].direction;
 }
 
 static bool has_other_sources(const pl_jingle_call *c, int i)
@@ -54,12 +65,23 @@ static bool any(const pl_jingle_call *c, bool (*test)(const pl_jingle_call *c, i
 
 /* --- asking for it ------------------------------------------------------------------------------------------------ */
 
+/* A restart is still to come then: until it does, the transport is the one that there is. */
 static void write_added(const pl_jingle_call *c, pl_xml *body)
 {
     const pl_jingle_write_conf conf = { .by_initiator = c->we_called };
+    const pl_desc_media *now = NULL;
+    for (int i = 0; c->restart_due && i < c->local->media.n && !now; i++)
+        now = call_alive(c->local, i) && c->local->media.at[i].ufrag ? &c->local->media.at[i] : NULL;
     for (int i = 0; i < c->offer->media.n; i++) {
-        if (is_added(c, i))
-            (void)pl_jingle_write_content(c->offer, &c->offer->media.at[i], body, &conf);
+        pl_desc_media m = c->offer->media.at[i];
+        if (!is_added(c, i))
+            continue;
+        if (now) {
+            m.ufrag = now->ufrag;
+            m.pwd = now->pwd;
+            m.candidates.n = 0;
+        }
+        (void)pl_jingle_write_content(c->offer, &m, body, &conf);
     }
     pl_jingle_write_groups(c->offer, body);
 }
@@ -88,21 +110,11 @@ static void write_sources(const pl_jingle_call *c, pl_xml *body)
     }
 }
 
-/* All contents are named, since the peer may keep a transport for each. */
-static void write_restart(const pl_jingle_call *c, pl_xml *body)
-{
-    for (int i = 0; i < c->offer->media.n; i++) {
-        if (is_kept(c, i))
-            call_write_transport(c, c->offer, &c->offer->media.at[i], NULL, false, body);
-    }
-}
-
 static const struct part {
     pl_jingle_action action;
     bool (*test)(const pl_jingle_call *c, int i);
     void (*write)(const pl_jingle_call *c, pl_xml *body);
 } part[] = {
-    { PL_JINGLE_TRANSPORT_INFO, is_restarted, write_restart },
     { PL_JINGLE_DESCRIPTION_INFO, has_other_sources, write_sources },
     { PL_JINGLE_CONTENT_MODIFY, is_turned, write_turned },
     { PL_JINGLE_CONTENT_ADD, is_added, write_added },
@@ -114,7 +126,7 @@ static pl_err ask(pl_jingle_call *c)
 {
     pl_err err = PL_OK;
     for (int i = 0; i < PARTS && !err; i++) {
-        if (!any(c, part[i].test))
+        if (c->acknowledged & 1u << part[i].action || !any(c, part[i].test))
             continue;
         pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
         part[i].write(c, body);
@@ -130,7 +142,8 @@ static void forget_offer(pl_jingle_call *c)
     pl_desc_free(c->offer);
     pl_desc_free(c->reply);
     c->offer = c->reply = NULL;
-    c->sent = c->restarting = false;
+    c->sent = c->restarting = c->restart_due = c->again = false;
+    c->n_ties = 0;
     c->deadline_us = PL_NEVER;
     c->acknowledged = 0;
     memset(c->awaits, 0, sizeof c->awaits);
@@ -138,7 +151,7 @@ static void forget_offer(pl_jingle_call *c)
 
 static bool is_waited_for(const pl_jingle_call *c)
 {
-    bool waits = c->n_out > 0 || c->restarting;
+    bool waits = c->n_out > 0 || c->restarting || c->again;
     for (int i = 0; i < c->offer->media.n; i++)
         waits = waits || c->awaits[i];
     return waits;
@@ -154,10 +167,50 @@ static void fit_directions(pl_jingle_call *c)
     }
 }
 
+/* Our side takes its offer back, and is as it was before. What the peer has of it already is undone. */
+static void refuse_offer(pl_jingle_call *c, pl_err err, const char *why)
+{
+    call_give_way(c);
+    call_unmerge(c);
+    c->conf.refused(c->conf.user, err, why);
+}
+
+static void ask_or_refuse(pl_jingle_call *c)
+{
+    c->again = false;
+    pl_err err = ask(c);
+    if (err == PL_ENOTSUP)
+        refuse_offer(c, err, "the other side's Jingle is too old for that");
+    else if (err && !call_is_ending(c))
+        call_give_up(c, PL_JINGLE_GENERAL_ERROR, NULL, "the change cannot be said in Jingle");
+}
+
+/* All contents are named, since the peer may keep a transport for each. A restart comes last: once the peer has it, nothing of
+ * it can be taken back. */
+static void begin_restart(pl_jingle_call *c)
+{
+    pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
+    for (int i = 0; i < c->offer->media.n; i++) {
+        pl_jingle_content content;
+        if (call_alive(c->offer, i) && call_has_content(c, c->offer->media.at[i].mid, &content))
+            call_write_transport(c, c->offer, &c->offer->media.at[i], NULL, false, body);
+    }
+    c->restart_due = false;
+    c->restarting = true;
+    c->deadline_us = c->now_us + PL_JINGLE_CALL_RESTART_US;
+    call_must(c, PL_JINGLE_TRANSPORT_INFO, body);
+}
+
 static void finish_offer(pl_jingle_call *c)
 {
-    if (!c->offer || !c->sent || is_waited_for(c))
+    if (c->offer && c->again && !c->n_out)
+        ask_or_refuse(c);
+    if (!c->offer || !c->sent || c->over || is_waited_for(c))
         return;
+    if (c->restart_due) {
+        begin_restart(c);
+        return;
+    }
     fit_directions(c);
     pl_desc *answer = call_finish(c->reply, c->peer_setup);
     if (!answer) {
@@ -170,36 +223,50 @@ static void finish_offer(pl_jingle_call *c)
     c->remote = answer;
     c->offer = NULL;
     forget_offer(c);
+    call_merged_clear(c);
     call_say(c, PL_SDP_ANSWER, c->remote);
 }
 
-/* Our side takes its offer back, and is as it was before. What the peer has of it already is undone. */
-static void refuse_offer(pl_jingle_call *c, pl_err err, const char *why)
+/* The peer has offered media of a name that ours have as well, and it was too late for a tie-break: theirs is rejected as such,
+ * and comes again with another name. That of a caller goes first: ours gives way when it is its turn. */
+static bool collides(pl_jingle_call *c)
 {
-    call_give_way(c);
-    c->conf.refused(c->conf.user, err, why);
+    pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
+    bool some = false;
+    for (int i = 0; i < c->offer->media.n; i++) {
+        pl_jingle_content content;
+        if (!is_added(c, i) || !call_has_content(c, c->offer->media.at[i].mid, &content))
+            continue;
+        some = true;
+        if (c->we_called && !content.offered_by_us && !content.accepted)
+            pl_jingle_write_name(body, content.name, NULL);
+    }
+    pl_xml *reason = pl_xml_child(body, NULL, NULL) ? pl_xml_add(body, PL_NS_JINGLE, "reason") : NULL;
+    pl_xml_add(reason, NULL, pl_jingle_reason_str(PL_JINGLE_GENERAL_ERROR));
+    pl_xml_add(reason, PL_NS_JINGLE_ERRORS, "tie-break");
+    call_must(c, PL_JINGLE_CONTENT_REJECT, body);
+    return some;
 }
 
 void call_send_offer(pl_jingle_call *c)
 {
+    if (c->owes_credentials || collides(c))
+        return;
     c->sent = true;
-    for (int i = 0; i < c->offer->media.n; i++)
+    for (int i = 0; i < c->offer->media.n; i++) {
         c->awaits[i] = is_added(c, i);
-    c->restarting = any(c, is_restarted);
-    c->deadline_us = c->now_us + (c->restarting ? PL_JINGLE_CALL_RESTART_US : PL_JINGLE_CALL_ACCEPT_US);
-    pl_err err = ask(c);
-    if (err == PL_ENOTSUP)
-        refuse_offer(c, err, "the other side's Jingle is too old for that");
-    else if (err && !call_is_ending(c))
-        call_give_up(c, PL_JINGLE_GENERAL_ERROR, NULL, "the change cannot be said in Jingle");
-    else if (!err)
-        finish_offer(c); /* nothing that the peer need know */
+        if (was_there(c, i) && !is_kept(c, i))
+            call_reject(&c->reply->media.at[i]);
+    }
+    c->restart_due = any(c, is_restarted);
+    c->deadline_us = c->now_us + PL_JINGLE_CALL_ACCEPT_US;
+    ask_or_refuse(c);
+    finish_offer(c); /* there may be nothing that the peer need know */
 }
 
 pl_err call_change(pl_jingle_call *c, pl_desc *offer)
 {
-    bool ready = c->local && c->remote && !c->offer && !c->asked &&
-                 pl_jingle_session_state(c->session) == PL_JINGLE_ACTIVE &&
+    bool ready = c->local && c->remote && !c->offer && !c->asked && !call_is_ending(c) &&
                  offer->media.n >= c->local->media.n;
     if (ready)
         c->reply = call_in_order(offer, c->remote);
@@ -249,7 +316,9 @@ static void rejected(pl_jingle_call *c, const pl_xml *jingle)
     for (const pl_xml *e = pl_xml_child(jingle, PL_NS_JINGLE, "content"); e;
          e = pl_xml_next(e, PL_NS_JINGLE, "content")) {
         int i = call_find(c->offer, pl_xml_attr_of(e, "name"));
-        if (i < 0 || !c->awaits[i])
+        const char *creator = pl_xml_attr_of(e, "creator"); /* the peer may have one of this name, too */
+        bool ours = !creator || strcmp(creator, c->we_called ? "initiator" : "responder") == 0;
+        if (i < 0 || !c->awaits[i] || !ours)
             continue;
         c->awaits[i] = false; /* its place in the reply is a rejected one already */
     }
@@ -260,6 +329,10 @@ void call_on_content_reject(pl_jingle_call *c, const pl_xml *jingle)
 {
     if (!c->offer || !c->sent)
         return;
+    if (pl_xml_child(pl_xml_child(jingle, PL_NS_JINGLE, "reason"), PL_NS_JINGLE_ERRORS, "tie-break")) {
+        refuse_offer(c, PL_EAGAIN, "the other side adds media at this moment");
+        return;
+    }
     rejected(c, jingle);
     finish_offer(c);
 }
@@ -269,9 +342,11 @@ static void turned(pl_jingle_call *c, const pl_xml *jingle)
     for (const pl_xml *e = pl_xml_child(jingle, PL_NS_JINGLE, "content"); e;
          e = pl_xml_next(e, PL_NS_JINGLE, "content")) {
         int i = call_find(c->offer, pl_xml_attr_of(e, "name"));
-        if (i >= 0)
-            c->reply->media.at[i].direction =
-                (uint8_t)pl_direction_reverse((pl_direction)c->offer->media.at[i].direction);
+        if (i < 0)
+            continue;
+        uint8_t direction = c->offer->media.at[i].direction;
+        c->wish[i] = (call_wish){ .direction = direction };
+        c->reply->media.at[i].direction = (uint8_t)pl_direction_reverse((pl_direction)direction);
     }
 }
 
@@ -297,7 +372,7 @@ void call_take_credentials(pl_jingle_call *c, pl_desc *d, const pl_desc *said)
         const pl_desc_media *from = k >= 0 && said->media.at[k].ufrag ? &said->media.at[k] : any_of;
         if (!call_alive(d, i))
             continue;
-        if (m->ufrag)
+        if (m->ufrag && strcmp(m->ufrag, from->ufrag) != 0)
             remember_ufrag(c, m->ufrag);
         call_set_credentials(d, m, from->ufrag, from->pwd);
         m->candidates.n = 0;
@@ -316,6 +391,17 @@ void call_restarted(pl_jingle_call *c, const pl_desc *said)
 
 /* --- what our requests are answered with ------------------------------------------------------------------------------- */
 
+/* Our content-add of it stands. */
+static bool is_on_offer(const pl_jingle_call *c, const char *name)
+{
+    pl_jingle_content content;
+    for (size_t i = 0; name && pl_jingle_content_at(c->session, i, &content); i++) {
+        if (content.offered_by_us && strcmp(content.name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
 /* The offer that it belonged to has given way, but this peer has taken it. */
 static void undo(pl_jingle_call *c, pl_jingle_action action, const pl_xml *jingle)
 {
@@ -323,23 +409,22 @@ static void undo(pl_jingle_call *c, pl_jingle_action action, const pl_xml *jingl
     for (const pl_xml *e = pl_xml_child(jingle, PL_NS_JINGLE, "content"); e;
          e = pl_xml_next(e, PL_NS_JINGLE, "content")) {
         const char *name = pl_xml_attr_of(e, "name");
-        pl_jingle_content content;
-        int i = call_find(c->local, name);
-        if (!call_has_content(c, name, &content))
-            continue;
-        if (action == PL_JINGLE_CONTENT_ADD && i < 0 && content.offered_by_us)
+        if (action == PL_JINGLE_CONTENT_ADD && call_find(c->local, name) < 0 && is_on_offer(c, name))
             pl_jingle_write_name(back, name, NULL);
-        else if (action == PL_JINGLE_CONTENT_MODIFY && i >= 0)
-            call_write_senders(c, &c->local->media.at[i], back);
     }
-    call_must(c, action == PL_JINGLE_CONTENT_ADD ? PL_JINGLE_CONTENT_REMOVE : action, back);
+    call_must(c, PL_JINGLE_CONTENT_REMOVE, back);
 }
 
-/* A tie-break without the change that it is for. */
+/* After a tie-break it is tried again: the change that it was for is one that ours goes well with, or it would have given way. */
 static void was_refused(pl_jingle_call *c, const pl_jingle_event *e)
 {
-    if (e->error == PL_JINGLE_TIE_BREAK)
-        refuse_offer(c, PL_EAGAIN, "the other side changes the call at this moment");
+    bool tie = e->error == PL_JINGLE_TIE_BREAK;
+    if (tie && ++c->n_ties > CALL_TIES_MAX)
+        refuse_offer(c, PL_EAGAIN, "the other side changes the call all the time");
+    else if (tie && e->action == PL_JINGLE_TRANSPORT_INFO)
+        c->restart_due = !(c->restarting = false);
+    else if (tie)
+        c->again = true;
     else if (e->action == PL_JINGLE_CONTENT_ADD)
         rejected(c, e->jingle);
     else if (e->action == PL_JINGLE_TRANSPORT_INFO)
@@ -361,6 +446,8 @@ void call_answered(pl_jingle_call *c, const pl_jingle_event *e)
         c->acknowledged |= 1u << e->action;
         if (e->action == PL_JINGLE_CONTENT_MODIFY)
             turned(c, e->jingle);
+        else if (e->action == PL_JINGLE_TRANSPORT_INFO)
+            call_trickle_all(c, c->offer); /* those that were found meanwhile */
     }
     if (c->over)
         return;
@@ -375,20 +462,13 @@ void call_answered(pl_jingle_call *c, const pl_jingle_event *e)
 /* What the peer has acknowledged of the offer; what is under way is looked at when its answer comes. */
 static void undo_acknowledged(pl_jingle_call *c)
 {
-    pl_xml *back = pl_xml_new(PL_NS_JINGLE, "jingle"), *turn = pl_xml_new(PL_NS_JINGLE, "jingle");
-    bool has_added = c->acknowledged & 1u << PL_JINGLE_CONTENT_ADD,
-         has_turned = c->acknowledged & 1u << PL_JINGLE_CONTENT_MODIFY;
-    for (int i = 0; i < c->offer->media.n; i++) {
-        pl_jingle_content content;
-        if (!call_alive(c->offer, i) || !call_has_content(c, c->offer->media.at[i].mid, &content))
-            continue;
-        if (has_added && is_added(c, i) && content.offered_by_us)
-            pl_jingle_write_name(back, content.name, NULL);
-        if (has_turned && is_turned(c, i))
-            call_write_senders(c, &c->local->media.at[i], turn);
+    pl_xml *back = pl_xml_new(PL_NS_JINGLE, "jingle");
+    bool has_added = c->acknowledged & 1u << PL_JINGLE_CONTENT_ADD;
+    for (int i = 0; has_added && i < c->offer->media.n; i++) {
+        if (is_added(c, i) && is_on_offer(c, c->offer->media.at[i].mid))
+            pl_jingle_write_name(back, c->offer->media.at[i].mid, NULL);
     }
     call_must(c, PL_JINGLE_CONTENT_REMOVE, back);
-    call_must(c, PL_JINGLE_CONTENT_MODIFY, turn);
 }
 
 void call_give_way(pl_jingle_call *c)
