@@ -40,9 +40,9 @@ static struct {
     const char *peer; /* who was named beside the address, or NULL */
     char name[PL_ROOM_NAME_LEN];
     char password[PL_XMPP_PASSWORD_MAX + 1], token[PL_TOKEN_BYTES];
-    bool wanted; /* we call */
-    bool over, failed, open, closed, call_ended;
-    char why[PL_SESSION_WHY_MAX]; /* why the call ended badly, "" when it did not */
+    bool wanted;                                       /* we call */
+    bool over, failed, open, closed, call_ended, told; /* told: how the call went */
+    char why[PL_SESSION_WHY_MAX];                      /* why the call ended badly, "" when it did not */
     pl_lines in;
 } me;
 
@@ -124,7 +124,7 @@ static bool begin_talk(void)
         .progress = talk_progress,
         .ended = talk_ended,
     };
-    me.call_ended = false;
+    me.call_ended = me.told = false;
     me.why[0] = '\0';
     if (!pl_talk_new(&me.talk, &conf, why, sizeof why))
         return true;
@@ -177,12 +177,13 @@ static void finish_call(void)
     if (pl_talk_reached(me.talk))
         note("the call with %s has ended after %.1f s", pl_talk_peer(me.talk), pl_talk_seconds(me.talk));
     print_report();
+    me.told = true;
+    me.over |= me.wanted || opt.once;
+    if (me.over)
+        return; /* the connection stays until the other side has been told */
     pl_talk_free(me.talk);
     me.talk = NULL;
-    if (me.wanted || opt.once)
-        me.over = true;
-    else
-        note("waiting for the next call");
+    note("waiting for the next call");
 }
 
 /* ---- the way ---- */
@@ -323,7 +324,7 @@ static void loop_until_over(void)
             break;
         check_clock();
     }
-    if (me.talk) {
+    if (me.talk && !me.told) {
         pl_talk_hang_up(me.talk);
         finish_call();
     }
@@ -340,6 +341,7 @@ static void leave(void)
         pl_signaling_close(me.way);
     while (!me.closed && pl_told_to_stop() <= told && pl_clock_us() < until_us)
         (void)pl_loop_run_once(me.loop, PL_MS(100));
+    pl_talk_free(me.talk);
     pl_signaling_free(me.way);
 }
 

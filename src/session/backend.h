@@ -111,7 +111,7 @@ void pl_session_trickled(pl_session *s, const pl_ice_candidate *c);
 /* Our last offer is not taken, now or ever. */
 void pl_session_refused(pl_session *s, pl_err err, const char *why);
 /* STUN and TURN servers that the way names: used unless the connection has some; copied. Before the connection is opened they
- * become part of its configuration. */
+ * are kept for it. */
 void pl_session_add_servers(pl_session *s, const pl_ice_server *servers, size_t n);
 void pl_session_note(pl_session *s, const char *fmt, ...) PL_PRINTF(2, 3);
 /* Theirs ended, or it cannot go on. The first one counts. `end` is not called for it. */

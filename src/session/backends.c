@@ -4,6 +4,8 @@
 static const pl_backend *const backends[] = {
     &pl_backend_rooms,
     &pl_backend_paste,
+    &pl_backend_whip,
+    &pl_backend_whep,
 };
 
 const pl_backend *pl_backend_for(const char *url)

@@ -201,14 +201,11 @@ static pl_err new_connection(pl_session *s, pl_factory *factory, const pl_config
                                                   .on_connection_state = on_connection,
                                                   .on_data_channel = on_data_channel,
                                                   .on_track = on_track };
-    pl_configuration with = conf ? *conf : (pl_configuration){ 0 };
-    s->has_servers = with.n_ice_servers > 0;
-    if (!s->has_servers && s->n_servers) {
-        with.ice_servers = s->servers;
-        with.n_ice_servers = s->n_servers;
-        s->has_servers = true;
-    }
-    return pl_peer_connection_new(&s->pc, factory, &with, &between);
+    pl_err err = pl_peer_connection_new(&s->pc, factory, conf, &between);
+    s->has_servers = conf && conf->n_ice_servers > 0;
+    if (!err && s->n_servers)
+        pl_session_add_servers(s, s->servers, s->n_servers);
+    return err;
 }
 
 pl_err pl_session_open_connection(pl_session *s, pl_peer_connection **out, pl_factory *factory,
