@@ -342,6 +342,8 @@ void pl_rooms_arrive(pl_rooms *r, pl_peer_id id, uint64_t at)
         return;
     p->arriving = false;
     p->here_since = at;
+    p->heard = p->heard < at ? p->heard
+                             : at; /* places beyond were those of a memory that has forgotten everything */
     drop_until(r, p, at);
     if (pl_peer_has_something(p))
         pl_peer_wake(r, p);
