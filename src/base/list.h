@@ -57,6 +57,10 @@ static inline pl_node *pl_list_first(const pl_list *l)
 {
     return l->next == l ? NULL : l->next;
 }
+static inline pl_node *pl_list_last(const pl_list *l)
+{
+    return pl_list_empty(l) ? NULL : l->prev;
+}
 static inline pl_node *pl_list_pop_front(pl_list *l)
 {
     pl_node *n = pl_list_first(l);

@@ -69,8 +69,12 @@ void peer_channel_look(pl_data_channel *c)
     if (!c->core)
         return;
     pl_data_channel_state state = pl_channel_state(c->core);
-    atomic_store(&c->state, c->closing && state == PL_CHANNEL_OPEN ? PL_CHANNEL_CLOSING : state);
-    atomic_store(&c->id, pl_channel_id(c->core));
+    int seen = c->closing && state == PL_CHANNEL_OPEN ? PL_CHANNEL_CLOSING : (int)state;
+    int id = pl_channel_id(c->core);
+    if (atomic_load(&c->state) != seen) /* comes with every message, and a store waits for all before it */
+        atomic_store(&c->state, seen);
+    if (atomic_load(&c->id) != id)
+        atomic_store(&c->id, id);
 }
 
 void peer_channel_begin(pl_data_channel *c)

@@ -209,6 +209,16 @@ void peer_event_finish(peer_event *e)
         peer_channel_unref(e->channel);
 }
 
+/* Without its union, which is a kilobyte: messages are many, and what fills it says what is in it. */
+static void clear(peer_event *e)
+{
+    e->node = (pl_node){ 0 };
+    e->channel = NULL;
+    e->transceiver = NULL;
+    e->stream = NULL;
+    e->counted = 0;
+}
+
 static bool tell_next_note(pl_peer_connection *p);
 
 /* Same thread: no queue. Inside a call of the application the bell rings instead, since callbacks come from
@@ -223,9 +233,10 @@ static void deliver_here(pl_peer_connection *p)
     p->delivering = true;
     peer_releases(p);
     while (p->core && !p->muted) {
-        peer_event e = { 0 };
-        if (tell_next_note(p))
+        peer_event e;
+        if (p->n_notes > 0 && tell_next_note(p)) /* both threads are this one: no lock is needed to look */
             continue;
+        clear(&e);
         if (!pl_pc_poll_event(p->core, &e.ev))
             break;
         if (!prepare(p, &e))
@@ -318,7 +329,8 @@ void peer_take_events(pl_peer_connection *p)
         return;
     }
     while (has_room(p)) {
-        peer_event e = { 0 };
+        peer_event e;
+        clear(&e);
         if (!pl_pc_poll_event(p->core, &e.ev))
             break;
         if (!prepare(p, &e))

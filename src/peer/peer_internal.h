@@ -22,6 +22,9 @@ enum {
     /* Bytes of one channel that the core holds unsent: enough for the largest burst, and little enough that what is
      * more important finds room. The rest waits in front of it. */
     PEER_IN_CORE_MAX = 256 << 10,
+    /* Messages up to this length travel to the core in parcels, and are copied there: to lend one takes two blocks more. */
+    PEER_PARCEL_MESSAGE_MAX = 2048,
+    PEER_PARCEL_ROOM = 16 << 10,
     PEER_MESSAGE_MAX = 16 << 20, /* the longest message put together here from pieces, … */
     PEER_JOINED_MAX = 32 << 20,  /* … and all that are under way at once */
     PEER_UNTOLD_LEAST =
@@ -109,6 +112,7 @@ typedef enum peer_send_kind {
     PEER_SEND_MESSAGE,
     PEER_SEND_PART,      /* of a streamed message ... */
     PEER_SEND_LAST_PART, /* ... which it ends */
+    PEER_SEND_PARCEL,    /* small messages, one behind the other (parcel.c) */
     PEER_SEND_ANSWER     /* no bytes: the reader of a stream has done what it was asked for */
 } peer_send_kind;
 
@@ -117,10 +121,11 @@ typedef struct peer_send {
     pl_node node;
     pl_data_channel *channel; /* a reference is held */
     const uint8_t *data;      /* behind this, or the application's */
-    size_t len;
-    int64_t since_us; /* when it was handed over, where messages have a lifetime; else 0 */
+    size_t len;               /* of a parcel: what is left of all its messages */
+    int64_t since_us;         /* when it was handed over, where messages have a lifetime; else 0 */
     peer_send_kind kind;
     bool binary;
+    uint32_t room, used, taken;  /* of a parcel's own bytes */
     struct peer_stream *stream;  /* a reference is held, or NULL */
     void (*release)(void *user); /* of the application's bytes; NULL: there are none */
     void *user;
@@ -153,7 +158,7 @@ struct pl_data_channel {
     _Atomic int state, id;
     _Atomic size_t amount; /* bytes handed over and not yet sent for the first time: bufferedAmount */
     _Atomic size_t low;
-    _Atomic unsigned n_queued; /* sends in front of the core */
+    _Atomic unsigned n_queued; /* sends in front of the core, a parcel as one */
     _Atomic bool streams_one;  /* one message as a stream: nothing may come between */
     _Atomic bool stream_ready, refused;
 };
@@ -215,6 +220,13 @@ bool peer_drop_waiting(pl_data_channel *c, bool parts_only); /* net. True: there
 void peer_pass_on_given_back(
     pl_peer_connection *p);                /* net: what the core gave back goes on to the signaling thread */
 void peer_releases(pl_peer_connection *p); /* signaling: gives lent bytes back to the application */
+/* parcel.c. Under the lock while it is in the send queue, then net. */
+/* alone: with room for one message of len bytes, not for more to come. NULL without memory. */
+peer_send *peer_parcel_make(pl_data_channel *c, size_t len, bool alone);
+bool peer_parcel_add(peer_send *s, const void *data, size_t len, bool binary); /* false: no room */
+/* The next message, until it is taken. False: none is left. */
+bool peer_parcel_next(const peer_send *s, const uint8_t **data, size_t *len, bool *binary);
+void peer_parcel_take(peer_send *s, size_t len);
 /* stream.c */
 void peer_stream_tend(pl_data_channel *c);             /* net: what may follow from what was sent */
 void peer_stream_answered(pl_data_channel *c);         /* net: the reader's answer is there */

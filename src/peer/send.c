@@ -1,6 +1,7 @@
 /* send.c - messages on their way from the application to the core. Sending never waits:
  *     hand over (any thread) > send queue > the channel's own queue > core, lent > given back when acknowledged
- * A message is copied once, from the application into its block, or not at all; the core makes packets from there.
+ * A message is copied once, from the application into its block, or not at all; the core makes packets from there. Small
+ * ones share a block, a parcel, and are copied once more.
  * Each channel has its own queue, and the core gets a little of each: what is more important never stands behind
  * what is not. One bell is rung for a burst. */
 #include "peer/peer_internal.h"
@@ -53,6 +54,13 @@ static void more(pl_data_channel *c, size_t n)
 {
     atomic_fetch_add(&c->amount, n);
     atomic_fetch_add(&c->peer->send_total, n);
+}
+
+/* As if they had never been handed over: nobody is told. */
+static void take_back(pl_data_channel *c, size_t n)
+{
+    atomic_fetch_sub(&c->amount, n);
+    atomic_fetch_sub(&c->peer->send_total, n);
 }
 
 static void less(pl_data_channel *c, size_t n)
@@ -122,18 +130,53 @@ static void settle(peer_send *s, pl_err err)
         let_go(s);
 }
 
+static bool is_full(const pl_data_channel *c, pl_err err)
+{
+    return err == PL_EAGAIN && c->peer->core;
+}
+
+static void note_lost(pl_data_channel *c, size_t len, pl_err err)
+{
+    if (err && err != PL_ESTATE)
+        pl_log_warn(&c->peer->log, "a message of %zu bytes was lost: %s", len, pl_err_str(err));
+}
+
+/* Of a parcel as much as the core may hold. PL_OK also when some is left. */
+static pl_err push_parcel(peer_send *s, bool *fed)
+{
+    pl_data_channel *c = s->channel;
+    const uint8_t *data;
+    size_t len;
+    bool binary;
+    int64_t now_us = pl_loop_now_us(c->peer->factory->net);
+    while (c->in_core < PEER_IN_CORE_MAX && peer_parcel_next(s, &data, &len, &binary)) {
+        pl_err err = c->core ? pl_channel_send(c->core, now_us, data, len, binary) : PL_ESTATE;
+        if (is_full(c, err))
+            return err;
+        note_lost(c, len, err);
+        peer_parcel_take(s, len);
+        *fed |= !err;
+        if (!err)
+            in_core(c, len);
+        else
+            less(c, len);
+    }
+    return PL_OK;
+}
+
 /* False: the core's buffer is full. *fed: it has got something, if only an empty message. */
 static bool feed(pl_data_channel *c, bool *fed)
 {
-    pl_peer_connection *p = c->peer;
     for (pl_node *n; c->in_core < PEER_IN_CORE_MAX && (n = pl_list_first(&c->waiting));) {
         peer_send *s = pl_of(n, peer_send, node);
-        pl_err err = push(s);
-        if (err == PL_EAGAIN && p->core)
+        bool parcel = s->kind == PEER_SEND_PARCEL;
+        pl_err err = parcel ? push_parcel(s, fed) : push(s);
+        if (is_full(c, err))
             return false;
-        if (err && err != PL_ESTATE)
-            pl_log_warn(&p->log, "a message of %zu bytes was lost: %s", s->len, pl_err_str(err));
-        *fed |= !err;
+        if (parcel && s->taken < s->used)
+            break;
+        note_lost(c, s->len, err);
+        *fed |= !err && !parcel;
         pl_list_remove(n);
         settle(s, err);
     }
@@ -186,16 +229,15 @@ void peer_send_queued(pl_peer_connection *p)
         wait_turn(pl_of(n, peer_send, node));
 }
 
-pl_err peer_hand_over(peer_send *s)
+/* Its bytes are counted already. */
+static pl_err enter_queue(peer_send *s)
 {
     pl_data_channel *c = s->channel;
     pl_peer_connection *p = c->peer;
     bool counted = s->kind != PEER_SEND_ANSWER;
     size_t len = s->len; /* the block may be gone once it is in the queue */
-    if (counted) {
+    if (counted)
         atomic_fetch_add(&c->n_queued, 1);
-        more(c, len);
-    }
     pl_mutex_lock(&p->lock);
     bool late = p->ended, first = pl_list_empty(&p->send_queue);
     if (!late)
@@ -207,11 +249,46 @@ pl_err peer_hand_over(peer_send *s)
         return PL_OK;
     if (counted) {
         atomic_fetch_sub(&c->n_queued, 1);
-        atomic_fetch_sub(&c->amount, len);
-        atomic_fetch_sub(&p->send_total, len);
+        take_back(c, len);
         peer_send_drop(s);
     }
     return PL_ESTATE;
+}
+
+pl_err peer_hand_over(peer_send *s)
+{
+    if (s->kind != PEER_SEND_ANSWER)
+        more(s->channel, s->len);
+    return enter_queue(s);
+}
+
+/* What comes in a burst joins the parcel that is last in the queue. *alone: nothing waits there. */
+static bool join_parcel(pl_data_channel *c, const void *data, size_t len, bool binary, bool *alone)
+{
+    pl_peer_connection *p = c->peer;
+    pl_mutex_lock(&p->lock);
+    pl_node *n = pl_list_last(&p->send_queue);
+    peer_send *s = n && !p->ended ? pl_of(n, peer_send, node) : NULL;
+    bool joined =
+        s && s->kind == PEER_SEND_PARCEL && s->channel == c && peer_parcel_add(s, data, len, binary);
+    pl_mutex_unlock(&p->lock);
+    *alone = !n;
+    return joined;
+}
+
+static pl_err queue_small(pl_data_channel *c, const void *data, size_t len, bool binary)
+{
+    bool alone;
+    more(c, len); /* before anybody else can see it */
+    if (join_parcel(c, data, len, binary, &alone))
+        return PL_OK;
+    peer_send *s = peer_parcel_make(c, len, alone);
+    if (!s) {
+        take_back(c, len);
+        return PL_ENOMEM;
+    }
+    (void)peer_parcel_add(s, data, len, binary);
+    return enter_queue(s);
 }
 
 /* ---- after the core has sent ---- */
@@ -341,6 +418,8 @@ static pl_err send_directly(pl_data_channel *c, const void *data, size_t len, bo
 static pl_err queue(pl_data_channel *c, const void *data, size_t len, bool binary,
                     void (*release)(void *user), void *user)
 {
+    if (!release && len <= PEER_PARCEL_MESSAGE_MAX && !c->init.has_max_packet_life_time)
+        return queue_small(c, data, len, binary);
     peer_send *s = peer_send_make(c, release ? 0 : len);
     if (!s)
         return PL_ENOMEM;

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/block.h"
 #include "base/time.h"
 #include "sctp/streams.h"
 
@@ -13,7 +14,7 @@ size_t pl_sctp_out_msg_cost(size_t len)
 
 static pl_sctp_out_msg *new_msg(pl_sctp_streams *st, size_t room)
 {
-    pl_sctp_out_msg *m = malloc(sizeof *m + room);
+    pl_sctp_out_msg *m = pl_block_get(sizeof *m + room);
     if (!m)
         return NULL;
     *m = (pl_sctp_out_msg){ .expires_us = PL_NEVER, .max_retransmits = UINT32_MAX, .n_refs = 1 };
@@ -217,7 +218,7 @@ void pl_sctp_out_msg_unref(pl_sctp_streams *st, pl_sctp_out_msg *m)
     st->total -= pl_sctp_out_msg_cost(m->own);
     if (m->extra)
         free_extra(st, m);
-    free(m);
+    pl_block_put(m, sizeof *m + m->own);
 }
 
 pl_sctp_out_msg *pl_sctp_out_msg_tombstone(pl_sctp_streams *st, const pl_sctp_out_msg *m)

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/block.h"
 #include "base/seq.h"
 #include "sctp/reassembly_internal.h"
 
@@ -107,21 +108,34 @@ size_t pl_sctp_reassembly_growth(const pl_sctp_reassembly *r, const pl_sctp_data
 
 /* --- messages --- */
 
+static void free_block(void *memory, size_t block)
+{
+    if (block > 0)
+        pl_block_put(memory, block);
+    else
+        free(memory);
+}
+
 void pl_sctp_in_msg_drop(pl_sctp_reassembly *r, pl_sctp_in_msg *m)
 {
     if (!m)
         return;
     r->held -= pl_sctp_in_msg_cost(m);
-    free(m);
+    free_block(m, m->msg.block);
 }
 
 pl_sctp_in_msg *pl_sctp_in_msg_new(pl_sctp_reassembly *r, const pl_sctp_data *d, size_t cap)
 {
-    pl_sctp_in_msg *m = malloc(sizeof *m + cap);
+    enum { WHOLE = PL_SCTP_DATA_B | PL_SCTP_DATA_E };
+    size_t size = sizeof(pl_sctp_in_msg) + cap; /* of a message in one chunk it never changes */
+    size_t block = (d->flags & WHOLE) == WHOLE && size <= PL_BLOCK_MAX ? size : 0;
+    pl_sctp_in_msg *m = block > 0 ? pl_block_get(block) : malloc(size);
     if (!m)
         return NULL;
     *m = (pl_sctp_in_msg){ .cap = cap, .mid = d->mid };
-    m->msg = (pl_sctp_msg){ .sid = d->sid, .ppid = d->ppid, .unordered = d->flags & PL_SCTP_DATA_U };
+    m->msg = (pl_sctp_msg){
+        .sid = d->sid, .ppid = d->ppid, .block = (uint32_t)block, .unordered = d->flags & PL_SCTP_DATA_U
+    };
     r->held += pl_sctp_in_msg_cost(m);
     return m;
 }
@@ -483,7 +497,7 @@ bool pl_sctp_reassembly_take(pl_sctp_reassembly *r, pl_sctp_msg *out)
 
 void pl_sctp_msg_free(pl_sctp_msg *m)
 {
-    free(m->memory);
+    free_block(m->memory, m->block);
     *m = (pl_sctp_msg){ 0 };
 }
 
