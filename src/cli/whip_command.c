@@ -9,22 +9,24 @@
 #include "cli/lines.h"
 #include "cli/process.h"
 #include "cli/report.h"
+#include "cli/talk.h"
 #include "cli/token.h"
-#include "cli/whip_session.h"
 #include "crypto/hmac.h"
 #include "net/loop.h"
-#include "signal/whip_client.h"
+#include "peerline/session.h"
+#include "signal/whip_url.h"
 
 static struct {
     const pl_whip_command *c;
     pl_loop *loop;
     pl_factory *factory;
     pl_configuration conf;
-    pl_whip_run *run;
+    pl_signaling *way;
+    pl_talk *talk;
     pl_lines in;
     char token[PL_TOKEN_BYTES];
     bool ended, closed;
-    char why[PL_WHIP_WHY_MAX + 32];
+    char why[PL_SESSION_WHY_MAX];
 } me;
 
 /* ---- words ---- */
@@ -51,10 +53,16 @@ static void on_ended(void *user, const char *reason)
     snprintf(me.why, sizeof me.why, "%s", reason ? reason : "");
 }
 
-static void on_closed(void *user)
+static void on_link(void *user, pl_signaling_link link, pl_err err, const char *text, bool again)
 {
-    (void)user;
-    me.closed = true;
+    (void)user, (void)err, (void)text;
+    me.closed = link == PL_LINK_CLOSED && !again;
+}
+
+/* There is no channel that could say something. */
+static void on_chat(void *user, const char *text, size_t len)
+{
+    (void)user, (void)text, (void)len;
 }
 
 /* ---- the run ---- */
@@ -63,7 +71,7 @@ static void on_line(void *user, char *text, size_t len)
 {
     (void)user, (void)len;
     if (strcmp(text, "/restart") == 0)
-        pl_whip_run_restart(me.run);
+        pl_talk_restart(me.talk);
     else if (strcmp(text, "/quit") == 0)
         pl_tell_to_stop();
     else
@@ -77,10 +85,10 @@ static void on_overlong(void *user)
 
 static int64_t left_us(void)
 {
-    int64_t at_us = pl_whip_run_deadline_us(me.run);
+    int64_t at_us = pl_talk_deadline_us(me.talk);
     double seconds = me.c->opt->seconds;
-    if (seconds > 0 && pl_whip_run_connected(me.run))
-        at_us = pl_clock_us() + (int64_t)((seconds - pl_whip_run_seconds(me.run)) * 1e6);
+    if (seconds > 0 && pl_talk_connected(me.talk))
+        at_us = pl_clock_us() + (int64_t)((seconds - pl_talk_seconds(me.talk)) * 1e6);
     return pl_max_us(pl_min_us(at_us - pl_clock_us(), PL_MS(500)), 0);
 }
 
@@ -90,9 +98,9 @@ static void wait_for_end(void)
     while (!me.ended && !pl_told_to_stop()) {
         if (!pl_lines_wait(&me.in, me.loop, left_us()))
             break;
-        if (seconds > 0 && pl_whip_run_seconds(me.run) >= seconds)
+        if (seconds > 0 && pl_talk_seconds(me.talk) >= seconds)
             break;
-        if (pl_clock_us() >= pl_whip_run_deadline_us(me.run) && !me.ended)
+        if (pl_clock_us() >= pl_talk_deadline_us(me.talk) && !me.ended)
             on_ended(NULL, "no connection in time");
     }
 }
@@ -102,7 +110,8 @@ static void say_end(void)
 {
     int told = pl_told_to_stop();
     int64_t until_us = pl_clock_us() + PL_SEC(5);
-    pl_whip_run_end(me.run);
+    pl_talk_hang_up(me.talk);
+    pl_signaling_close(me.way);
     while (!me.closed && pl_told_to_stop() <= told && pl_clock_us() < until_us)
         (void)pl_loop_run_once(me.loop, PL_MS(100));
 }
@@ -110,7 +119,7 @@ static void say_end(void)
 static bool print_report(bool connected)
 {
     const char *failure = me.why[0] ? me.why : connected ? NULL : "it ended before it was connected";
-    json_t *report = pl_whip_run_report(me.run, failure);
+    json_t *report = pl_talk_report(me.talk, failure);
     bool good = report && pl_report_good(report);
     if (!report && !me.c->opt->json)
         pl_complain(me.c->cmd, "%s", failure ? failure : "there was no session");
@@ -127,32 +136,56 @@ static bool print_report(bool connected)
     return good;
 }
 
-static bool hold_session(void)
+static bool dial(void)
 {
-    char error[300];
-    const pl_whip_run_conf conf = { .loop = me.loop,
-                                    .factory = me.factory,
-                                    .connection = &me.conf,
-                                    .media = me.c->media,
-                                    .play = me.c->play,
-                                    .kind = { me.c->kind[0], me.c->kind[1] },
-                                    .url = me.c->url,
-                                    .token = me.token[0] ? me.token : NULL,
-                                    .ca_file = me.c->opt->ice.ca_file,
-                                    .no_options = me.c->opt->no_options,
-                                    .patience_s = me.c->opt->patience_s,
-                                    .progress = on_progress,
-                                    .ended = on_ended,
-                                    .closed = on_closed };
-    if (pl_whip_run_new(&me.run, &conf, error, sizeof error)) {
+    const pl_session_observer observer = pl_talk_observer(me.talk);
+    pl_session *s;
+    if (pl_session_call(&s, me.way, NULL, &observer)) {
+        pl_complain(me.c->cmd, "out of memory");
+        return false;
+    }
+    pl_talk_join(me.talk, s);
+    return true;
+}
+
+static bool begin(void)
+{
+    char url[PL_WHIP_URL_MAX + 8], error[PL_SESSION_WHY_MAX];
+    const pl_talk_conf talk = { .factory = me.factory,
+                                .connection = &me.conf,
+                                .media = me.c->media,
+                                .way = me.c->play ? PL_TALK_RECEIVE : PL_TALK_SEND,
+                                .kind = { me.c->kind[0], me.c->kind[1] },
+                                .name = me.c->play ? "play" : "publish",
+                                .patience_s = me.c->opt->patience_s,
+                                .chat = on_chat,
+                                .progress = on_progress,
+                                .ended = on_ended };
+    const pl_signaling_observer observer = { .on_link = on_link };
+    const pl_signaling_conf conf = { .url = url,
+                                     .token = me.token[0] ? me.token : NULL,
+                                     .ca_file = me.c->opt->ice.ca_file,
+                                     .no_options = me.c->opt->no_options,
+                                     .patience_us = (int64_t)(me.c->opt->patience_s * 1e6) };
+    snprintf(url, sizeof url, "%s:%s", me.c->play ? "whep" : "whip", me.c->url);
+    if (pl_talk_new(&me.talk, &talk, error, sizeof error) ||
+        pl_signaling_open(&me.way, me.loop, &conf, &observer, error, sizeof error)) {
         pl_complain(me.c->cmd, "%s", error);
         return false;
     }
-    wait_for_end();
-    bool connected = pl_whip_run_connected(me.run);
-    bool good = print_report(connected);
-    say_end();
-    pl_whip_run_free(me.run);
+    return dial();
+}
+
+static bool hold_session(void)
+{
+    bool good = false;
+    if (begin()) {
+        wait_for_end();
+        good = print_report(pl_talk_connected(me.talk));
+        say_end();
+    }
+    pl_talk_free(me.talk);
+    pl_signaling_free(me.way);
     return good;
 }
 
