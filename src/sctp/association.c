@@ -186,7 +186,8 @@ void pl_sctp_end(pl_sctp *s, pl_err error, uint16_t cause, const char *reason)
     s->tells = (s->tells & PL_SCTP_TELL_CONNECTED) | PL_SCTP_TELL_CLOSED;
 }
 
-void pl_sctp_fail(pl_sctp *s, pl_err error, pl_sctp_cause cause, const char *reason)
+void pl_sctp_fail_by(pl_sctp *s, pl_err error, pl_sctp_cause cause, const void *value, size_t len,
+                     const char *reason)
 {
     uint8_t packet[PL_SCTP_HEADER + 2 * PL_SCTP_REASON_MAX];
     if (s->ended)
@@ -195,13 +196,18 @@ void pl_sctp_fail(pl_sctp *s, pl_err error, pl_sctp_cause cause, const char *rea
         pl_wr w = pl_wr_init(packet, sizeof packet);
         pl_wr_zeros(&w, PL_SCTP_HEADER);
         size_t chunk = pl_sctp_chunk_begin(&w, PL_SCTP_ABORT, 0);
-        size_t n = strlen(reason);
-        pl_sctp_cause_write(&w, cause, reason, n < PL_SCTP_REASON_MAX ? n : PL_SCTP_REASON_MAX);
+        pl_sctp_cause_write(&w, cause, value, len < PL_SCTP_REASON_MAX ? len : PL_SCTP_REASON_MAX);
         pl_sctp_chunk_end(&w, chunk);
         pl_sctp_drop_replies(s);
         pl_sctp_reply_packet(s, s->peer_tag, &w);
     }
     pl_sctp_end(s, error, (uint16_t)cause, reason);
+}
+
+void pl_sctp_fail(pl_sctp *s, pl_err error, pl_sctp_cause cause, const char *reason)
+{
+    bool told = cause == PL_SCTP_CAUSE_USER_ABORT || cause == PL_SCTP_CAUSE_PROTOCOL_VIOLATION;
+    pl_sctp_fail_by(s, error, cause, reason, told ? strlen(reason) : 0, reason);
 }
 
 bool pl_sctp_may_send(const pl_sctp *s)
@@ -403,6 +409,8 @@ static bool tell_stream(pl_sctp *s, uint8_t which, pl_sctp_event *out)
 
 bool pl_sctp_poll_event(pl_sctp *s, pl_sctp_event *out)
 {
+    if (!s->tells && pl_list_empty(&s->out.noisy) && pl_list_empty(&s->re.noisy))
+        return false; /* asked before every message */
     *out = (pl_sctp_event){ 0 };
     if (tell(s, PL_SCTP_TELL_CONNECTED, PL_SCTP_EVENT_CONNECTED, out) ||
         tell_stream(s, PL_SCTP_OUT_RESET_BEFORE, out) ||

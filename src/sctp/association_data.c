@@ -130,7 +130,9 @@ void pl_sctp_on_data(pl_sctp *s, pl_sctp_packet *p, const pl_sctp_chunk *chunk)
         return;
     }
     if (d.len == 0) { /* 6.2 */
-        pl_sctp_fail(s, PL_EPROTO, PL_SCTP_CAUSE_NO_USER_DATA, "DATA without user data");
+        uint8_t tsn[4];
+        pl_put32(tsn, d.tsn);
+        pl_sctp_fail_by(s, PL_EPROTO, PL_SCTP_CAUSE_NO_USER_DATA, tsn, sizeof tsn, "DATA without user data");
         return;
     }
     p->data = true;

@@ -150,7 +150,9 @@ static bool on_chunk(pl_sctp *s, pl_sctp_packet *p, const pl_sctp_chunk *chunk)
     case PL_SCTP_FORWARD_TSN:
     case PL_SCTP_I_FORWARD_TSN: pl_sctp_on_forward(s, p, chunk); break;
     case PL_SCTP_INIT_ACK: pl_sctp_on_init_ack(s, chunk->body); return false; /* stands alone */
-    case PL_SCTP_COOKIE_ECHO: pl_sctp_on_cookie_echo(s, p->tag, chunk->body); return p->tag == s->my_tag;
+    case PL_SCTP_COOKIE_ECHO: /* what is behind one that was refused is nobody's, or under another tag */
+        pl_sctp_on_cookie_echo(s, p->tag, chunk->body);
+        return p->tag == s->my_tag && s->state != PL_SCTP_CLOSED;
     case PL_SCTP_COOKIE_ACK: pl_sctp_on_cookie_ack(s); break;
     case PL_SCTP_HEARTBEAT: on_heartbeat(s, chunk); break;
     case PL_SCTP_HEARTBEAT_ACK: on_heartbeat_ack(s, chunk->body); break;

@@ -159,6 +159,9 @@ void pl_sctp_enter(pl_sctp *s, pl_sctp_state to, const char *why);
 void pl_sctp_end(pl_sctp *s, pl_err error, uint16_t cause, const char *reason);
 /* Over because of us: an ABORT with this cause goes out first. */
 void pl_sctp_fail(pl_sctp *s, pl_err error, pl_sctp_cause cause, const char *reason);
+/* The same with a cause that has a value of its own (3.3.10). */
+void pl_sctp_fail_by(pl_sctp *s, pl_err error, pl_sctp_cause cause, const void *value, size_t len,
+                     const char *reason);
 /* Conclusions of whatever has changed. */
 void pl_sctp_settle(pl_sctp *s);
 /* One more timeout in a row; false when it was one too many and the association has ended. */

@@ -13,27 +13,11 @@ void pl_sctp_cause_invalid_stream(pl_wr *w, uint16_t sid)
     pl_sctp_cause_write(w, PL_SCTP_CAUSE_INVALID_STREAM, value, sizeof value);
 }
 
-void pl_sctp_cause_missing_param(pl_wr *w, uint16_t param)
-{
-    uint8_t value[6] = { 0, 0, 0, 1, (uint8_t)(param >> 8), (uint8_t)param };
-    pl_sctp_cause_write(w, PL_SCTP_CAUSE_MISSING_PARAM, value, sizeof value);
-}
-
-static void cause32(pl_wr *w, pl_sctp_cause cause, uint32_t v)
-{
-    uint8_t value[4];
-    pl_put32(value, v);
-    pl_sctp_cause_write(w, cause, value, sizeof value);
-}
-
 void pl_sctp_cause_stale_cookie(pl_wr *w, uint32_t stale_us)
 {
-    cause32(w, PL_SCTP_CAUSE_STALE_COOKIE, stale_us);
-}
-
-void pl_sctp_cause_no_user_data(pl_wr *w, uint32_t tsn)
-{
-    cause32(w, PL_SCTP_CAUSE_NO_USER_DATA, tsn);
+    uint8_t value[4];
+    pl_put32(value, stale_us);
+    pl_sctp_cause_write(w, PL_SCTP_CAUSE_STALE_COOKIE, value, sizeof value);
 }
 
 const char *pl_sctp_cause_str(uint16_t cause)

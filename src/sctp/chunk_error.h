@@ -25,9 +25,7 @@ typedef enum pl_sctp_cause {
 /* A cause whose value is `len` bytes: also quotes of chunks, parameters and reasons. */
 void pl_sctp_cause_write(pl_wr *w, pl_sctp_cause cause, const void *value, size_t len);
 void pl_sctp_cause_invalid_stream(pl_wr *w, uint16_t sid);
-void pl_sctp_cause_missing_param(pl_wr *w, uint16_t param);
 void pl_sctp_cause_stale_cookie(pl_wr *w, uint32_t stale_us);
-void pl_sctp_cause_no_user_data(pl_wr *w, uint32_t tsn);
 
 const char *pl_sctp_cause_str(uint16_t cause);
 

@@ -71,6 +71,32 @@ PL_TEST(section_6_1_C_retransmissions_go_first)
     raw_clear(&r);
 }
 
+/* The peer may be long without room: as long as it says so, it is there. */
+PL_TEST(section_6_1_A_a_window_that_stays_closed_is_asked_for_ever)
+{
+    rawpeer r;
+    pl_sctp_conf conf = { .max_retransmits = 3 };
+    raw_up(&r, &conf);
+    send_bytes(&r, 0, 100);
+    raw_hush(&r);
+    raw_say_sack(&r, r.its_tsn, 0);
+    send_bytes(&r, 0, 100);
+    int64_t before_us = 0;
+    for (int i = 0; i < 40; i++) {
+        PL_EQ(hear_data(&r).tsn, r.its_tsn + 1);
+        PL_EQ(raw_hush(&r), 0);
+        PL_GE(r.sctp->t3_us - r.now_us, before_us); /* ever more slowly */
+        before_us = r.sctp->t3_us - r.now_us;
+        raw_wait(&r, PL_MS(20));
+        raw_say_sack(&r, r.its_tsn, 0);
+        raw_wait(&r, r.sctp->t3_us - r.now_us);
+    }
+    PL_EQ(pl_sctp_get_state(r.sctp), PL_SCTP_ESTABLISHED);
+    raw_say_sack(&r, r.its_tsn + 1, 5000);
+    PL_EQ(pl_sctp_buffered_total(r.sctp), 0);
+    raw_clear(&r);
+}
+
 PL_TEST(section_6_2_every_second_packet_is_acknowledged)
 {
     rawpeer r;
@@ -108,14 +134,26 @@ PL_TEST(section_6_2_duplicates_are_acknowledged_at_once_and_reported)
     raw_clear(&r);
 }
 
-PL_TEST(section_6_2_data_without_user_data_is_aborted)
+PL_TEST(section_6_2_the_window_told_is_what_is_left)
 {
     rawpeer r;
-    raw_up(&r, NULL);
+    pl_sctp_conf conf = { .recv_buffer = 100000, .max_message_size = 50000, .recv_buffer_max = 100000 };
+    raw_up(&r, &conf);
+    uint32_t told = 100000;
+    for (uint16_t i = 0; i < 10; i++) {
+        raw_begin(&r, r.its_tag);
+        raw_data(&r, r.tsn + i, 0, i, WHOLE | PL_SCTP_DATA_I, 1000);
+        raw_give(&r);
+        uint32_t now = hear_sack(&r).a_rwnd;
+        PL_LE(now, told - 1000);
+        told = now;
+    }
+    for (pl_sctp_msg m; pl_sctp_recv(r.sctp, &m);)
+        pl_sctp_msg_free(&m);
     raw_begin(&r, r.its_tag);
-    raw_data(&r, r.tsn, 0, 0, WHOLE, 0);
+    raw_data(&r, r.tsn + 10, 0, 10, WHOLE | PL_SCTP_DATA_I, 1000);
     raw_give(&r);
-    PL_OKAY(raw_hears_cause(&r, PL_SCTP_ABORT, PL_SCTP_CAUSE_NO_USER_DATA));
+    PL_GE(hear_sack(&r).a_rwnd, 90000);
     raw_clear(&r);
 }
 
@@ -142,6 +180,40 @@ PL_TEST(section_6_2_1_a_sack_of_what_was_never_sent_is_dropped)
     raw_say_sack(&r, r.sctp->sent.next_tsn + 5, 50000);
     PL_EQ(r.sctp->stats.bad_packets, 1);
     PL_GE(pl_sctp_buffered_total(r.sctp), 4000);
+    raw_clear(&r);
+}
+
+PL_TEST(section_6_2_1_D_what_was_taken_back_goes_again)
+{
+    rawpeer r;
+    uint8_t sack[16];
+    raw_up(&r, NULL);
+    send_bytes(&r, 0, 4000);
+    raw_hush(&r);
+    raw_wait(&r, PL_MS(50));
+    pl_wr w = pl_wr_init(sack, sizeof sack);
+    pl_wr_u32(&w, r.its_tsn - 1);
+    pl_wr_u32(&w, 100000);
+    pl_wr_u32(&w, 1 << 16);
+    pl_wr_u16(&w, 2); /* all but the first */
+    pl_wr_u16(&w, 4);
+    raw_say(&r, PL_SCTP_SACK, 0, sack, sizeof sack);
+    raw_wait(&r, PL_MS(100));
+    PL_EQ(hear_data(&r).tsn, r.its_tsn);
+    PL_EQ(raw_hush(&r), 0);              /* what has a gap block is not sent again */
+    raw_say_sack(&r, r.its_tsn, 100000); /* the peer has thrown the rest away */
+    uint32_t want = r.its_tsn + 1;
+    for (int i = 0; i < 100 && want < r.its_tsn + 4; i++) {
+        pl_sctp_chunk c;
+        pl_sctp_data d;
+        while (raw_hears(&r, PL_SCTP_DATA, &c)) {
+            PL_EQ(pl_sctp_data_parse(&d, &c), PL_OK);
+            want += d.tsn == want;
+        }
+        raw_say_sack(&r, want - 1, 100000);
+        raw_wait(&r, PL_MS(200));
+    }
+    PL_EQ(want, r.its_tsn + 4);
     raw_clear(&r);
 }
 
@@ -182,6 +254,18 @@ PL_TEST(section_6_3_2_R1_t3_runs_while_data_is_under_way)
     PL_EQ(r.sctp->t3_us, r.now_us + r.sctp->rto.rto_us);
     raw_say_sack(&r, r.sctp->sent.next_tsn - 1, 50000);
     PL_EQ(r.sctp->t3_us, PL_NEVER); /* R2 */
+    raw_clear(&r);
+}
+
+PL_TEST(section_6_3_2_R3_t3_begins_anew_when_the_first_is_acknowledged)
+{
+    rawpeer r;
+    raw_up(&r, NULL);
+    send_bytes(&r, 0, 4000);
+    raw_hush(&r);
+    r.now_us += PL_MS(200);
+    raw_say_sack(&r, r.its_tsn, 100000);
+    PL_EQ(r.sctp->t3_us, r.now_us + r.sctp->rto.rto_us);
     raw_clear(&r);
 }
 
@@ -314,6 +398,21 @@ PL_TEST(section_7_2_1_slow_start_grows_by_what_is_acknowledged)
     raw_clear(&r);
 }
 
+PL_TEST(section_7_2_2_beyond_the_threshold_a_packet_a_round_trip)
+{
+    rawpeer r;
+    pl_sctp_conf conf = { .congestion = PL_SCTP_CONGESTION_RENO };
+    raw_up(&r, &conf);
+    r.sctp->cc.ssthresh = 2 * r.sctp->cc.mtu;
+    send_bytes(&r, 0, 90000);
+    raw_hush(&r);
+    size_t before = r.sctp->cc.cwnd;
+    r.now_us += PL_MS(50);
+    raw_say_sack(&r, r.sctp->sent.next_tsn - 1, 100000);
+    PL_EQ(r.sctp->cc.cwnd, before + r.sctp->cc.mtu);
+    raw_clear(&r);
+}
+
 PL_TEST(section_7_2_3_t3_leaves_one_packet)
 {
     rawpeer r;
@@ -328,16 +427,21 @@ PL_TEST(section_7_2_3_t3_leaves_one_packet)
 }
 
 PL_TESTS(t(section_6_1_A_nothing_beyond_a_closed_window), t(section_6_1_B_no_more_than_the_congestion_window),
-         t(section_6_1_C_retransmissions_go_first), t(section_6_2_every_second_packet_is_acknowledged),
-         t(section_6_2_a_single_packet_within_the_delay),
+         t(section_6_1_C_retransmissions_go_first),
+         t(section_6_1_A_a_window_that_stays_closed_is_asked_for_ever),
+         t(section_6_2_every_second_packet_is_acknowledged), t(section_6_2_a_single_packet_within_the_delay),
          t(section_6_2_duplicates_are_acknowledged_at_once_and_reported),
-         t(section_6_2_data_without_user_data_is_aborted), t(section_6_2_1_an_older_sack_is_dropped),
-         t(section_6_2_1_a_sack_of_what_was_never_sent_is_dropped), t(section_6_3_1_the_first_sample),
+         t(section_6_2_the_window_told_is_what_is_left), t(section_6_2_1_an_older_sack_is_dropped),
+         t(section_6_2_1_a_sack_of_what_was_never_sent_is_dropped),
+         t(section_6_2_1_D_what_was_taken_back_goes_again), t(section_6_3_1_the_first_sample),
          t(section_6_3_1_C5_no_sample_of_what_went_twice),
-         t(section_6_3_2_R1_t3_runs_while_data_is_under_way), t(section_6_3_3_E2_t3_doubles_the_rto),
+         t(section_6_3_2_R1_t3_runs_while_data_is_under_way),
+         t(section_6_3_2_R3_t3_begins_anew_when_the_first_is_acknowledged),
+         t(section_6_3_3_E2_t3_doubles_the_rto),
          t(section_6_5_a_stream_that_is_not_is_reported_and_acknowledged),
          t(section_6_6_messages_of_a_stream_stay_in_order),
          t(section_6_6_other_streams_and_unordered_messages_wait_for_nobody),
          t(section_6_7_a_gap_is_reported_at_once), t(section_6_7_a_gap_that_is_filled_is_reported_at_once),
          t(section_6_9_fragments_have_tsns_in_a_row_and_one_ssn), t(section_6_10_small_messages_are_bundled),
-         t(section_7_2_1_slow_start_grows_by_what_is_acknowledged), t(section_7_2_3_t3_leaves_one_packet))
+         t(section_7_2_1_slow_start_grows_by_what_is_acknowledged),
+         t(section_7_2_2_beyond_the_threshold_a_packet_a_round_trip), t(section_7_2_3_t3_leaves_one_packet))

@@ -2,6 +2,10 @@
 
 #include "pl_test.h"
 
+const pl_sctp_init raw_good_init = {
+    .tag = 77, .a_rwnd = 100000, .streams_out = 10, .streams_in = 10, .tsn = 5
+};
+
 void raw_init(rawpeer *r, const pl_sctp_conf *conf)
 {
     pl_sctp_conf c = conf ? *conf : (pl_sctp_conf){ 0 };
@@ -53,6 +57,20 @@ void raw_say(rawpeer *r, uint8_t type, uint8_t flags, const void *body, size_t l
     raw_give(r);
 }
 
+void raw_say_plain(rawpeer *r, uint32_t tag, uint8_t type, uint8_t flags)
+{
+    raw_begin(r, tag);
+    raw_chunk(r, type, flags, NULL, 0);
+    raw_give(r);
+}
+
+void raw_say_shutdown(rawpeer *r, uint32_t cumulative_tsn)
+{
+    uint8_t tsn[4];
+    pl_put32(tsn, cumulative_tsn);
+    raw_say(r, PL_SCTP_SHUTDOWN, 0, tsn, sizeof tsn);
+}
+
 void raw_say_init(rawpeer *r, const pl_sctp_init *init)
 {
     raw_begin(r, 0);
@@ -93,16 +111,36 @@ bool raw_hears(rawpeer *r, uint8_t type, pl_sctp_chunk *out)
     return false;
 }
 
-bool raw_hears_cause(rawpeer *r, uint8_t type, uint16_t cause)
+static bool hears_cause(rawpeer *r, uint8_t type, uint16_t cause, pl_rd *value)
 {
     pl_sctp_chunk c;
     while (raw_hears(r, type, &c)) {
         for (pl_sctp_param p; pl_sctp_param_next(&c.body, &p);) {
+            *value = p.value;
             if (p.type == cause)
                 return true;
         }
     }
     return false;
+}
+
+bool raw_hears_cause(rawpeer *r, uint8_t type, uint16_t cause)
+{
+    pl_rd value;
+    return hears_cause(r, type, cause, &value);
+}
+
+void raw_hears_value(rawpeer *r, uint8_t type, uint16_t cause, const void *value, size_t len)
+{
+    pl_rd heard;
+    PL_OKAY(hears_cause(r, type, cause, &heard));
+    PL_EQ(pl_rd_left(&heard), len);
+    PL_MEMEQ(heard.p, value, len);
+}
+
+uint64_t raw_bad(const rawpeer *r)
+{
+    return r->sctp->stats.bad_packets;
 }
 
 unsigned raw_hush(rawpeer *r)
@@ -162,4 +200,46 @@ void raw_up_with(rawpeer *r, const pl_sctp_conf *conf, uint8_t extensions)
     PL_OKAY(raw_hears(r, PL_SCTP_COOKIE_ACK, &c));
     PL_EQ(pl_sctp_get_state(r->sctp), PL_SCTP_ESTABLISHED);
     raw_hush(r);
+}
+
+static void begin_itself(rawpeer *r)
+{
+    pl_sctp_chunk c;
+    raw_init(r, NULL);
+    pl_sctp_connect(r->sctp, r->now_us);
+    PL_OKAY(raw_hears(r, PL_SCTP_INIT, &c));
+    r->its_tag = pl_rd_u32(&c.body);
+}
+
+static void answer_init(rawpeer *r)
+{
+    pl_sctp_init ack = raw_good_init;
+    ack.tag = r->tag;
+    ack.cookie = r->cookie;
+    ack.cookie_len = 20;
+    raw_begin(r, r->its_tag);
+    pl_sctp_init_write(&r->w, PL_SCTP_INIT_ACK, &ack);
+    raw_give(r);
+}
+
+void raw_in_state(rawpeer *r, pl_sctp_state state)
+{
+    bool busy = state == PL_SCTP_SHUTDOWN_PENDING || state == PL_SCTP_SHUTDOWN_RECEIVED;
+    if (state == PL_SCTP_CLOSED)
+        raw_init(r, NULL);
+    else if (state <= PL_SCTP_COOKIE_ECHOED)
+        begin_itself(r);
+    else
+        raw_up(r, NULL);
+    if (state == PL_SCTP_COOKIE_ECHOED)
+        answer_init(r);
+    if (busy)
+        PL_EQ(pl_sctp_send(r->sctp, r->now_us, 0, 51, "x", 1, NULL), PL_OK);
+    if (state == PL_SCTP_SHUTDOWN_PENDING || state == PL_SCTP_SHUTDOWN_SENT)
+        pl_sctp_shutdown(r->sctp, r->now_us);
+    raw_hush(r);
+    if (state == PL_SCTP_SHUTDOWN_RECEIVED || state == PL_SCTP_SHUTDOWN_ACK_SENT)
+        raw_say_shutdown(r, r->its_tsn - 1);
+    raw_hush(r);
+    PL_EQ(pl_sctp_get_state(r->sctp), state);
 }

@@ -41,19 +41,6 @@ bool says(pair *p, int at, uint8_t type, pl_sctp_chunk *out, uint32_t *tag)
     return false;
 }
 
-bool says_cause(pair *p, int at, uint8_t type, uint16_t cause)
-{
-    pl_sctp_chunk c;
-    pl_sctp_param param;
-    while (says(p, at, type, &c, NULL)) {
-        while (pl_sctp_param_next(&c.body, &param)) {
-            if (param.type == cause)
-                return true;
-        }
-    }
-    return false;
-}
-
 size_t one_packet(pair *p, int at, uint8_t *out, size_t cap)
 {
     size_t len;

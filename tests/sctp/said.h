@@ -11,7 +11,6 @@ extern uint8_t raw[2048];
 pl_wr begin_raw(uint32_t tag);
 void feed(pair *p, int at, pl_wr *w);
 bool says(pair *p, int at, uint8_t type, pl_sctp_chunk *out, uint32_t *tag);
-bool says_cause(pair *p, int at, uint8_t type, uint16_t cause);
 size_t one_packet(pair *p, int at, uint8_t *out, size_t cap);
 void up(pair *p, const pl_sctp_conf *conf);
 void say(pair *p, int from, uint16_t sid, const char *text);
