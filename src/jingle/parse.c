@@ -51,10 +51,13 @@ static bool is_channels(const pl_xml *description)
            pl_xml_is(description, PL_NS_JINGLE_CHANNELS_T, "description");
 }
 
-static pl_err kind_of(pl_jingle_reader *r, const pl_xml *description, pl_desc_kind *out)
+/* Without a description the transport's map tells data channels: the stanza library has no words for theirs. */
+static pl_err kind_of(pl_jingle_reader *r, const pl_xml *description, const pl_xml *transport,
+                      pl_desc_kind *out)
 {
     const char *media = description ? pl_xml_attr_of(description, "media") : NULL;
-    *out = PL_DESC_OTHER;
+    *out = transport && pl_xml_child(transport, PL_NS_JINGLE_SCTP, "sctpmap") ? PL_DESC_APPLICATION
+                                                                              : PL_DESC_OTHER;
     if (!description)
         return PL_OK;
     if (is_channels(description))
@@ -100,7 +103,7 @@ static pl_err read_content(pl_jingle_reader *r, const pl_xml *content)
     const pl_xml *transport = pl_xml_child(content, NULL, "transport");
     pl_desc_kind kind;
     pl_desc_media *m = NULL;
-    pl_err err = kind_of(r, description, &kind);
+    pl_err err = kind_of(r, description, transport, &kind);
     if (!err)
         err = begin_section(r, content, kind, &m);
     if (!err && (kind == PL_DESC_AUDIO || kind == PL_DESC_VIDEO))

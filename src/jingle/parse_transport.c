@@ -176,10 +176,12 @@ static pl_err read_child(pl_jingle_reader *r, pl_desc_media *m, const pl_xml *c,
     return PL_OK;
 }
 
+/* A ufrag alone says which credentials the candidates belong to, as in SDP; the stanza library trickles so. */
 static pl_err read_ice(pl_jingle_reader *r, pl_desc_media *m, const pl_xml *transport)
 {
     const char *ufrag = pl_xml_attr_of(transport, "ufrag"), *pwd = pl_xml_attr_of(transport, "pwd");
-    if (!is_credential(ufrag) || !is_credential(pwd) || !ufrag != !pwd)
+    bool is_part = m->kind == PL_DESC_OTHER;
+    if (!is_credential(ufrag) || !is_credential(pwd) || (pwd && !ufrag) || (ufrag && !pwd && !is_part))
         return malformed(r, "the ICE credentials");
     m->ufrag = pl_desc_textz(r->d, ufrag);
     m->pwd = pl_desc_textz(r->d, pwd);

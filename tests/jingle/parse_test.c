@@ -159,6 +159,30 @@ PL_TEST(a_browsers_call)
     pl_desc_free(d);
 }
 
+/* As npm's stanza trickles and answers: the ufrag alone says whose the candidates are, and data channels have no
+ * description but the map in their transport. */
+PL_TEST(what_stanza_leaves_out)
+{
+    pl_desc *d = read_as(
+        JINGLE(CONTENT("0", "<transport xmlns='urn:xmpp:jingle:transports:ice-udp:1' ufrag='C4ff'><candidate "
+                            "component='1' foundation='1' ip='10.0.0.9' port='9' priority='5' protocol='udp' "
+                            "type='host'/></transport>")),
+        true);
+    PL_STREQ(d->media.at[0].ufrag, "C4ff");
+    PL_OKAY(!d->media.at[0].pwd);
+    PL_EQ(d->media.at[0].candidates.n, 1);
+    pl_desc_free(d);
+    d = read_as(
+        JINGLE(CONTENT("0", RTP("audio", "<payload-type id='0' name='PCMU' clockrate='8000'/><rtcp-mux/>")
+                                ICE(FINGERPRINT))
+                   CONTENT("2", ICE(FINGERPRINT "<sctpmap xmlns='urn:xmpp:jingle:transports:dtls-sctp:1' "
+                                                "number='5000' protocol='webrtc-datachannel'/>"))),
+        false);
+    PL_OKAY(pl_desc_is_data(&d->media.at[1]));
+    PL_EQ(d->media.at[1].sctp_port, 5000);
+    pl_desc_free(d);
+}
+
 /* XEP-0177: an address, and that is all. XEP-0371: ICE by its newer name, over TCP too. */
 PL_TEST(other_transports)
 {
@@ -244,7 +268,9 @@ PL_TEST(nothing_is_smuggled_in)
         JINGLE(CONTENT("a", RTP("audio", "<stream xmlns='urn:xmpp:jingle:apps:rtp:msid:0' id='a b'/>")
                                 ICE(FINGERPRINT))),
         JINGLE(CONTENT("a", "<transport xmlns='urn:xmpp:jingle:transports:ice-udp:1' ufrag='a b' pwd='c'/>")),
-        JINGLE(CONTENT("a", "<transport xmlns='urn:xmpp:jingle:transports:ice-udp:1' ufrag='ab'/>")),
+        JINGLE(CONTENT("a", "<transport xmlns='urn:xmpp:jingle:transports:ice-udp:1' pwd='ab'/>")),
+        JINGLE(CONTENT("a", RTP("audio", "") "<transport xmlns='urn:xmpp:jingle:transports:ice-udp:1' "
+                                             "ufrag='ab'>" FINGERPRINT "</transport>")),
         JINGLE(CONTENT(
             "a",
             ICE("<fingerprint xmlns='urn:xmpp:jingle:apps:dtls:0' hash='sha-256'>02:1A:CC:5</fingerprint>"))),
@@ -293,5 +319,5 @@ PL_TEST(floods)
     pl_buf_clear(&b);
 }
 
-PL_TESTS(t(voice_of_0167), t(keys_by_other_ways_are_refused), t(a_browsers_call), t(other_transports),
-         t(not_spoken_here), t(nothing_is_smuggled_in), t(floods))
+PL_TESTS(t(voice_of_0167), t(keys_by_other_ways_are_refused), t(a_browsers_call), t(what_stanza_leaves_out),
+         t(other_transports), t(not_spoken_here), t(nothing_is_smuggled_in), t(floods))
