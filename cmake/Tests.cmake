@@ -15,6 +15,10 @@ set(PL_TEST_USES_srtp srtp2)
 # Descriptions of real peers come as SDP.
 set(PL_TEST_USES_jingle pl_room_sdp)
 set(PL_TEST_USES_alloc pl_room_session)
+# WHIP wants a server.
+if(TARGET pl_room_server)
+  set(PL_TEST_USES_session pl_room_server)
+endif()
 # Our own TURN server, for tests of its clients named relay_*; left out together with the program.
 if(TARGET pl_room_relay)
   set(PL_TEST_USES_turn pl_room_relay)

@@ -426,6 +426,10 @@ void pl_session_note(pl_session *s, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    if (s->over && !s->due.ended) { /* it has heard its last event */
+        pl_sig_note(s->sig, "%s", text);
+        return;
+    }
     size_t n = strlen(text) + 1;
     session_note *note = s->n_notes < SESSION_NOTES_MAX ? malloc(sizeof *note + n) : NULL;
     if (!note)
