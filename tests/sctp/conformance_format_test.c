@@ -290,7 +290,7 @@ PL_TEST(section_3_3_3_init_ack_that_cannot_be_lived_with_ends_the_try)
 /* All thirteen: an ABORT tells its own, an ERROR ends nothing. */
 PL_TEST(section_3_3_10_each_cause_is_told)
 {
-    for (uint16_t cause = 1; cause <= PL_SCTP_CAUSE_PROTOCOL_VIOLATION; cause++) {
+    for (unsigned cause = 1; cause <= PL_SCTP_CAUSE_PROTOCOL_VIOLATION; cause++) {
         rawpeer r;
         pl_sctp_event e;
         uint8_t value[8] = { 0, (uint8_t)cause, 0, 8, 0, 1, 0, 0 };
@@ -304,7 +304,7 @@ PL_TEST(section_3_3_10_each_cause_is_told)
         PL_EQ(e.kind, PL_SCTP_EVENT_CLOSED);
         PL_EQ(e.error, PL_EPROTO);
         PL_EQ(e.cause, cause);
-        PL_OKAY(strstr(e.reason, pl_sctp_cause_str(cause)));
+        PL_OKAY(strstr(e.reason, pl_sctp_cause_str((uint16_t)cause)));
         raw_clear(&r);
     }
 }

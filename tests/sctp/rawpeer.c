@@ -126,13 +126,13 @@ static bool hears_cause(rawpeer *r, uint8_t type, uint16_t cause, pl_rd *value)
 
 bool raw_hears_cause(rawpeer *r, uint8_t type, uint16_t cause)
 {
-    pl_rd value;
+    pl_rd value = { 0 };
     return hears_cause(r, type, cause, &value);
 }
 
 void raw_hears_value(rawpeer *r, uint8_t type, uint16_t cause, const void *value, size_t len)
 {
-    pl_rd heard;
+    pl_rd heard = { 0 };
     PL_OKAY(hears_cause(r, type, cause, &heard));
     PL_EQ(pl_rd_left(&heard), len);
     PL_MEMEQ(heard.p, value, len);
@@ -204,7 +204,7 @@ void raw_up_with(rawpeer *r, const pl_sctp_conf *conf, uint8_t extensions)
 
 static void begin_itself(rawpeer *r)
 {
-    pl_sctp_chunk c;
+    pl_sctp_chunk c = { 0 };
     raw_init(r, NULL);
     pl_sctp_connect(r->sctp, r->now_us);
     PL_OKAY(raw_hears(r, PL_SCTP_INIT, &c));
