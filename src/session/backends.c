@@ -4,6 +4,7 @@
 static const pl_backend *const backends[] = {
     &pl_backend_rooms,
     &pl_backend_paste,
+    &pl_backend_xmpp,
     &pl_backend_whip,
     &pl_backend_whep,
 };

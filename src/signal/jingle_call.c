@@ -444,7 +444,7 @@ void pl_jingle_call_tick(pl_jingle_call *c, int64_t now_us)
 {
     c->now_us = now_us;
     if (!c->over && c->owes_credentials && c->pay_by_us <= now_us && !call_is_ending(c))
-        (void)!pay_credentials(c, NULL, NULL);
+        (void)!pay_credentials(c, NULL, "");
     if (!c->over && c->deadline_us <= now_us)
         call_overdue(c);
     if (!c->over)

@@ -2,6 +2,7 @@
 
 #include "base/time.h"
 #include "net/loop.h"
+#include "signal/xmpp_fixture.h"
 
 /* ---- connections ---- */
 
@@ -253,17 +254,57 @@ void scene_pass(scene *sc, int64_t us)
         continue;
 }
 
+/* ---- a server of XMPP ---- */
+
+static xmpp_server prosody;
+
+static void start_prosody(void)
+{
+    static const char *const options[] = { "--account", "ann:secret", "--account", "bob:secret", NULL };
+    if (!prosody.pid)
+        xmpp_server_start(&prosody, "prosody", options);
+}
+
+void scene_stop_servers(void)
+{
+    if (prosody.pid)
+        xmpp_server_stop(&prosody);
+}
+
+/* An account, and where its server is. They are in no contact lists. */
+static void use_account(const party *p, const char *callee, pl_signaling_conf *conf, char url[200],
+                        char server[200])
+{
+    static char account[2][100];
+    char *mine = account[p == &p->in->bob];
+    bool ws = strcmp(p->in->way->server, "wss") == 0;
+    snprintf(url, 200, "xmpp:%s%s%s", callee ? callee : "", callee ? "@" : "", callee ? prosody.domain : "");
+    snprintf(mine, sizeof account[0], "%s@%s", p->name, prosody.domain);
+    if (ws)
+        snprintf(server, 200, "%s", prosody.websocket_tls);
+    else
+        snprintf(server, 200, "%s127.0.0.1:%u", p->in->way->server,
+                 p->in->way->server[0] ? prosody.c2s_tls : prosody.c2s);
+    conf->account = mine;
+    conf->password = "secret";
+    conf->server = server;
+    conf->ca_file = prosody.ca;
+    conf->anybody = true;
+}
+
 void scene_open(party *p, const char *callee)
 {
     scene *sc = p->in;
-    char url[200], error[200];
+    char url[200], server[200], error[200];
     const pl_signaling_observer o = { p, on_link, on_peer, may_call, on_call, on_text, NULL };
     if (sc->way->rooms)
         snprintf(url, sizeof url, "%s://127.0.0.1:%u%s%s", sc->way->scheme[p == &sc->bob], sc->port,
                  callee ? "/#" : "", callee ? callee : "");
     else
         snprintf(url, sizeof url, "%s", sc->way->scheme[p == &sc->bob]);
-    const pl_signaling_conf conf = { .url = url, .name = p->name };
+    pl_signaling_conf conf = { .url = url, .name = p->name };
+    if (sc->way->server)
+        use_account(p, callee, &conf, url, server);
     PL_EQ(pl_signaling_open(&p->sig, sc->loop, &conf, &o, error, sizeof error), PL_OK);
     size_t open = p->n_open;
     SCENE_UNTIL(sc, p->n_open > open);
@@ -274,6 +315,8 @@ void scene_begin(scene *sc, const scene_way *way)
     *sc = (scene){ .way = way, .ann = { .name = "ann" }, .bob = { .name = "bob" } };
     sc->ann.in = sc->bob.in = sc;
     PL_EQ(pl_loop_new(&sc->loop, NULL), PL_OK);
+    if (way->server)
+        start_prosody();
     if (way->rooms) {
         pl_http_server_conf conf = { .rate = 10000, .burst = 10000, .n_listen = 1 };
         conf.listen[0] = (pl_addr){ .family = PL_AF_IP4, .ip = { 127, 0, 0, 1 } };

@@ -49,7 +49,11 @@ typedef struct scene_way {
     const char *scheme[2]; /* of Ann and Bob */
     bool rooms;            /* a server's */
     bool trickles, rings;
+    const char *server; /* XMPP: scheme of pl_signaling_conf.server; NULL: no XMPP */
 } scene_way;
+
+/* Of the ways by XMPP, for a whole program; started by its first scene. */
+void scene_stop_servers(void);
 
 struct scene {
     const scene_way *way;

@@ -1,0 +1,2 @@
+/* The XMPP servers of the tests of signal/. */
+#include "signal/xmpp_fixture.c"
