@@ -3,8 +3,10 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
-enum { STEP = 64, CLASSES = PL_BLOCK_MAX / STEP };
+/* The step is malloc's own: a block is no longer than it would be there. */
+enum { STEP = 16, CLASSES = PL_BLOCK_MAX / STEP };
 
 /* GCC says so by a macro, clang by a feature. */
 #if defined(__SANITIZE_ADDRESS__)
@@ -39,6 +41,11 @@ static size_t class_of(size_t size)
     return (size - 1) / STEP;
 }
 
+static bool is_kept(size_t size)
+{
+    return KEEPS && size > 0 && size <= PL_BLOCK_MAX;
+}
+
 static void clear(void *arg)
 {
     store *s = arg;
@@ -68,7 +75,7 @@ static bool is_known(void)
 
 void *pl_block_get(size_t size)
 {
-    if (!KEEPS || size == 0 || size > PL_BLOCK_MAX)
+    if (!is_kept(size))
         return malloc(size > 0 ? size : 1);
     size_t class = class_of(size), room = (class + 1) * STEP;
     kept *k = mine.first[class];
@@ -81,14 +88,27 @@ void *pl_block_get(size_t size)
 
 void pl_block_put(void *block, size_t size)
 {
-    size_t class = size > 0 ? class_of(size) : 0, room = (class + 1) * STEP;
-    if (!KEEPS || !block || size == 0 || size > PL_BLOCK_MAX || mine.bytes + room > PL_BLOCK_KEPT ||
-        !is_known()) {
+    if (!block || !is_kept(size) || mine.bytes + size > PL_BLOCK_KEPT || !is_known()) {
         free(block);
         return;
     }
+    size_t class = class_of(size);
     kept *k = block;
     k->next = mine.first[class];
     mine.first[class] = k;
-    mine.bytes += room;
+    mine.bytes += (class + 1) * STEP;
+}
+
+void *pl_block_resize(void *block, size_t old_size, size_t size)
+{
+    if (!is_kept(old_size) && !is_kept(size))
+        return realloc(block, size > 0 ? size : 1);
+    if (is_kept(old_size) && is_kept(size) && class_of(old_size) == class_of(size))
+        return block;
+    void *other = pl_block_get(size);
+    if (!other)
+        return NULL;
+    memcpy(other, block, old_size < size ? old_size : size);
+    pl_block_put(block, old_size);
+    return other;
 }

@@ -17,5 +17,7 @@ enum {
 
 void *pl_block_get(size_t size);
 void pl_block_put(void *block, size_t size); /* of the size it was asked for; NULL is fine */
+/* What fits of the old block's bytes goes with it. NULL: the old one is as it was. */
+void *pl_block_resize(void *block, size_t old_size, size_t size);
 
 #endif

@@ -127,8 +127,8 @@ typedef struct pl_sctp_msg {
     bool broken;    /* the last piece (of 0 bytes) of a message whose rest will never come */
     uint8_t *data;  /* never NULL, also for 0 bytes */
     size_t len;
-    void *memory;   /* the block that holds data … */
-    uint32_t block; /* … and its size, when it is one of base/block.h */
+    void *memory; /* the block that holds data … */
+    size_t block; /* … and its size; 0: malloc's */
 } pl_sctp_msg;
 
 typedef enum pl_sctp_event_kind {

@@ -108,33 +108,23 @@ size_t pl_sctp_reassembly_growth(const pl_sctp_reassembly *r, const pl_sctp_data
 
 /* --- messages --- */
 
-static void free_block(void *memory, size_t block)
-{
-    if (block > 0)
-        pl_block_put(memory, block);
-    else
-        free(memory);
-}
-
 void pl_sctp_in_msg_drop(pl_sctp_reassembly *r, pl_sctp_in_msg *m)
 {
     if (!m)
         return;
     r->held -= pl_sctp_in_msg_cost(m);
-    free_block(m, m->msg.block);
+    pl_block_put(m, m->msg.block);
 }
 
 pl_sctp_in_msg *pl_sctp_in_msg_new(pl_sctp_reassembly *r, const pl_sctp_data *d, size_t cap)
 {
-    enum { WHOLE = PL_SCTP_DATA_B | PL_SCTP_DATA_E };
-    size_t size = sizeof(pl_sctp_in_msg) + cap; /* of a message in one chunk it never changes */
-    size_t block = (d->flags & WHOLE) == WHOLE && size <= PL_BLOCK_MAX ? size : 0;
-    pl_sctp_in_msg *m = block > 0 ? pl_block_get(block) : malloc(size);
+    size_t block = sizeof(pl_sctp_in_msg) + cap;
+    pl_sctp_in_msg *m = pl_block_get(block);
     if (!m)
         return NULL;
     *m = (pl_sctp_in_msg){ .cap = cap, .mid = d->mid };
     m->msg = (pl_sctp_msg){
-        .sid = d->sid, .ppid = d->ppid, .block = (uint32_t)block, .unordered = d->flags & PL_SCTP_DATA_U
+        .sid = d->sid, .ppid = d->ppid, .block = block, .unordered = d->flags & PL_SCTP_DATA_U
     };
     r->held += pl_sctp_in_msg_cost(m);
     return m;
@@ -161,17 +151,27 @@ size_t pl_sctp_next_cap(const pl_sctp_reassembly *r, size_t cap, size_t len)
     return cap < r->max_message ? cap : len > r->max_message ? len : r->max_message;
 }
 
+/* False without memory: nothing has changed. */
+static bool resize(pl_sctp_reassembly *r, pl_sctp_in_msg **m, size_t cap)
+{
+    size_t block = sizeof(pl_sctp_in_msg) + cap, held = pl_sctp_in_msg_cost(*m);
+    pl_sctp_in_msg *other = pl_block_resize(*m, (*m)->msg.block, block);
+    if (!other)
+        return false;
+    other->cap = cap;
+    other->msg.block = block;
+    r->held += pl_sctp_in_msg_cost(other) - held;
+    *m = other;
+    return true;
+}
+
 pl_err pl_sctp_in_msg_append(pl_sctp_reassembly *r, pl_sctp_in_msg **m, const uint8_t *data, size_t len)
 {
     size_t whole = (*m)->msg.len + len;
     if (whole > (*m)->cap) {
         size_t cap = pl_sctp_next_cap(r, (*m)->cap, whole);
-        pl_sctp_in_msg *bigger = realloc(*m, sizeof *bigger + cap);
-        if (!bigger)
+        if (!resize(r, m, cap))
             return PL_ENOMEM;
-        r->held += cap - bigger->cap;
-        bigger->cap = cap;
-        *m = bigger;
     }
     memcpy((*m)->data + (*m)->msg.len, data, len);
     (*m)->msg.len = whole;
@@ -181,26 +181,20 @@ pl_err pl_sctp_in_msg_append(pl_sctp_reassembly *r, pl_sctp_in_msg **m, const ui
 pl_sctp_in_msg *pl_sctp_in_msg_trim(pl_sctp_reassembly *r, pl_sctp_in_msg *m)
 {
     size_t spare = m->cap - m->msg.len;
+    r->last_len = m->msg.len;
     if (m->msg.len > PL_SCTP_HINT_LEAST)
         r->size_hint = m->msg.len;
     if (spare <= m->msg.len / 8 + 64) /* not worth a realloc */
         return m;
-    pl_sctp_in_msg *smaller = realloc(m, sizeof *m + m->msg.len);
-    if (!smaller)
-        return m;
-    smaller->cap = smaller->msg.len;
-    r->held -= spare;
-    return smaller;
+    (void)resize(r, &m, m->msg.len);
+    return m;
 }
 
 pl_sctp_in_msg *pl_sctp_in_msg_tighten(pl_sctp_reassembly *r, pl_sctp_in_msg *m)
 {
-    pl_sctp_in_msg *smaller = m && m->cap > m->msg.len ? realloc(m, sizeof *m + m->msg.len) : NULL;
-    if (!smaller)
-        return m;
-    r->held -= smaller->cap - smaller->msg.len;
-    smaller->cap = smaller->msg.len;
-    return smaller;
+    if (m && m->cap > m->msg.len)
+        (void)resize(r, &m, m->msg.len);
+    return m;
 }
 
 void pl_sctp_reassembly_tighten(pl_sctp_reassembly *r)
@@ -497,7 +491,10 @@ bool pl_sctp_reassembly_take(pl_sctp_reassembly *r, pl_sctp_msg *out)
 
 void pl_sctp_msg_free(pl_sctp_msg *m)
 {
-    free_block(m->memory, m->block);
+    if (m->block > 0)
+        pl_block_put(m->memory, m->block);
+    else
+        free(m->memory);
     *m = (pl_sctp_msg){ 0 };
 }
 

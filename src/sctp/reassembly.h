@@ -122,6 +122,7 @@ typedef struct pl_sctp_reassembly {
     size_t max_message;
     size_t piece_cap;   /* of the next piece's buffer */
     size_t size_hint;   /* length of the last large message: the next one's buffer */
+    size_t last_len;    /* of the last message of several chunks */
     uint64_t n_orphans; /* fragments without their beginning */
     uint64_t n_messages, message_bytes;
 } pl_sctp_reassembly;

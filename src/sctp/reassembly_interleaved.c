@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/block.h"
 #include "base/seq.h"
 #include "sctp/reassembly_internal.h"
 
@@ -15,7 +16,10 @@ enum { ASSEMBLY_COST = sizeof(pl_sctp_assembly) + PL_SCTP_BLOCK };
 /* Many may be under way, most of them short: no room is taken for what may never come. */
 static size_t first_cap(const pl_sctp_reassembly *r, const pl_sctp_data *d)
 {
-    return d->flags & PL_SCTP_DATA_E || r->sparing ? d->len : 2 * d->len;
+    if (d->flags & PL_SCTP_DATA_E || r->sparing)
+        return d->len;
+    bool fits = r->last_len > d->len && r->last_len < 2 * d->len; /* messages tend to have one size */
+    return fits ? r->last_len : 2 * d->len;
 }
 
 static pl_sctp_assembly *find(const pl_sctp_in_stream *s, bool unordered, uint32_t mid)
@@ -28,10 +32,10 @@ static pl_sctp_assembly *find(const pl_sctp_in_stream *s, bool unordered, uint32
 
 static pl_sctp_assembly *begin(pl_sctp_reassembly *r, pl_sctp_in_stream *s, const pl_sctp_data *d)
 {
-    pl_sctp_assembly *a = calloc(1, sizeof *a);
+    pl_sctp_assembly *a = pl_block_get(sizeof *a);
     if (!a)
         return NULL;
-    a->stream = s;
+    *a = (pl_sctp_assembly){ .stream = s };
     a->mid = d->mid;
     a->unordered = d->flags & PL_SCTP_DATA_U;
     a->next = s->unfinished;
@@ -61,7 +65,7 @@ static void forget(pl_sctp_reassembly *r, pl_sctp_assembly *a)
         drop_early(r, pl_of(n, pl_sctp_early, by_fsn));
     r->held -= ASSEMBLY_COST;
     r->n_unfinished--;
-    free(a);
+    pl_block_put(a, sizeof *a);
 }
 
 static bool is_given(const pl_sctp_assembly *a)

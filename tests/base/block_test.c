@@ -27,6 +27,24 @@ PL_TEST(nobody_shares_a_block)
     pl_block_put(NULL, 64);
 }
 
+PL_TEST(what_fits_stays_when_the_size_changes)
+{
+    static const size_t sizes[] = { 8, 10, 100, PL_BLOCK_MAX, PL_BLOCK_MAX + 1, 100000, 5000, 70, 60, 8 };
+    size_t old = sizes[0];
+    unsigned char *b = pl_block_get(old);
+    PL_OKAY(b != NULL);
+    memset(b, 7, old);
+    for (size_t i = 1; i < sizeof sizes / sizeof *sizes; i++) {
+        b = pl_block_resize(b, old, sizes[i]);
+        PL_OKAY(b != NULL);
+        old = sizes[i];
+        for (size_t k = 0; k < 8; k++)
+            PL_EQ(b[k], 7);
+        memset(b, 7, old);
+    }
+    pl_block_put(b, old);
+}
+
 static void *give_back(void *arg)
 {
     void **at = arg;
@@ -50,4 +68,4 @@ PL_TEST(another_thread_may_give_back)
     }
 }
 
-PL_TESTS(t(nobody_shares_a_block), t(another_thread_may_give_back))
+PL_TESTS(t(nobody_shares_a_block), t(what_fits_stays_when_the_size_changes), t(another_thread_may_give_back))
