@@ -4,7 +4,6 @@
  * PLAIN_BYTES go into each record, of which DATA_BYTES count. Prints bench-data's JSON lines. */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <netinet/udp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,13 +14,7 @@
 #include <openssl/ssl.h>
 
 #include "dtls/session.h"
-
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
+#include "shared/burst.h"
 
 enum {
     PLAIN_MAX = 16384,
@@ -188,24 +181,6 @@ static void open_sockets(void)
     }
 }
 
-/* One system call: datagrams of `segment` bytes, the last perhaps shorter. */
-static void send_burst(int from, const uint8_t *bytes, size_t len, size_t segment)
-{
-    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(uint16_t))] = { 0 };
-    struct iovec iov = { .iov_base = (void *)(uintptr_t)bytes, .iov_len = len };
-    struct msghdr m = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control
-    };
-    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-    uint16_t size = (uint16_t)segment;
-    c->cmsg_level = IPPROTO_UDP;
-    c->cmsg_type = UDP_SEGMENT;
-    c->cmsg_len = CMSG_LEN(sizeof size);
-    memcpy(CMSG_DATA(c), &size, sizeof size);
-    if (sendmsg(fd[from], &m, 0) < 0)
-        die("send");
-}
-
 /* Records carry their length, so the kernel need not tell where datagrams end. Returns how many were opened. */
 static size_t take(const layer *l, int at, int flags)
 {
@@ -230,11 +205,13 @@ static size_t turn(const layer *l, size_t plain_len, size_t burst)
         record = l->seal(0, plain, plain_len, out + len, sizeof out - len);
         len += record;
     }
-    send_burst(0, out, len, record);
+    if (!bench_send_burst(fd[0], out, len, record))
+        die("send");
     while (n < burst)
         n += take(l, 1, 0);
     len = l->seal(1, plain, ANSWER, out, sizeof out);
-    send_burst(1, out, len, len);
+    if (!bench_send_burst(fd[1], out, len, len))
+        die("send");
     (void)take(l, 0, 0);
     return n;
 }

@@ -92,7 +92,8 @@ static result run_ours(size_t len, double seconds)
 #ifdef PL_BENCH_USRSCTP
 /* --- usrsctp --- */
 #include <pthread.h>
-#include <usrsctp.h>
+
+#include "shared/usrsctp_end.h"
 
 typedef struct queued {
     struct queued *next;
@@ -101,7 +102,6 @@ typedef struct queued {
     uint8_t data[];
 } queued;
 
-enum { USRSCTP_PORT = 5000 };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static queued *first, **last = &first;
 static uint64_t n_packets, n_bytes;
@@ -148,51 +148,21 @@ static int on_receive(struct socket *s, union sctp_sockstore addr, void *data, s
     return 1;
 }
 
-static struct socket *usrsctp_end(int at)
-{
-    struct socket *s = usrsctp_socket(AF_CONN, SOCK_STREAM, IPPROTO_SCTP, on_receive, NULL, 0, NULL);
-    int size = BUFFER, on = 1;
-    struct sockaddr_conn a;
-    memset(&a, 0, sizeof a);
-    a.sconn_family = AF_CONN;
-    a.sconn_port = htons(USRSCTP_PORT);
-    a.sconn_addr = &side[at];
-    struct sctp_paddrparams path = { .spp_flags = SPP_PMTUD_DISABLE, .spp_pathmtu = MTU };
-    if (!s || usrsctp_bind(s, (struct sockaddr *)&a, sizeof a) < 0)
-        abort();
-    usrsctp_setsockopt(s, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-    usrsctp_setsockopt(s, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-    usrsctp_setsockopt(s, IPPROTO_SCTP, SCTP_NODELAY, &on, sizeof on);
-    usrsctp_setsockopt(s, IPPROTO_SCTP, SCTP_PEER_ADDR_PARAMS, &path, sizeof path);
-    usrsctp_set_non_blocking(s, 1);
-    return s;
-}
-
 static result run_usrsctp(size_t len, double seconds)
 {
     usrsctp_init(0, on_output, NULL);
     usrsctp_sysctl_set_sctp_ecn_enable(0);
     struct socket *s[2];
-    for (int i = 0; i < 2; i++) {
-        usrsctp_register_address(&side[i]);
-        s[i] = usrsctp_end(i);
-    }
-    for (int i = 0; i < 2; i++) {
-        struct sockaddr_conn a;
-        memset(&a, 0, sizeof a);
-        a.sconn_family = AF_CONN;
-        a.sconn_port = htons(USRSCTP_PORT);
-        a.sconn_addr = &side[i]; /* what on_output sees: the sender's own; it turns it round */
-        (void)usrsctp_connect(s[i], (struct sockaddr *)&a, sizeof a);
-    }
+    for (int i = 0; i < 2; i++)
+        s[i] = bench_usrsctp_end(&side[i], BUFFER, MTU, on_receive);
+    for (int i = 0; i < 2; i++)
+        bench_usrsctp_connect(s[i], &side[i]);
     uint8_t *data = calloc(1, len);
     result r = { 0 };
-    struct sctp_sendv_spa spa = { .sendv_flags = SCTP_SEND_SNDINFO_VALID };
     n_bytes = n_packets = 0;
     double began = clock_s(CLOCK_MONOTONIC), cpu = clock_s(CLOCK_PROCESS_CPUTIME_ID), now;
     do {
-        while (usrsctp_sendv(s[0], data, len, NULL, 0, &spa, sizeof spa, SCTP_SENDV_SPA, 0) == (ssize_t)len)
-            ;
+        bench_usrsctp_fill(s[0], data, len);
         for (int i = 0; i < 16 && deliver(); i++)
             ;
         now = clock_s(CLOCK_MONOTONIC);

@@ -3,7 +3,6 @@
  * as seldom as the relay does (net/rest.h). No credentials, no permissions, no timers, no counters, a few sessions.
  * What a real server costs above it is its own. */
 #include <errno.h>
-#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -12,16 +11,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "../shared/burst.h"
 #include "fleet.h"
 #include "modes.h"
 #include "net/rest.h"
-
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
 
 enum {
     SLOTS_MAX = 64,

@@ -1,18 +1,11 @@
 #include "rows.h"
 
 #include <errno.h>
-#include <netinet/udp.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "../shared/burst.h"
 #include "load.h"
-
-#ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
-#endif
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
 
 load_rows *load_rows_new(void)
 {
@@ -57,27 +50,11 @@ size_t load_rows_recv(load_rows *r, int fd)
     return (size_t)n;
 }
 
-static bool send_burst(int fd, const uint8_t *data, size_t len, size_t segment)
-{
-    _Alignas(struct cmsghdr) uint8_t control[CMSG_SPACE(sizeof(uint16_t))] = { 0 };
-    struct iovec iov = { .iov_base = (void *)(uintptr_t)data, .iov_len = len };
-    struct msghdr m = {
-        .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof control
-    };
-    struct cmsghdr *c = CMSG_FIRSTHDR(&m);
-    uint16_t size = (uint16_t)segment;
-    c->cmsg_level = IPPROTO_UDP;
-    c->cmsg_type = UDP_SEGMENT;
-    c->cmsg_len = CMSG_LEN(sizeof size);
-    memcpy(CMSG_DATA(c), &size, sizeof size);
-    return sendmsg(fd, &m, 0) >= 0;
-}
-
 size_t load_send(int fd, const uint8_t *data, size_t len, size_t segment, bool burst)
 {
     size_t n = (len + segment - 1) / segment, sent = 0;
     if (burst && n > 1)
-        return send_burst(fd, data, len, segment) ? n : 0;
+        return bench_send_burst(fd, data, len, segment) ? n : 0;
     for (size_t at = 0; at < len; at += segment)
         sent += send(fd, data + at, len - at < segment ? len - at : segment, 0) >= 0;
     return sent;

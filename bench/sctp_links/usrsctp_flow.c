@@ -9,13 +9,12 @@
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
-#include <usrsctp.h>
 
+#include "../shared/usrsctp_end.h"
 #include "base/time.h"
 #include "sim/link.h"
 
 enum {
-    PORT = 5000,
     BUFFER = 16 << 20,
     MESSAGE = 65536,
     PACKET_MAX = PL_SCTP_MTU_DEFAULT + SIM_FLOW_OVERHEAD,
@@ -68,32 +67,6 @@ static int on_receive(struct socket *s, union sctp_sockstore addr, void *data, s
     return 1;
 }
 
-static struct sockaddr_conn address(int end)
-{
-    struct sockaddr_conn a;
-    memset(&a, 0, sizeof a);
-    a.sconn_family = AF_CONN;
-    a.sconn_port = htons(PORT);
-    a.sconn_addr = &w.end[end];
-    return a;
-}
-
-static void make_end(int end)
-{
-    int size = BUFFER, on = 1;
-    struct sctp_paddrparams path = { .spp_flags = SPP_PMTUD_DISABLE, .spp_pathmtu = PL_SCTP_MTU_DEFAULT };
-    struct sockaddr_conn a = address(end);
-    struct socket *s = usrsctp_socket(AF_CONN, SOCK_STREAM, IPPROTO_SCTP, on_receive, NULL, 0, NULL);
-    if (!s || usrsctp_bind(s, (struct sockaddr *)&a, sizeof a) < 0)
-        abort();
-    usrsctp_setsockopt(s, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
-    usrsctp_setsockopt(s, SOL_SOCKET, SO_RCVBUF, &size, sizeof size);
-    usrsctp_setsockopt(s, IPPROTO_SCTP, SCTP_NODELAY, &on, sizeof on);
-    usrsctp_setsockopt(s, IPPROTO_SCTP, SCTP_PEER_ADDR_PARAMS, &path, sizeof path);
-    usrsctp_set_non_blocking(s, 1);
-    w.socket[end] = s;
-}
-
 static void tune(void)
 {
     usrsctp_init_nothreads(0, on_output, NULL);
@@ -109,10 +82,7 @@ static void tune(void)
 static void fill(void)
 {
     static const uint8_t message[MESSAGE];
-    struct sctp_sendv_spa spa = { .sendv_flags = SCTP_SEND_SNDINFO_VALID };
-    while (usrsctp_sendv(w.socket[0], message, sizeof message, NULL, 0, &spa, sizeof spa, SCTP_SENDV_SPA, 0) >
-           0)
-        ;
+    bench_usrsctp_fill(w.socket[0], message, sizeof message);
 }
 
 static void run_until(int64_t until_us)
@@ -158,14 +128,10 @@ static double measure(const sim_flows_conf *conf)
     w.bytes = 0;
     make_links(conf);
     tune();
-    for (int i = 0; i < 2; i++) {
-        usrsctp_register_address(&w.end[i]);
-        make_end(i);
-    }
-    for (int i = 0; i < 2; i++) {
-        struct sockaddr_conn a = address(i); /* each end sees its peer under its own name */
-        (void)usrsctp_connect(w.socket[i], (struct sockaddr *)&a, sizeof a);
-    }
+    for (int i = 0; i < 2; i++)
+        w.socket[i] = bench_usrsctp_end(&w.end[i], BUFFER, PL_SCTP_MTU_DEFAULT, on_receive);
+    for (int i = 0; i < 2; i++)
+        bench_usrsctp_connect(w.socket[i], &w.end[i]);
     int64_t begin_us = w.now_us;
     run_until(begin_us + conf->from_us);
     uint64_t before = w.bytes;
