@@ -62,18 +62,34 @@ void pl_files_disk_clear(pl_files_disk *d)
     d->buffer = NULL;
 }
 
-bool pl_files_disk_begin(pl_files_disk *d, pl_transfer_receiver *receiver)
+static bool begin(pl_files_disk *d, const pl_transfer_manifest *manifest)
 {
     forget(d);
-    d->receiver = receiver;
+    d->manifest = manifest;
     d->look_at = 0;
-    d->found = calloc(pl_transfer_receiver_manifest(receiver)->n, 1);
+    d->found = calloc(manifest->n, 1);
     return d->found || fail(d, "offer", "no memory");
+}
+
+bool pl_files_disk_begin(pl_files_disk *d, pl_transfer_receiver *receiver)
+{
+    d->receiver = receiver;
+    d->one = NULL;
+    return begin(d, pl_transfer_receiver_manifest(receiver));
+}
+
+bool pl_files_disk_begin_one(pl_files_disk *d, const pl_transfer_manifest *manifest, pl_files_found *one)
+{
+    d->receiver = NULL;
+    d->one = one;
+    one->n = 0;
+    pl_sha256_begin(&one->run);
+    return begin(d, manifest);
 }
 
 static pl_transfer_entry entry(const pl_files_disk *d, uint32_t index)
 {
-    return pl_transfer_manifest_get(pl_transfer_receiver_manifest(d->receiver), index);
+    return pl_transfer_manifest_get(d->manifest, index);
 }
 
 /* ---- names ---- */
@@ -158,10 +174,30 @@ static void find(pl_files_disk *d, uint32_t index)
     d->look_offset = 0;
 }
 
+/* Who counts what is found: a transfer's receiver, or the only file's owner. */
+static void forget_bytes(pl_files_disk *d)
+{
+    if (d->receiver) {
+        pl_transfer_receiver_forget(d->receiver, d->look_at);
+        return;
+    }
+    d->one->n = 0;
+    pl_sha256_begin(&d->one->run);
+}
+
+static pl_err have_bytes(pl_files_disk *d, size_t n)
+{
+    if (d->receiver)
+        return pl_transfer_receiver_have_bytes(d->receiver, d->look_at, d->buffer, n);
+    d->one->n += n;
+    pl_sha256_more(&d->one->run, d->buffer, n);
+    return PL_OK;
+}
+
 static void look_end(pl_files_disk *d, bool good)
 {
     if (!good) {
-        pl_transfer_receiver_forget(d->receiver, d->look_at);
+        forget_bytes(d);
         d->found[d->look_at] = FOUND_NOTHING;
     }
     close_fd(&d->look_fd);
@@ -179,13 +215,13 @@ static void look_piece(pl_files_disk *d)
         return;
     }
     d->look_offset += (uint64_t)n;
-    if (pl_transfer_receiver_have_bytes(d->receiver, d->look_at, d->buffer, (size_t)n))
+    if (have_bytes(d, (size_t)n))
         look_end(d, false);
 }
 
 bool pl_files_disk_look(pl_files_disk *d)
 {
-    uint32_t n = pl_transfer_receiver_manifest(d->receiver)->n;
+    uint32_t n = d->manifest->n;
     int budget = LOOK_PIECES * 16; /* a piece is worth sixteen files that are not there */
     while (d->look_at < n && budget > 0) {
         if (d->look_fd < 0) {
@@ -202,11 +238,11 @@ bool pl_files_disk_look(pl_files_disk *d)
 
 bool pl_files_disk_has_room(pl_files_disk *d)
 {
-    const pl_transfer_manifest *m = pl_transfer_receiver_manifest(d->receiver);
+    const pl_transfer_manifest *m = d->manifest;
     struct statvfs v;
     uint64_t need = m->total;
     for (uint32_t i = 0; i < m->n; i++)
-        need -= pl_transfer_receiver_have(d->receiver, i);
+        need -= d->receiver ? pl_transfer_receiver_have(d->receiver, i) : d->one->n;
     if (fstatvfs(d->root, &v) == 0 && need > (uint64_t)v.f_bavail * v.f_frsize)
         return fail(d, "the disk", "not enough free space");
     return true;
@@ -214,7 +250,7 @@ bool pl_files_disk_has_room(pl_files_disk *d)
 
 bool pl_files_disk_make_folders(pl_files_disk *d)
 {
-    const pl_transfer_manifest *m = pl_transfer_receiver_manifest(d->receiver);
+    const pl_transfer_manifest *m = d->manifest;
     for (uint32_t i = 0; i < m->n; i++) {
         pl_transfer_entry e = pl_transfer_manifest_get(m, i);
         char name[FILE_NAME_MAX], path[PL_TRANSFER_PATH_MAX + 1];
@@ -386,7 +422,7 @@ void pl_files_disk_leave(pl_files_disk *d)
 
 void pl_files_disk_finish(pl_files_disk *d)
 {
-    const pl_transfer_manifest *m = pl_transfer_receiver_manifest(d->receiver);
+    const pl_transfer_manifest *m = d->manifest;
     for (uint32_t i = m->n; i-- > 0;) { /* what lies deeper comes later in the list, and is done first */
         pl_transfer_entry e = pl_transfer_manifest_get(m, i);
         char name[FILE_NAME_MAX];

@@ -5,15 +5,24 @@
 #ifndef PL_CLI_FILES_DISK_H
 #define PL_CLI_FILES_DISK_H
 
+#include "crypto/digest.h"
 #include "transfer/path.h"
 #include "transfer/receiver.h"
 
 enum { PL_FILES_DISK_ERROR_MAX = 300 };
 
+/* What was found of a single file, when nobody else counts it. */
+typedef struct pl_files_found {
+    pl_sha256_run run; /* of these bytes; its owner goes on with it */
+    uint64_t n;
+} pl_files_found;
+
 typedef struct pl_files_disk {
     int root; /* the folder, or -1 */
     bool overwrite;
-    pl_transfer_receiver *receiver;
+    pl_transfer_receiver *receiver; /* or: */
+    pl_files_found *one;
+    const pl_transfer_manifest *manifest; /* of either */
     /* looking at what is there, a piece at a time */
     uint32_t look_at;
     uint64_t look_offset;
@@ -33,6 +42,8 @@ bool pl_files_disk_init(pl_files_disk *d, const char *folder, bool overwrite);
 void pl_files_disk_clear(pl_files_disk *d);
 /* A new offer, told to the receiver: forget the last one. */
 bool pl_files_disk_begin(pl_files_disk *d, pl_transfer_receiver *receiver);
+/* The same for one file that comes another way (XEP-0234); manifest and one are lent. */
+bool pl_files_disk_begin_one(pl_files_disk *d, const pl_transfer_manifest *manifest, pl_files_found *one);
 /* Looks for partial and whole files and tells the receiver of them; some MiB a call. False when all is looked at. */
 bool pl_files_disk_look(pl_files_disk *d);
 /* Whether what is still to come fits. */

@@ -4,6 +4,8 @@
 #include "cli/options.h"
 #include "cli/xmpp_session.h"
 
+enum { FILES_MAX = 1000 }; /* of one send-file */
+
 xmpp_options xmpp_opt = {
     .history = -1, .timeout_s = 30, .audio = "tone", .video = "pattern", .patience_s = 60
 };
@@ -51,12 +53,22 @@ static const pl_opt opts[] = {
       "call: write what is seen: .ivf as received, .y4m decoded." },
     { "answer", PL_OPT_FLAG, &xmpp_opt.answer, NULL, "call: take calls without being asked." },
     { "anybody", PL_OPT_FLAG, &xmpp_opt.anybody, NULL,
-      "call: whoever calls may ring. Default: contacts alone; others learn nothing." },
+      "call, receive: whoever calls may ring, whoever offers is heard. Default: contacts alone; others learn "
+      "nothing." },
     { "duration", PL_OPT_REAL, &xmpp_opt.duration_s, "SECONDS",
       "call: hang up after so long in the call. Default: never.", 0, 1e6 },
     { "patience", PL_OPT_REAL, &xmpp_opt.patience_s, "SECONDS",
-      "call: give up without a connection after so long. Default: 60.", 1, 1e5 },
-    { "once", PL_OPT_FLAG, &xmpp_opt.once, NULL, "call: end after the first call." },
+      "call, send-file: give up without a connection after so long. Default: 60.", 1, 1e5 },
+    { "once", PL_OPT_FLAG, &xmpp_opt.once, NULL, "call, receive: end after the first call or file." },
+    { "into", PL_OPT_TEXT, &xmpp_opt.into, "FOLDER", "receive: where files go. Default: here." },
+    { "yes", PL_OPT_FLAG, &xmpp_opt.yes, NULL, "receive: take files without being asked." },
+    { "overwrite", PL_OPT_FLAG, &xmpp_opt.overwrite, NULL,
+      "receive: replace files of the same name. By default the new one becomes NAME (1)." },
+    { "in-band", PL_OPT_FLAG, &xmpp_opt.in_band, NULL,
+      "send-file, receive: tell nobody our addresses; files go through the servers, slowly." },
+    { "proxy-only", PL_OPT_FLAG, &xmpp_opt.proxy_only, NULL,
+      "send-file, receive: tell nobody our addresses; files go through the server's proxy where it has "
+      "one." },
     PL_ICE_PATHS(xmpp_opt.ice),
     { "json", PL_OPT_FLAG, &xmpp_opt.json, NULL,
       "JSON Lines: {\"event\":...} on standard output, {\"do\":...} on standard input." },
@@ -68,16 +80,26 @@ static const struct {
     const xmpp_action *action;
     int min, max; /* arguments behind the account */
 } actions[] = {
-    { "login", &xmpp_login, 0, 0 }, { "roster", &xmpp_roster, 0, 0 }, { "chat", &xmpp_chat, 1, 1 },
-    { "send", &xmpp_send, 2, 2 },   { "muc", &xmpp_muc, 1, 1 },       { "call", &xmpp_call, 0, 1 },
+    { "login", &xmpp_login, 0, 0 },
+    { "roster", &xmpp_roster, 0, 0 },
+    { "chat", &xmpp_chat, 1, 1 },
+    { "send", &xmpp_send, 2, 2 },
+    { "muc", &xmpp_muc, 1, 1 },
+    { "call", &xmpp_call, 0, 1 },
+    { "send-file", &xmpp_send_file, 2, FILES_MAX + 1 },
+    { "receive", &xmpp_receive, 0, 0 },
 };
 
 static int run(int n, char **args)
 {
-    static const char *const usage[] = {
-        "login ACCOUNT",           "roster ACCOUNT",           "chat ACCOUNT JID",
-        "send ACCOUNT JID TEXT|-", "muc ACCOUNT ROOM@SERVICE", "call ACCOUNT [JID]"
-    };
+    static const char *const usage[] = { "login ACCOUNT",
+                                         "roster ACCOUNT",
+                                         "chat ACCOUNT JID",
+                                         "send ACCOUNT JID TEXT|-",
+                                         "muc ACCOUNT ROOM@SERVICE",
+                                         "call ACCOUNT [JID]",
+                                         "send-file ACCOUNT JID FILE...",
+                                         "receive ACCOUNT" };
     for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
         if (strcmp(args[0], actions[i].name) != 0)
             continue;
@@ -87,16 +109,17 @@ static int run(int n, char **args)
         }
         return xmpp_session_run(&pl_cmd_xmpp, actions[i].action, n - 1, args + 1);
     }
-    pl_complain(&pl_cmd_xmpp, "'%s' is none of login, roster, chat, send, muc and call", args[0]);
+    pl_complain(&pl_cmd_xmpp, "'%s' is none of login, roster, chat, send, muc, call, send-file and receive",
+                args[0]);
     return PL_EXIT_USAGE;
 }
 
 const pl_command pl_cmd_xmpp = {
     .name = "xmpp",
-    .summary = "sign in to an XMPP account: contacts, messages, chat rooms, calls",
-    .args = "login|roster|chat|send|muc|call ACCOUNT [JID [TEXT]]",
+    .summary = "sign in to an XMPP account: contacts, messages, chat rooms, calls, files",
+    .args = "login|roster|chat|send|muc|call|send-file|receive ACCOUNT [JID [TEXT|FILE...]]",
     .min_args = 2,
-    .max_args = 4,
+    .max_args = FILES_MAX + 3,
     .details =
         "login ACCOUNT tells whether signing in works and how it is secured, and makes or removes the "
         "account.\n"
@@ -113,11 +136,20 @@ const pl_command pl_cmd_xmpp = {
         "call ACCOUNT JID calls: all devices of JID ring, and the one that takes it is spoken with. "
         "call ACCOUNT waits for calls of contacts. Lines are chat; /accept, /decline, /bye and /quit do "
         "what they say. At the end of a call its report is printed.\n\n"
+        "send-file ACCOUNT JID FILE... sends files by Jingle to the device of a contact that takes them, or "
+        "to a full "
+        "address: over SOCKS5 directly or by the server's proxy, else in-band. After a break it goes on "
+        "where it "
+        "was.\n"
+        "receive ACCOUNT takes files that contacts offer: asked for on a terminal, with --yes without. A "
+        "file is "
+        "NAME.part until it is whole and its SHA-256 is the sender's.\n\n"
         "With --json, events are online, trouble, error, contact, contact-removed, roster, presence, "
         "request, "
         "accepted, denied, message, sent, delivered, joined, not-in, out, came, changed, renamed, "
         "went, said, "
-        "whispered, topic, refused, calling, ringing, missed, progress, chat and report. Commands are "
+        "whispered, topic, refused, calling, ringing, missed, progress, chat and report; of files offer, "
+        "accepted, file, progress, stored and lost. Commands are "
         "{\"do\":\"add\",\"jid\":...,\"name\":...}, "
         "remove, accept, deny; "
         "{\"do\":\"presence\",\"show\":...}; {\"do\":\"say\",\"body\":...}; nick and kick with "

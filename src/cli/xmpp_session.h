@@ -28,6 +28,9 @@ typedef struct xmpp_options {
     const char *audio, *video, *record_audio, *record_video;
     double duration_s, patience_s;
     bool answer, anybody, once;
+    /* send-file, receive */
+    const char *into;
+    bool yes, overwrite, in_band, proxy_only;
     pl_ice_options ice;
 } xmpp_options;
 extern xmpp_options xmpp_opt;
@@ -94,6 +97,7 @@ void xmpp_try(xmpp_session *s, const char *what, pl_err err);
 const char *xmpp_wants(xmpp_session *s, const json_t *all, const char *name);
 json_t *xmpp_message_json(const pl_message *m);
 
-extern const xmpp_action xmpp_login, xmpp_roster, xmpp_chat, xmpp_send, xmpp_muc, xmpp_call;
+extern const xmpp_action xmpp_login, xmpp_roster, xmpp_chat, xmpp_send, xmpp_muc, xmpp_call, xmpp_send_file,
+    xmpp_receive;
 
 #endif

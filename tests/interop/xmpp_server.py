@@ -10,6 +10,7 @@ its standard input ends or it gets a signal, and leaves nothing behind.
   --mechanisms A,B     only these ways to log in (prosody)
   --tls12              TLS 1.2 at most: where tls-unique binds a log-in to it
   --no-tls             neither STARTTLS nor TLS (prosody)
+  --proxy              a proxy for bytestreams (XEP-0065) at proxy.NAME (prosody)
 
 {"server": "prosody", "pid": 1, "domain": "example.org", "rooms": "rooms.example.org", "host": "127.0.0.1", "c2s": 1,
  "c2s_tls": 1, "http": 1, "https": 1, "websocket": "ws://127.0.0.1:1/xmpp-websocket", "websocket_tls": "wss://...",
@@ -72,7 +73,11 @@ def make_certificate(folder, kind, domain):
 
 
 def prosody(folder, a, ports, accounts):
-    c2s, c2s_tls, http, https = ports
+    c2s, c2s_tls, http, https = ports[:4]
+    proxy_ports = proxy_host = ""
+    if a.proxy:
+        proxy_ports = f'proxy65_ports = {{ {ports[4]} }}\nproxy65_interfaces = {{ "127.0.0.1" }}\n'
+        proxy_host = f'Component "proxy.{a.domain}" "proxy65"\n  proxy65_address = "127.0.0.1"\n'
     data = f"{folder}/data"
     for user, password in accounts.items():
         at = f"{data}/{a.domain.replace('.', '%2e').replace('-', '%2d')}/accounts"
@@ -120,18 +125,18 @@ authentication = "internal_plain"
 ssl = {ssl}
 https_ssl = {ssl}
 c2s_direct_tls_ssl = {ssl}
-VirtualHost "{a.domain}"
+{proxy_ports}VirtualHost "{a.domain}"
 Component "rooms.{a.domain}" "muc"
   name = "Rooms"
   restrict_room_creation = false
   muc_room_locking = false
-""")
+{proxy_host}""")
     return (["prosody", "--config", f"{folder}/prosody.cfg.lua", "-F"], dict(os.environ),
             {"websocket": "/xmpp-websocket", "bosh": "/http-bind"})
 
 
 def ejabberd(folder, a, ports, accounts):
-    c2s, c2s_tls, http, https = ports
+    c2s, c2s_tls, http, https = ports[:4]
     os.makedirs(f"{folder}/data", exist_ok=True)
     os.makedirs(f"{folder}/contrib/conf", exist_ok=True)
     version = ', protocol_options: ["no_tlsv1_3"]' if a.tls12 else ""
@@ -249,7 +254,7 @@ def run(a, folder):
     make_authority(folder, "other-ca")
     make_certificate(folder, a.cert, a.domain)
     for _ in range(3):  # somebody may take a port between our looking and the server's listening
-        ports = free_ports(4)
+        ports = free_ports(5 if a.proxy else 4)
         command, env, paths = {"prosody": prosody, "ejabberd": ejabberd}[a.server](folder, a, ports, accounts)
         server = subprocess.Popen(command, env=env, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                   stderr=subprocess.STDOUT, preexec_fn=die_with_parent)
@@ -289,6 +294,7 @@ def main():
     p.add_argument("--mechanisms")
     p.add_argument("--tls12", action="store_true")
     p.add_argument("--no-tls", action="store_true")
+    p.add_argument("--proxy", action="store_true")
     a = p.parse_args()
     for s in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(s, lambda *_: sys.exit(0))
