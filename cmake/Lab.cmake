@@ -17,6 +17,12 @@ add_executable(libnice_peer ${CMAKE_SOURCE_DIR}/tests/interop/libnice_peer.c)
 target_link_libraries(libnice_peer PRIVATE pl_flags PkgConfig::NICE)
 set_target_properties(libnice_peer PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 
+# An XMPP client that others wrote.
+pkg_check_modules(STROPHE REQUIRED IMPORTED_TARGET libstrophe)
+add_executable(strophe_peer ${CMAKE_SOURCE_DIR}/tests/interop/strophe_peer.c)
+target_link_libraries(strophe_peer PRIVATE pl_flags PkgConfig::STROPHE)
+set_target_properties(strophe_peer PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+
 # Data channels with stacks that others wrote; pion's end is built by Go from Debian's sources first.
 pkg_check_modules(JANSSON REQUIRED IMPORTED_TARGET jansson)
 add_executable(channel_peer ${CMAKE_SOURCE_DIR}/tests/interop/channel_peer.c)

@@ -4,116 +4,12 @@ client: log-in and what goes wrong with it, registration, roster and presence, m
 chat room of three. Every wait is for an event, with a generous limit."""
 
 import asyncio
-import json
 import os
-import subprocess
 import sys
 import tempfile
 
-import slixmpp
-
-PEERLINE = os.environ["PEERLINE"]
-HERE = os.path.dirname(os.path.abspath(__file__))
-LIMIT = 90
-
-
-def start_server(kind):
-    server = subprocess.Popen([sys.executable, f"{HERE}/../interop/xmpp_server.py", kind], stdin=subprocess.PIPE,
-                              stdout=subprocess.PIPE, text=True)
-    line = server.stdout.readline()
-    if not line:
-        sys.exit(f"{kind} did not start")
-    return server, json.loads(line)
-
-
-class Program:
-    """One `peerline xmpp --json`; events are taken in any order, each once."""
-
-    def __init__(self, info, *args, password="secret", json_mode=True, wait_for=None):
-        env = dict(os.environ, PEERLINE_XMPP_PASSWORD=password)
-        words = ["xmpp", "--host", info["host"], "--port", str(info["c2s"]), "--ca-file", info["ca"],
-                 *(["--json"] if json_mode else []), *args]
-        self.args, self.env, self.events, self.process = words, env, [], None
-        self.wait_for = wait_for  # who makes the room, and so owns it
-
-    async def __aenter__(self):
-        if self.wait_for:
-            self.wait_for.joined = await self.wait_for.event("joined")
-        self.process = await asyncio.create_subprocess_exec(
-            PEERLINE, *self.args, env=self.env, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE)
-        return self
-
-    async def __aexit__(self, *_):
-        if self.process.returncode is None:
-            self.process.kill()
-            await self.process.wait()
-
-    async def event(self, kind, **wanted):
-        def fits(e):
-            return e.get("event") == kind and all(e.get(k) == v for k, v in wanted.items())
-
-        for e in self.events:
-            if fits(e):
-                self.events.remove(e)
-                return e
-        while True:
-            try:
-                line = await asyncio.wait_for(self.process.stdout.readline(), LIMIT)
-            except asyncio.TimeoutError:
-                raise AssertionError(f"{self.args}: no {kind} {wanted}; there were {self.events}") from None
-            assert line, f"{self.args} ended before {kind} {wanted}; {self.events} {await self.process.stderr.read()}"
-            e = json.loads(line)
-            if fits(e):
-                return e
-            self.events.append(e)
-
-    def do(self, word, **more):
-        self.process.stdin.write((json.dumps({"do": word, **more}) + "\n").encode())
-
-    async def ends(self, code):
-        self.process.stdin.close()
-        out, err = await asyncio.wait_for(self.process.communicate(), LIMIT)
-        assert self.process.returncode == code, (self.args, self.process.returncode, out, err)
-        return out.decode(), err.decode()
-
-
-class Other(slixmpp.ClientXMPP):
-    """slixmpp, whose events wait in queues."""
-
-    def __init__(self, info, user, password="secret"):
-        super().__init__(f"{user}@{info['domain']}/slixmpp", password)
-        self.auto_authorize = None
-        self.auto_subscribe = False
-        self.ca_certs = info["ca"]
-        for plugin in ("xep_0030", "xep_0045", "xep_0115", "xep_0184", "xep_0199"):
-            self.register_plugin(plugin)
-        self.seen = asyncio.Queue()
-        for name in ("session_start", "message", "presence_available", "presence_unavailable", "presence_subscribe",
-                     "presence_subscribed", "changed_status", "groupchat_message", "groupchat_subject", "receipt_received"):
-            self.add_event_handler(name, lambda e, name=name: self.seen.put_nowait((name, e)))
-        self.where = (info["host"], info["c2s"])
-        self.kept = []
-
-    async def sign_in(self):
-        self.connect(address=self.where)
-        await self.until("session_start")
-        self.send_presence()
-        await self.get_roster()
-
-    async def until(self, name, fits=lambda e: True):
-        for pair in self.kept:
-            if pair[0] == name and fits(pair[1]):
-                self.kept.remove(pair)
-                return pair[1]
-        while True:
-            try:
-                got, e = await asyncio.wait_for(self.seen.get(), LIMIT)
-            except asyncio.TimeoutError:
-                raise AssertionError(f"slixmpp saw no {name}; there were {self.kept}") from None
-            if got == name and fits(e):
-                return e
-            self.kept.append((got, e))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
+from xmpp_ends import LIMIT, Program, Slixmpp, start_server
 
 
 async def log_in(info):
@@ -315,7 +211,7 @@ async def named(p, event, nick):
 async def journey(info):
     await log_in(info)
     await registration(info)
-    other = Other(info, "juliet")
+    other = Slixmpp(info, "juliet")
     await other.sign_in()
     await contacts(info, other)
     await messages(info, other)
@@ -335,4 +231,5 @@ def main():
         server.wait()
 
 
-main()
+if __name__ == "__main__":
+    main()
