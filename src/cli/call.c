@@ -16,6 +16,7 @@
 #include "cli/talk.h"
 #include "cli/token.h"
 #include "cli/xmpp_password.h"
+#include "cli/xmpp_say.h"
 #include "crypto/hmac.h"
 #include "net/loop.h"
 #include "peerline/session.h"
@@ -57,8 +58,7 @@ static void note(const char *fmt, ...)
     if (opt.json)
         pl_lines_print(json_pack("{ss ss}", "type", "note", "text", text));
     else
-        printf("* %s\n", text);
-    fflush(stdout);
+        pl_xmpp_print(stdout, "* %s", text);
 }
 
 static void give_up(const char *why)
@@ -79,11 +79,12 @@ static void talk_chat(void *user, const char *text, size_t len)
 {
     (void)user;
     const char *from = pl_talk_peer(me.talk);
+    char *z = opt.json ? NULL : strndup(text, len);
     if (opt.json)
         pl_lines_print(json_pack("{ss ss ss%}", "type", "chat", "from", from, "text", text, len));
-    else
-        printf("%s: %.*s\n", from, (int)len, text);
-    fflush(stdout);
+    else if (z)
+        pl_xmpp_print(stdout, "%s: %s", from, z);
+    free(z);
 }
 
 static void talk_progress(void *user, const char *text)
@@ -209,7 +210,7 @@ static void on_peer(void *user, const pl_signaling_peer *peer)
     if (peer->before && peer->here && opt.json)
         note("%s is here", peer->name);
     else if (peer->before && peer->here)
-        printf("    %s\n", peer->name);
+        pl_xmpp_print(stdout, "    %s", peer->name);
     else
         note(peer->here ? "%s is here" : "%s has left", peer->name);
 }
