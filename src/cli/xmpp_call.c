@@ -417,6 +417,36 @@ static void on_proposal(void *user, const pl_jmi_event *e)
     }
 }
 
+/* The best device that can be called and does not know proposals, so that it would not ring. NULL: others know them, or what
+ * they know is not known yet. */
+static const char *device_without_proposals(void)
+{
+    const char *best = NULL;
+    for (const pl_device *d = pl_presence_next(phone.s->presence, phone.peer, NULL); d;
+         d = pl_presence_next(phone.s->presence, phone.peer, d)) {
+        if (pl_caps_can(phone.s->caps, d->jid, PL_NS_JINGLE_MESSAGE) != PL_CAN_NOT)
+            return NULL;
+        if (!best && pl_caps_can(phone.s->caps, d->jid, PL_NS_JINGLE_RTP) == PL_CAN)
+            best = d->jid;
+    }
+    return best;
+}
+
+/* What contacts can comes after we have signed in, and dialled. */
+static void call_without_proposal(void)
+{
+    const char *device = phone.phase == DIALLING ? device_without_proposals() : NULL;
+    if (!device)
+        return;
+    (void)!pl_jmi_retract(pl_xmpp_jingle_messages(phone.x), phone.id, PL_JINGLE_CANCEL);
+    phone.id[0] = '\0';
+    snprintf(phone.peer, sizeof phone.peer, "%s", device);
+    join_session(NULL, NULL);
+    if (!phone.over)
+        start_call(true);
+    pl_xmpp_jingle_run(phone.x);
+}
+
 /* ---- the action ---- */
 
 static void dial(void)
@@ -559,6 +589,7 @@ static void call_turned(xmpp_session *s)
 {
     if (s->finishing || !phone.x)
         return;
+    call_without_proposal();
     if (phone.jingle)
         pl_jingle_call_tick(phone.jingle, now());
     pl_xmpp_jingle_run(phone.x);

@@ -42,6 +42,7 @@ const media = () => {
 };
 window.signIn = (jid, password, websocket) => new Promise((resolve) => {
   const client = window.client = stanza.createClient({ jid, password, transports: { websocket, bosh: false },
+    useStreamManagement: false, // who closes the page is away at once
     jingle: { iceServers: [] } });
   for (const name of ['outgoing', 'incoming', 'accepted', 'ringing', 'terminated']) {
     client.on('jingle:' + name, (session, more) => {
@@ -53,7 +54,10 @@ window.signIn = (jid, password, websocket) => new Promise((resolve) => {
     session.pc.addEventListener('track', (e) => { document.querySelector('video').srcObject ??= e.streams[0]; });
   });
   client.jingle.on('log:error', (text) => happened('complaint', { text }));
-  client.on('session:started', () => { client.sendPresence(); resolve(client.jid); });
+  client.on('session:started', () => {
+    client.sendPresence({ legacyCapabilities: client.updateCaps() }); // their name for the hash of XEP-0115
+    resolve(client.jid);
+  });
   client.connect();
 });
 window.dial = (peer) => client.jingle.createMediaSession(peer, undefined, media()).start();
@@ -137,13 +141,15 @@ async function juliet() {
   return page;
 }
 
-/** Romeo's telephone. */
-function romeo(...args) {
+function romeoDoes(...args) {
   const one = new LineProcess('romeo', '/usr/bin/env', ['PEERLINE_XMPP_PASSWORD=secret', program, 'xmpp', '--json',
-    '--host', info.host, '--port', `${info.c2s}`, '--ca-file', info.ca, '--anybody', 'call', ...args]);
+    '--host', info.host, '--port', `${info.c2s}`, '--ca-file', info.ca, ...args]);
   running.add(one);
   return one;
 }
+
+/** His telephone. */
+const romeo = (...args) => romeoDoes('--anybody', 'call', ...args);
 
 async function bothSeeAndHear(page, phone) {
   const seen = await ask(page, 'seen', 30);
@@ -185,6 +191,26 @@ test('peerline calls, stanza takes it; peerline hangs up', LIMIT, async () => {
   await good(phone);
   assert.equal((await ask(page, 'event', 'terminated')).reason, 'success');
   assert.equal(await phone.ended(), 0);
+  assert.deepEqual(page.failures, []);
+});
+
+test('peerline calls the account of a contact, whose client knows no proposals', LIMIT, async () => {
+  const page = await juliet();
+  const [him, her] = ['romeo', 'juliet'].map((who) => `${who}@${info.domain}`);
+  const list = romeoDoes('roster', him);
+  await list.next({ event: 'roster' });
+  list.send({ do: 'add', jid: her });
+  await page.evaluate((jid) => client.acceptSubscription(jid), him);
+  await list.next({ event: 'presence', jid: page.jid });
+  list.send({ do: 'quit' });
+  await list.ended();
+  const phone = romeo(him, her);
+  await ask(page, 'event', 'incoming');
+  await ask(page, 'take');
+  await bothSeeAndHear(page, phone);
+  await page.close();
+  assert.equal((await phone.next({ event: 'report' })).reason, 'gone');
+  assert.equal(await phone.ended(), 1);
   assert.deepEqual(page.failures, []);
 });
 
