@@ -150,6 +150,7 @@ struct pl_data_channel {
 
     /* net */
     bool busy, closing, freed;
+    pl_err lost;     /* a message was, and the channel is to close */
     size_t in_core;  /* bytes handed to the core and, as last seen, not sent */
     pl_list waiting; /* peer_send: in front of the core */
     struct peer_stream *stream;

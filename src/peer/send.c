@@ -135,10 +135,24 @@ static bool is_full(const pl_data_channel *c, pl_err err)
     return err == PL_EAGAIN && c->peer->core;
 }
 
+/* What was taken from the application and cannot go (there is no memory) ends its channel: to leave a message out, or a part
+ * of one, would be worse. */
 static void note_lost(pl_data_channel *c, size_t len, pl_err err)
 {
-    if (err && err != PL_ESTATE)
-        pl_log_warn(&c->peer->log, "a message of %zu bytes was lost: %s", len, pl_err_str(err));
+    if (!err || err == PL_ESTATE)
+        return;
+    pl_log_warn(&c->peer->log, "a message of %zu bytes was lost, and its channel closes: %s", len,
+                pl_err_str(err));
+    c->lost = err;
+}
+
+static void close_for_loss(pl_data_channel *c)
+{
+    pl_err err = c->lost;
+    c->lost = PL_OK;
+    peer_stream_stop(c, err);
+    if (c->core)
+        peer_channel_close_core(c);
 }
 
 /* Of a parcel as much as the core may hold. PL_OK also when some is left. */
@@ -149,7 +163,7 @@ static pl_err push_parcel(peer_send *s, bool *fed)
     size_t len;
     bool binary;
     int64_t now_us = pl_loop_now_us(c->peer->factory->net);
-    while (c->in_core < PEER_IN_CORE_MAX && peer_parcel_next(s, &data, &len, &binary)) {
+    while (!c->lost && c->in_core < PEER_IN_CORE_MAX && peer_parcel_next(s, &data, &len, &binary)) {
         pl_err err = c->core ? pl_channel_send(c->core, now_us, data, len, binary) : PL_ESTATE;
         if (is_full(c, err))
             return err;
@@ -167,7 +181,7 @@ static pl_err push_parcel(peer_send *s, bool *fed)
 /* False: the core's buffer is full. *fed: it has got something, if only an empty message. */
 static bool feed(pl_data_channel *c, bool *fed)
 {
-    for (pl_node *n; c->in_core < PEER_IN_CORE_MAX && (n = pl_list_first(&c->waiting));) {
+    for (pl_node *n; !c->lost && c->in_core < PEER_IN_CORE_MAX && (n = pl_list_first(&c->waiting));) {
         peer_send *s = pl_of(n, peer_send, node);
         bool parcel = s->kind == PEER_SEND_PARCEL;
         pl_err err = parcel ? push_parcel(s, fed) : push(s);
@@ -338,6 +352,8 @@ bool peer_feed(pl_peer_connection *p)
         pl_data_channel *c = pl_of(n, pl_data_channel, in_feeding);
         peer_channel_ref(c);
         p->send_stalled = !feed(c, &fed);
+        if (c->lost)
+            close_for_loss(c);
         peer_channel_unref(c);
     }
     PL_EACH (n, &p->tended) {
