@@ -313,7 +313,9 @@ static void whip_close(pl_signaling *sig)
 {
     whip *w = pl_sig_state(sig);
     w->leaving = true;
-    PL_EACH(n, &w->calls) { end_call(pl_of(n, whip_call, node)); } /* those that are over for us, too */
+    PL_EACH (n, &w->calls) {
+        end_call(pl_of(n, whip_call, node));
+    } /* those that are over for us, too */
     w->give_up_us = pl_loop_now_us(pl_sig_loop(sig)) + goodbye_us;
     look_soon(w);
 }
