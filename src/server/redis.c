@@ -15,6 +15,7 @@ enum { PORT = 6379, TEXT_MAX = 256, SHA_LEN = 40, READ_COUNT = 1000, BLOCK_MS = 
 #define PAUSE_MIN_US PL_MS(250)
 #define PAUSE_MAX_US PL_SEC(2)
 #define SILENCE_US   PL_SEC(5) /* longer than a read waits */
+#define READ_PACE_US PL_MS(1)  /* between two readings at least */
 
 static const pl_log redis_log = { "redis" };
 
@@ -35,7 +36,8 @@ struct pl_redis {
     char sha[SCRIPTS][SHA_LEN + 1]; /* of the scripts, in the order of pl_share_ask_kind */
     bool reading;
     int64_t pause_us, heard_us;
-    pl_timer timer;
+    pl_timer timer, read_timer;
+    int64_t read_us; /* when reading was asked for last */
     pl_loop_hook hook;
     pl_rate said;
 };
@@ -378,7 +380,16 @@ static void on_read(redisAsyncContext *c, void *reply, void *user)
     if (take(r, reply, "notes", on_note) < READ_COUNT)
         take(r, reply, pl_share_node(r->share), on_message);
     r->changed(r->user);
-    read_on(r);
+    if (now(r) - r->read_us >= READ_PACE_US) /* under load one reading brings several messages */
+        read_on(r);
+    else
+        pl_timer_set(r->loop, &r->read_timer, r->read_us + READ_PACE_US);
+}
+
+static void on_read_time(void *user, int64_t now_us)
+{
+    (void)now_us;
+    read_on(user);
 }
 
 static void read_on(pl_redis *r)
@@ -387,6 +398,7 @@ static void read_on(pl_redis *r)
     if (r->phase != RUNNING || r->reading || !pl_share_reads(r->share, &notes, &messages))
         return;
     r->reading = true;
+    r->read_us = now(r);
     if (redisAsyncCommand(r->reads, on_read, r,
                           "XREAD COUNT %d BLOCK %d STREAMS %snotes %sto:%s %llu-0 %llu-0", READ_COUNT,
                           BLOCK_MS, r->prefix, r->prefix, pl_share_node(r->share), (unsigned long long)notes,
@@ -589,6 +601,7 @@ pl_err pl_redis_new(pl_redis **out, pl_loop *loop, const pl_redis_conf *conf, ch
     r->user = conf->user;
     r->pause_us = PAUSE_MIN_US;
     r->timer = (pl_timer){ .fn = on_time, .arg = r };
+    r->read_timer = (pl_timer){ .fn = on_read_time, .arg = r };
     r->hook = (pl_loop_hook){ .fn = ask_all, .arg = r };
     bool fits = pl_str_copy(pl_str_of(prefix), r->prefix, sizeof r->prefix) && parse_url(r, conf->url) &&
                 (!conf->password || pl_str_copy(pl_str_of(conf->password), r->password, sizeof r->password));
@@ -610,6 +623,7 @@ void pl_redis_free(pl_redis *r)
     r->phase = WAITING; /* nothing is said any more */
     pl_loop_hook_remove(&r->hook);
     pl_timer_cancel(r->loop, &r->timer);
+    pl_timer_cancel(r->loop, &r->read_timer);
     pl_resolve_cancel(r->resolve);
     close_context(&r->asks);
     close_context(&r->reads);

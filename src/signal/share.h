@@ -24,7 +24,7 @@ enum {
     PL_SHARE_ALIVE_S = 3,
     PL_SHARE_GRACE_S = 10,
     PL_SHARE_KEEP_S = 120,    /* so long a stream keeps its entries */
-    PL_SHARE_IDS = 1000,      /* ids asked for at a time */
+    PL_SHARE_IDS = 10000,     /* ids asked for at a time: thousands may sign in before the next come */
     PL_SHARE_UNANSWERED = 512 /* operations told and not answered */
 };
 
