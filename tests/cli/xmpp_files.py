@@ -146,7 +146,7 @@ async def declined(pair, folder):
 
 async def killed(pair, folder):
     """The receiver dies in the middle, comes back, and gets the rest."""
-    path, data = make(folder, "killed.bin", 5_000_000)
+    path, data = make(folder, "killed.bin", 2_000_000)
     async with pair.sender(path, options=("--in-band",)) as r:
         async with pair.receiver("--yes") as j:
             while (await j.event("progress"))["done"] < 50_000:
