@@ -16,6 +16,12 @@ static long now_n;
 static char obituary[96]; /* written ahead: a signal handler may not format */
 static bool on, leaks_count = true;
 
+/* What was inherited goes: libuv has a table as long as the highest descriptor, and ends the process when it cannot grow. */
+__attribute__((constructor)) static void close_inherited(void)
+{
+    closefrom(STDERR_FILENO + 1);
+}
+
 void fail_shield(bool inside)
 {
     if (inside && depth++ == 0) {
