@@ -117,7 +117,7 @@ static const seen *next(pair *p, size_t window)
 
 static void send(pair *p, uint16_t sid, size_t len, const pl_sctp_send_opts *opts)
 {
-    static const uint8_t data[100000];
+    static const uint8_t data[400000];
     PL_EQ(pl_sctp_send(p->end[0], p->now_us, sid, PPID, data, len, opts), PL_OK);
 }
 
@@ -425,9 +425,40 @@ PL_TEST(a_message_in_parts_interleaves_and_waits_alone)
     pair_clear(p);
 }
 
-PL_TESTS(t(messages_are_numbered_by_stream_and_kind), t(fragments_of_different_messages_interleave),
-         t(half_sent_messages_of_many_streams_are_given_up), t(skips_name_the_last_of_each_kind),
-         t(what_was_acknowledged_whole_can_be_given_up_too),
+/* RFC 8831 6.4: an application may change its mind while a message is half out; the next packet heeds it. */
+PL_TEST(a_priority_changes_amid_a_message)
+{
+    enum { LEN = 400000 };
+    pair *p = begin(PL_SCTP_SCHEDULER_FAIR);
+    size_t told[3];
+    for (uint16_t sid = 0; sid < 2; sid++)
+        send(p, sid, LEN, NULL);
+    static const uint16_t priority[3] = { 256, 1024, 128 };
+    size_t sum[2] = { 0 };
+    for (int phase = 0; phase < 3; phase++) {
+        size_t bytes[2] = { 0 };
+        PL_EQ(pl_sctp_set_priority(p->end[0], 0, priority[phase]), PL_OK);
+        for (int i = 0; i < 1000 && bytes[0] + bytes[1] < 150000; i++) {
+            const seen *out = next(p, 1 << 20);
+            bytes[0] += bytes_of(out, 0);
+            bytes[1] += bytes_of(out, 1);
+        }
+        size_t due = (bytes[0] + bytes[1]) * priority[phase] / (priority[phase] + 256u);
+        told[phase] = bytes[0];
+        PL_LE(bytes[0], due + 6000);
+        PL_GE(bytes[0] + 6000, due);
+        sum[0] += bytes[0];
+        sum[1] += bytes[1];
+    }
+    PL_OKAY(told[1] > told[0] && told[0] > told[2]);
+    PL_LE(sum[0], LEN); /* one message each, all the while */
+    PL_LE(sum[1], LEN);
+    pair_clear(p);
+}
+
+PL_TESTS(t(a_priority_changes_amid_a_message), t(messages_are_numbered_by_stream_and_kind),
+         t(fragments_of_different_messages_interleave), t(half_sent_messages_of_many_streams_are_given_up),
+         t(skips_name_the_last_of_each_kind), t(what_was_acknowledged_whole_can_be_given_up_too),
          t(what_fits_into_half_of_the_window_begins_at_once), t(a_message_as_long_as_the_window_goes_alone),
          t(of_messages_in_parts_the_first_goes_on), t(a_large_message_passes_one_without_end),
          t(a_message_in_parts_interleaves_and_waits_alone))
