@@ -99,7 +99,7 @@ static pl_session_reason reason_of(const xmpp_call *c, pl_jingle_reason r)
 static void on_ended(void *user, pl_jingle_reason r, const char *why)
 {
     xmpp_call *c = user;
-    if (c->way->cut && pl_session_is_agreed(c->s)) {
+    if (c->way->cut && pl_session_is_agreed(c->s) && !pl_session_is_over(c->s)) {
         pl_session_note(c->s, "the way to the server is lost: the call goes on, but cannot be changed");
         return;
     }

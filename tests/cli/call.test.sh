@@ -1,12 +1,12 @@
 #!/bin/sh
-# call.test.sh - `peerline call` by its addresses: a name in a room, a room of its own, copy and paste; who is busy, who is not
-# there, and that each way says the same. On loopback, given the program in PEERLINE.
+# call.test.sh - `peerline call` by its addresses: a name in a room, a room of its own, an account, endpoints of WHIP and WHEP, copy
+# and paste; who is busy, who is not there, and that each way says the same. On loopback, given the program in PEERLINE.
 set -u
 dir=$(mktemp -d) || exit 1
-server= a= b= # processes of ours
+server= a= b= prosody= # processes of ours
 bad=0
 cleanup() {
-    for pid in $a $b $server; do kill -9 "$pid" 2>/dev/null; done
+    for pid in $a $b $server $prosody; do kill -9 "$pid" 2>/dev/null; done
     rm -rf "$dir"
 }
 trap cleanup EXIT
@@ -133,6 +133,41 @@ printf '%b\n' "$(answer)" >"$dir/ann.in"
 check "ann's pasted call ends" over $a
 check "bob's pasted call ends" over $b
 both_heard "by paste"
+
+# ---- an account, at a server that nobody here wrote ----
+mkfifo "$dir/xmpp.in"
+/usr/bin/python3 "$(dirname "$0")/../interop/xmpp_server.py" prosody <>"$dir/xmpp.in" >"$dir/xmpp.out" 2>"$dir/xmpp.err" &
+prosody=$!
+check "prosody starts" soon test -s "$dir/xmpp.out"
+at() { python3 -c 'import json,sys; print(json.load(open(sys.argv[1]))[sys.argv[2]])' "$dir/xmpp.out" "$1"; }
+echo secret >"$dir/password"
+account() { # FILE ARGUMENTS...
+    out=$1
+    shift
+    call "$out" --password-file "$dir/password" --xmpp-server "127.0.0.1:$(at c2s)" --ca-file "$(at ca)" "$@"
+}
+account bob xmpp: --as romeo@example.org --anybody --once
+b=$!
+check "romeo is there" soon says 'signed in as romeo@example.org' bob.json
+account ann --duration 0.6 xmpp:romeo@example.org --as juliet@example.org
+a=$!
+check "juliet's call ends" over $a
+check "romeo's call ends" over $b
+both_heard "over XMPP"
+kill $prosody
+wait $prosody
+prosody=
+
+# ---- an endpoint ----
+call ann "whip:$url/whip/stage"
+a=$!
+check "ann publishes" soon says '"connected"' ann.json
+call bob --duration 0.6 "whep:$url/whep/stage"
+b=$!
+check "bob plays" over $b
+check "bob heard what was published" above bob.json audio level_dbov -40
+echo /quit >"$dir/ann.in"
+check "ann ends" over $a
 
 # ---- what cannot be ----
 "$PEERLINE" call --json nonsense:there --patience 1 --server "$url" </dev/null >/dev/null 2>&1
