@@ -132,7 +132,10 @@ const pl_command pl_cmd_xmpp = {
         "taken it.\n"
         "muc ACCOUNT ROOM@SERVICE enters a chat room. Lines are said; /nick NAME, /kick NICK "
         "[REASON], /ban JID "
-        "[REASON], /topic TEXT, /whisper NICK TEXT and /quit do what they say.\n\n"
+        "[REASON], /topic TEXT, /whisper NICK TEXT, /role NICK ROLE, /affiliation JID AFFILIATION, /invite "
+        "JID "
+        "[REASON], /configure KEY VALUE (an owner: muc#roomconfig_roomname ...) and /quit do what they "
+        "say.\n\n"
         "call ACCOUNT JID calls: all devices of JID ring, and the one that takes it is spoken with. "
         "call ACCOUNT waits for calls of contacts. Lines are chat; /accept, /decline, /bye and /quit do "
         "what they say. At the end of a call its report is printed.\n\n"
@@ -154,7 +157,10 @@ const pl_command pl_cmd_xmpp = {
         "remove, accept, deny; "
         "{\"do\":\"presence\",\"show\":...}; {\"do\":\"say\",\"body\":...}; nick and kick with "
         "\"nick\", ban with "
-        "\"jid\", topic with \"topic\", whisper with \"nick\" and \"body\", leave; accept, decline, "
+        "\"jid\", topic with \"topic\", whisper with \"nick\" and \"body\", role with \"nick\" and "
+        "\"role\", affiliation with \"jid\" and \"affiliation\", invite with \"jid\", configure with \"key\" "
+        "and "
+        "\"value\", leave; accept, decline, "
         "hang-up, and say in a call; and quit.",
     .opts = opts,
     .run = run,

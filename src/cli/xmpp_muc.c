@@ -122,6 +122,37 @@ static void leave(xmpp_session *s)
         xmpp_finish(s, PL_EXIT_OK); /* else when the room says that we are out */
 }
 
+/* Words of an owner or a moderator. False: none of them. */
+static bool rule(xmpp_session *s, const char *word, const char *what, const char *more)
+{
+    static const char *const roles[] = { "none", "visitor", "participant", "moderator" },
+                             *const affiliations[] = { "outcast", "none", "member", "admin", "owner" };
+    bool role = strcmp(word, "role") == 0, affiliation = strcmp(word, "affiliation") == 0;
+    bool invite = strcmp(word, "invite") == 0;
+    size_t i = 0, n = role ? 4 : 5;
+    if (!role && !affiliation && !invite && strcmp(word, "configure") != 0)
+        return false;
+    if (!what || !what[0] || (!more && !invite)) {
+        xmpp_failed(s, word, "says too little");
+    } else if (invite) {
+        xmpp_try(s, word, pl_muc_invite(room, what, more));
+    } else if (!role && !affiliation) {
+        xmpp_try(s, word, pl_muc_configure(room, what, more));
+    } else {
+        while (i < n && strcmp(more, role ? roles[i] : affiliations[i]) != 0)
+            i++;
+        if (i == n)
+            xmpp_failed(s, more,
+                        role ? "is none of none, visitor, participant, moderator"
+                             : "is none of outcast, none, member, admin, owner");
+        else if (role)
+            xmpp_try(s, word, pl_muc_set_role(room, what, (pl_muc_role)i, NULL));
+        else
+            xmpp_try(s, word, pl_muc_set_affiliation(room, what, (pl_muc_affiliation)i, NULL));
+    }
+    return true;
+}
+
 /* what: nickname, text, topic; more: a reason, a whispered text; either may be NULL. False: no such word. */
 static bool obey(xmpp_session *s, const char *word, const char *what, const char *more)
 {
@@ -130,7 +161,7 @@ static bool obey(xmpp_session *s, const char *word, const char *what, const char
     while (i < 6 && strcmp(word, words[i]) != 0)
         i++;
     if (i == 6)
-        return false;
+        return rule(s, word, what, more);
     if (!what || (i != 3 && !what[0])) {
         xmpp_failed(s, word, "says nothing");
         return true;
@@ -158,10 +189,13 @@ static void on_line(xmpp_session *s, char *text)
         leave(s);
         return;
     }
-    bool two = strcmp(word, "kick") == 0 || strcmp(word, "ban") == 0 || strcmp(word, "whisper") == 0;
+    bool two = strcmp(word, "nick") != 0 && strcmp(word, "topic") != 0 &&
+               strcmp(word, "say") != 0; /* an address or nickname, and more */
     const char *what = two && rest ? strsep(&rest, " ") : rest;
     if (!obey(s, word, what, two ? rest : NULL))
-        xmpp_failed(s, word, "is no command; there are /nick /kick /ban /topic /whisper and /quit");
+        xmpp_failed(s, word,
+                    "is no command; there are /nick /kick /ban /topic /whisper /role /affiliation /invite "
+                    "/configure and /quit");
 }
 
 static void on_command(xmpp_session *s, const char *word, const json_t *all)
@@ -175,10 +209,22 @@ static void on_command(xmpp_session *s, const char *word, const json_t *all)
                        : strcmp(word, "topic") == 0 ? topic
                        : strcmp(word, "ban") == 0   ? jid
                                                     : nick;
+    const char *more = strcmp(word, "whisper") == 0 ? body : reason;
+    if (strcmp(word, "role") == 0 || strcmp(word, "affiliation") == 0) {
+        more = json_string_value(json_object_get(all, word));
+        what = strcmp(word, "role") == 0 ? nick : jid;
+    } else if (strcmp(word, "invite") == 0) {
+        what = jid;
+    } else if (strcmp(word, "configure") == 0) {
+        what = json_string_value(json_object_get(all, "key"));
+        more = json_string_value(json_object_get(all, "value"));
+    }
     if (strcmp(word, "leave") == 0)
         leave(s);
-    else if (!obey(s, word, what, strcmp(word, "whisper") == 0 ? body : reason))
-        xmpp_failed(s, word, "is no command; there are say, whisper, nick, kick, ban, topic, leave and quit");
+    else if (!obey(s, word, what, more))
+        xmpp_failed(s, word,
+                    "is no command; there are say, whisper, nick, kick, ban, topic, role, affiliation, "
+                    "invite, configure, leave and quit");
 }
 
 /* ---- life ---- */

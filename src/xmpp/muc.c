@@ -245,6 +245,54 @@ pl_err pl_muc_ban(pl_muc *m, const char *jid, const char *reason)
                                     : PL_EINVAL;
 }
 
+pl_err pl_muc_set_role(pl_muc *m, const char *nick, pl_muc_role role, const char *reason)
+{
+    return nick && nick[0] ? administer(m, "nick", nick, "role", pl_muc_role_str(role), reason) : PL_EINVAL;
+}
+
+pl_err pl_muc_set_affiliation(pl_muc *m, const char *jid, pl_muc_affiliation affiliation, const char *reason)
+{
+    pl_jid bare;
+    return feature_bare(&bare, jid)
+               ? administer(m, "jid", bare.text, "affiliation", pl_muc_affiliation_str(affiliation), reason)
+               : PL_EINVAL;
+}
+
+pl_err pl_muc_invite(pl_muc *m, const char *jid, const char *reason)
+{
+    pl_jid bare;
+    if (!feature_bare(&bare, jid))
+        return PL_EINVAL;
+    if (m->state != MUC_IN)
+        return PL_ESTATE;
+    pl_xml *message = pl_xml_new(PL_NS_CLIENT, "message");
+    pl_xml *invite = pl_xml_add(pl_xml_add(message, PL_NS_MUC_USER, "x"), NULL, "invite");
+    pl_xml_set(message, "to", m->room);
+    pl_xml_set(invite, "to", bare.text);
+    if (reason && reason[0])
+        pl_xml_add_text(invite, NULL, "reason", reason);
+    return pl_xmpp_send(m->client, message);
+}
+
+pl_err pl_muc_configure(pl_muc *m, const char *key, const char *value)
+{
+    if (!key || !key[0] || !value)
+        return PL_EINVAL;
+    if (m->state != MUC_IN)
+        return PL_ESTATE;
+    pl_xml *iq = pl_xmpp_iq("set", m->room);
+    pl_xml *x = pl_xml_add(pl_xml_add(iq, PL_NS_MUC_OWNER, "query"), "jabber:x:data", "x");
+    pl_xml_set(x, "type", "submit");
+    const char *const field[2][2] = { { "FORM_TYPE", "http://jabber.org/protocol/muc#roomconfig" },
+                                      { key, value } };
+    for (int i = 0; i < 2; i++) {
+        pl_xml *f = pl_xml_add(x, NULL, "field");
+        pl_xml_set(f, "var", field[i][0]);
+        pl_xml_add_text(f, NULL, "value", field[i][1]);
+    }
+    return pl_xmpp_ask(m->client, iq, 0, on_answer, m);
+}
+
 /* A new room is locked until its owner has said how it is to be: as the service makes them (10.1.2). */
 void muc_accept_defaults(pl_muc *m)
 {

@@ -111,6 +111,14 @@ PL_NODISCARD pl_err pl_muc_set_topic(pl_muc *m, const char *subject);
 PL_NODISCARD pl_err pl_muc_kick(pl_muc *m, const char *nick, const char *reason);
 /* Admins may: a real address can come no more. */
 PL_NODISCARD pl_err pl_muc_ban(pl_muc *m, const char *jid, const char *reason);
+/* Voice and more: an occupant's role, an account's affiliation (8.3 to 9.7). CHANGED follows, or REFUSED. */
+PL_NODISCARD pl_err pl_muc_set_role(pl_muc *m, const char *nick, pl_muc_role role, const char *reason);
+PL_NODISCARD pl_err pl_muc_set_affiliation(pl_muc *m, const char *jid, pl_muc_affiliation affiliation,
+                                           const char *reason);
+/* Through the room (7.8.2), which makes a member of who is invited where it is for members. Nothing, or REFUSED, follows. */
+PL_NODISCARD pl_err pl_muc_invite(pl_muc *m, const char *jid, const char *reason);
+/* Owners may: one setting of the room's form ("muc#roomconfig_roomname"); the others stay. Nothing, or REFUSED, follows. */
+PL_NODISCARD pl_err pl_muc_configure(pl_muc *m, const char *key, const char *value);
 
 bool pl_muc_is_in(const pl_muc *m);
 const char *pl_muc_room(const pl_muc *m);

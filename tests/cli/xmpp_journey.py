@@ -111,6 +111,16 @@ async def messages(info, other):
         await p.ends(1)
 
 
+async def configured(other, at, name):
+    """What the room calls itself; asked until it does, since nothing tells when."""
+    for _ in range(300):
+        info = await other["xep_0030"].get_info(at, cached=False)
+        if any(identity[3] == name for identity in info["disco_info"]["identities"]):
+            return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"{at} is not called {name}")
+
+
 async def room_of_three(info, other):
     romeo, mercutio = f"romeo@{info['domain']}", f"mercutio@{info['domain']}"
     at = f"square@{info['rooms']}"
@@ -123,6 +133,9 @@ async def room_of_three(info, other):
         async with Program(info, "--nick", "Romeo", "muc", mercutio, at) as c:
             assert (await c.event("not-in"))["error"] == "conflict"
             await c.ends(1)
+        a.do("invite", jid=f"juliet@{info['domain']}", reason="come down")
+        e = await other.until("groupchat_invite", lambda e: e["from"].bare == at)
+        assert "come down" in str(e), e
         other["xep_0045"].join_muc(at, "Juliet")
         await named(a, "came", "Juliet")
         a.do("topic", topic="The feud")
@@ -139,6 +152,22 @@ async def room_of_three(info, other):
         b.do("nick", nick="Queen Mab")
         e = await a.event("renamed", nick="Mercutio")
         assert e["occupant"]["nick"] == "Queen Mab", e
+        a.do("affiliation", jid=mercutio, affiliation="member")
+        e = await b.event("changed")
+        assert e["occupant"]["affiliation"] == "member", e
+        a.do("role", nick="Queen Mab", role="moderator")
+        e = await b.event("changed")
+        assert e["occupant"]["role"] == "moderator", e
+        a.do("role", nick="Queen Mab", role="participant")
+        e = await b.event("changed")
+        assert e["occupant"]["role"] == "participant", e
+        a.do("role", nick="Queen Mab", role="king")
+        await a.event("error", what="king")
+        a.do("configure", key="muc#roomconfig_roomname", value="The square")
+        await configured(other, at, "The square")
+        b.do("configure", key="muc#roomconfig_roomname", value="Mine")
+        e = await b.event("refused")
+        assert e["error"] in ("not-allowed", "forbidden"), e
         b.do("kick", nick="Romeo")
         e = await b.event("refused")
         assert e["error"] in ("not-allowed", "forbidden"), e

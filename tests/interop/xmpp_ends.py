@@ -88,7 +88,7 @@ class Slixmpp(slixmpp.ClientXMPP):
             self.register_plugin(plugin)
         self.seen = asyncio.Queue()
         for name in ("session_start", "message", "presence_available", "presence_unavailable", "presence_subscribe",
-                     "presence_subscribed", "changed_status", "groupchat_message", "groupchat_subject", "receipt_received"):
+                     "presence_subscribed", "changed_status", "groupchat_message", "groupchat_subject", "groupchat_invite", "receipt_received"):
             self.add_event_handler(name, lambda e, name=name: self.seen.put_nowait((name, e)))
         self.where = (info["host"], info["c2s"])
         self.kept = []
