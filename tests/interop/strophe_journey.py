@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """strophe_journey.py - `peerline xmpp` (in PEERLINE) at Prosody with two clients that nobody here wrote: libstrophe
 (STROPHE_PEER) and slixmpp. Contacts and presence both ways, what clients can do (XEP-0030, XEP-0115), messages both ways with
-receipts, what is not spoken, and a chat room of three."""
+receipts, what is not spoken, a chat room of three, and a file offer of before Jingle."""
 
 import asyncio
 import base64
@@ -131,6 +131,20 @@ async def messages(info, juliet):
         await p.ends(0)
 
 
+async def old_file_offer(info, juliet):
+    """XEP-0096: declined with the name of what came after it. (slixmpp 1.8 has it, and fails before it says a word.)"""
+    async with Program(info, "--resource", "shelf", "receive", f"romeo@{info['domain']}") as p:
+        device = (await p.event("online"))["jid"]
+        e = await juliet.ask(device, "<si xmlns='http://jabber.org/protocol/si' id='a0' "
+                             "profile='http://jabber.org/protocol/si/profile/file-transfer'><file "
+                             "xmlns='http://jabber.org/protocol/si/profile/file-transfer' name='letter.txt' size='77'/></si>", "set")
+        assert e.get("type") == "error" and e.find(".//{http://jabber.org/protocol/si}bad-profile") is not None
+        told = e.find(".//{urn:ietf:params:xml:ns:xmpp-stanzas}text")
+        assert "urn:xmpp:jingle:apps:file-transfer:5" in told.text, told.text
+        p.do("quit")
+        await p.ends(0)
+
+
 async def room(info, juliet, other):
     at = f"square@{info['rooms']}"
     async with Program(info, "--nick", "Romeo", "muc", f"romeo@{info['domain']}", at) as a:
@@ -172,6 +186,7 @@ async def journey(info):
         await contacts(info, juliet)
         await messages(info, juliet)
         await room(info, juliet, other)
+        await old_file_offer(info, juliet)
     other.disconnect()
     await asyncio.wait_for(other.disconnected, LIMIT)
 
