@@ -163,6 +163,7 @@ static void on_initiate(pl_jingle_call *c, const pl_xml *jingle)
     pl_desc *d = parse(c, jingle);
     if (!d)
         return;
+    call_hold_to(c, d);
     c->asked = d;
     c->asked_by = PL_JINGLE_SESSION_INITIATE;
     call_say(c, PL_SDP_OFFER, d);
@@ -176,6 +177,7 @@ static void on_accept(pl_jingle_call *c, const pl_xml *jingle)
     pl_desc_free(said);
     if (!d)
         return;
+    call_hold_to(c, d);
     c->remote = d;
     for (int i = 0; i < d->media.n && !c->peer_setup; i++) {
         uint8_t setup = d->media.at[i].setup;
@@ -467,6 +469,7 @@ void pl_jingle_call_free(pl_jingle_call *c, int64_t now_us)
     call_later_clear(c);
     pl_desc_free(c->local);
     pl_desc_free(c->remote);
+    pl_desc_free(c->first);
     pl_desc_free(c->offer);
     pl_desc_free(c->reply);
     pl_desc_free(c->asked);

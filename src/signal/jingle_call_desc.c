@@ -181,12 +181,18 @@ bool call_knows_key(const pl_desc *d, const pl_desc_media *m)
 {
     for (size_t i = 0; i < m->fingerprints.n; i++) {
         bool known = false;
-        for (int k = 0; k < d->media.n; k++)
+        for (int k = 0; d && k < d->media.n; k++)
             known = known || has_fingerprint(&d->media.at[k], &m->fingerprints.at[i]);
         if (!known)
             return false;
     }
     return true;
+}
+
+void call_hold_to(pl_jingle_call *c, const pl_desc *said)
+{
+    if (!c->first)
+        c->first = call_copy(said);
 }
 
 /* --- what is compared ------------------------------------------------------------------------------------------- */

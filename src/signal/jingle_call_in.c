@@ -106,7 +106,7 @@ static pl_jingle_reason add_one(pl_jingle_call *c, pl_desc *next, const pl_desc 
     *fault = (pl_jingle_fault){ 0 };
     if (call_find(next, m->mid) >= 0 || call_find(c->local, m->mid) >= 0)
         return PL_JINGLE_FAILED_APPLICATION; /* SDP has one name for one section */
-    if (!call_knows_key(c->remote, m)) {
+    if (!call_knows_key(c->first, m)) {
         call_note(c, "the peer adds media with another key: refused");
         return PL_JINGLE_SECURITY_ERROR;
     }
@@ -371,7 +371,7 @@ static bool is_restart(pl_jingle_call *c, const pl_desc *said)
     for (int i = 0; i < said->media.n; i++) {
         if (!said->media.at[i].ufrag || !said->media.at[i].pwd)
             return false;
-        if (!call_knows_key(c->remote, &said->media.at[i])) {
+        if (!call_knows_key(c->first, &said->media.at[i])) {
             call_note(c, "the peer wants another transport with another key: refused");
             return false;
         }
@@ -572,7 +572,7 @@ void call_transport_info(pl_jingle_call *c, const pl_xml *jingle)
         return;
     }
     for (int i = 0; i < part->media.n && !c->over; i++) {
-        if (!call_knows_key(c->remote, &part->media.at[i]))
+        if (!call_knows_key(c->first, &part->media.at[i]))
             call_give_up(c, PL_JINGLE_SECURITY_ERROR, NULL, "the peer's key has changed within the call");
     }
     const pl_desc *now = c->offer && c->sent ? c->reply : known_to_us(c);

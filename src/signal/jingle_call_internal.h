@@ -36,6 +36,7 @@ struct pl_jingle_call {
     int64_t now_us;
     uint64_t version;
     pl_desc *local, *remote; /* what both sides said last */
+    pl_desc *first;          /* what the peer said first: whose fingerprints it is held to */
     call_wish wish[PL_DESC_MEDIA_MAX];
     uint8_t peer_setup; /* pl_desc_setup: the peer's part in DTLS, once it is settled */
 
@@ -128,6 +129,8 @@ void call_share_transport(pl_desc *d, pl_desc_media *m, bool grouped);
 void call_set_credentials(pl_desc *d, pl_desc_media *m, const char *ufrag, const char *pwd);
 /* Every fingerprint of m stands in d already. */
 bool call_knows_key(const pl_desc *d, const pl_desc_media *m);
+/* Keeps what the peer says first. */
+void call_hold_to(pl_jingle_call *c, const pl_desc *said);
 bool call_same_sources(const pl_desc_media *a, const pl_desc_media *b);
 pl_jingle_senders call_senders(uint8_t direction, bool by_initiator);
 /* Contents that say one thing, for requests. The body is NULL without memory. */

@@ -298,7 +298,7 @@ void call_on_content_accept(pl_jingle_call *c, const pl_xml *jingle)
         if (i < 0 || !c->awaits[i] || said->media.at[k].kind != c->offer->media.at[i].kind)
             continue;
         c->awaits[i] = false;
-        if (!call_knows_key(c->remote, &said->media.at[k])) {
+        if (!call_knows_key(c->first, &said->media.at[k])) {
             call_give_up(c, PL_JINGLE_SECURITY_ERROR, NULL, "the peer's key has changed within the call");
             break;
         }
