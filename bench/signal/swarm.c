@@ -249,9 +249,15 @@ void swarm_exchange(swarm *s, double per_s)
                     (unsigned long long)s->n_messages, (unsigned long long)s->count.n_heard);
         }
     }
-    for (int64_t end_us = load_now_us() + PL_SEC(5);
-         s->count.n_heard < s->count.n_sent && load_now_us() < end_us;)
+    uint64_t n_heard = s->count.n_heard;
+    for (int64_t since_us = load_now_us(); s->count.n_heard < s->count.n_sent;) {
         turn(s, load_now_us() + 50000);
+        if (s->count.n_heard != n_heard)
+            since_us = load_now_us();
+        else if (load_now_us() - since_us > PL_SEC(5))
+            break; /* no more will come */
+        n_heard = s->count.n_heard;
+    }
     swarm_rest(s, 200000); /* for those that come twice */
 }
 

@@ -95,7 +95,7 @@ void swarm_begin(swarm *s);
 bool swarm_sign_in(swarm *s, size_t at_once, int64_t timeout_us);
 /* Carries what comes for so long. */
 void swarm_rest(swarm *s, int64_t for_us);
-/* s->n_messages texts, so many a second, evenly; then up to five seconds until all have come. */
+/* s->n_messages texts, so many a second, evenly; then until all have come, or nothing has for five seconds. */
 void swarm_exchange(swarm *s, double per_s);
 void swarm_end(swarm *s);
 
