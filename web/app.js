@@ -1,5 +1,6 @@
 // app.js - the page: what a person sees and does. Rooms, call, media and statistics have their own files.
 
+import { Account } from './account.js';
 import { Call } from './call.js';
 import { Files } from './files.js';
 import { fileRow, filesOf } from './files_view.js';
@@ -9,7 +10,14 @@ import { drawGraph, Sampler, tiles } from './stats.js';
 
 const $ = (id) => document.getElementById(id);
 const params = new URLSearchParams(location.search);
-const rooms = new Rooms();
+const room = new Rooms();
+const account = new Account();
+let rooms = room; // where we meet others: the room, or the account's contacts
+
+/** Both places say the same, but only the one that is used counts. */
+function listen(type, run) {
+  for (const place of [room, account]) place.addEventListener(type, (event) => place === rooms && run(event));
+}
 
 let myName = '';
 let stream = null; // our own picture and sound
@@ -87,8 +95,45 @@ $('sign-in').onsubmit = (event) => {
   myName = $('name').value.trim();
   if (!myName) return;
   localStorage.setItem('peerline.name', myName);
+  rooms = room;
   rooms.signIn(myName);
 };
+
+$('account-sign-in').onsubmit = (event) => {
+  event.preventDefault();
+  const jid = $('jid').value.trim();
+  const url = $('websocket').value.trim();
+  localStorage.setItem('peerline.jid', jid); // the password stays with the browser's own keeper, if anywhere
+  localStorage.setItem('peerline.websocket', url);
+  myName = jid.split('@')[0];
+  rooms = account;
+  account.anybody = $('anybody').checked;
+  $('notice').hidden = true;
+  account.signIn(jid, $('password').value, url);
+};
+
+/** Room or account: the form of one is shown. */
+function chooseWay(way) {
+  const isAccount = way === 'account';
+  $('sign-in').hidden = isAccount;
+  $('account-sign-in').hidden = !isAccount;
+  $('way-room').setAttribute('aria-selected', String(!isAccount));
+  $('way-account').setAttribute('aria-selected', String(isAccount));
+  $('way-room').tabIndex = isAccount ? -1 : 0;
+  $('way-account').tabIndex = isAccount ? 0 : -1;
+  localStorage.setItem('peerline.way', way);
+}
+$('way-room').onclick = () => chooseWay('room');
+$('way-account').onclick = () => chooseWay('account');
+$('ways').onkeydown = ({ key }) => {
+  if (key !== 'ArrowLeft' && key !== 'ArrowRight') return;
+  chooseWay($('sign-in').hidden ? 'room' : 'account');
+  $($('sign-in').hidden ? 'way-account' : 'way-room').focus();
+};
+$('jid').value = localStorage.getItem('peerline.jid') ?? '';
+$('websocket').value = localStorage.getItem('peerline.websocket') ?? '';
+$('advanced').open = $('websocket').value !== '';
+chooseWay(params.has('name') ? 'room' : localStorage.getItem('peerline.way') ?? 'room');
 
 $('sign-out').onclick = () => {
   call?.end('bye', true);
@@ -115,27 +160,43 @@ async function loadConfiguration() {
   }
 }
 
-rooms.addEventListener('state', ({ detail }) => {
+listen('state', ({ detail }) => {
   const words = { on: 'Online', wait: 'Connecting…', off: 'Not signed in' };
   $('link').dataset.state = detail;
   $('link').textContent = words[detail];
   $('sign-out').hidden = detail === 'off';
   $('me').hidden = detail === 'off';
   $('me').textContent = myName;
+  $('add').hidden = rooms !== account;
+  $('account-sign-in').querySelector('[type=submit]').disabled = detail !== 'off';
+  if (detail === 'off') show('sign-in');
   if (detail === 'on' && document.body.dataset.view === 'sign-in') {
+    $('password').value = '';
+    document.body.dataset.place = rooms === account ? 'account' : 'room';
     show('room');
     ready();
   }
 });
 
-rooms.addEventListener('refused', ({ detail }) => {
+listen('trouble', ({ detail }) => notice(detail.message));
+listen('note', ({ detail }) => {
+  if (call?.peer === detail.peer && !call.ended) note(detail.text, call);
+});
+
+/** What the other side tells besides its media. */
+function note(text, c) {
+  if (c.connectedAt) addMessage(text, 'note');
+  else $('cover-text').textContent = `${text}…`;
+}
+
+listen('refused', ({ detail }) => {
   const unknown = detail.code === 'no-such-peer';
   notice(unknown ? 'They have just left.' : 'The server refuses that.', unknown ? '' : detail.message);
   if (unknown && call?.peer === detail.to && !call.connectedAt) call.end('left', false);
 });
 
 function ready() {
-  cover(`Hello, ${myName}`, rooms.peers.size ? 'Choose somebody to call.' : 'Waiting for somebody to come.', myName);
+  cover(`Hello, ${myName}`, rooms.peers.size ? 'Choose somebody to call.' : rooms === account ? 'Add a contact to call.' : 'Waiting for somebody to come.', myName);
   greeting = true;
 }
 
@@ -144,37 +205,82 @@ function ready() {
 function row(id, name) {
   const avatar = element('span', { className: 'avatar', ariaHidden: 'true' });
   paintAvatar(avatar, name);
+  const presence = element('small', { className: 'presence' });
   const button = element('button', { type: 'button', title: `Call ${name}`, ariaLabel: `Call ${name}` }, icon('phone'));
   button.onclick = () => startCall(id);
   const send = element('button', { type: 'button', className: 'files', title: `Share files with ${name}`, ariaLabel: `Share files with ${name}` },
     icon('file'));
   send.onclick = () => chooseFiles(id);
-  const li = element('li', {}, avatar, element('span', { textContent: name, title: name }), button, send);
+  const li = element('li', {}, avatar, element('span', { title: rooms === account ? id : name }, element('span', { className: 'name', textContent: name }), presence), button, send);
   li.dataset.id = id;
   takeDrops(li, () => id);
   return li;
 }
 
+/** Numbers in a room, addresses of an account. */
+const idOf = (li) => (rooms === account ? li.dataset.id : Number(li.dataset.id));
+
+const shows = { online: 'Online', away: 'Away', xa: 'Away for long', dnd: 'Busy', offline: 'Offline' };
+
+function showPresence(li, id) {
+  const contact = account.roster.contacts.get(id);
+  const show = account.roster.showOf(id);
+  const waits = contact?.asked && !contact.devices.size;
+  li.dataset.show = show;
+  li.querySelector('.presence').textContent = waits ? 'Has not answered yet' : show === 'offline' || account.canCall(id) ? shows[show] : `${shows[show]}, cannot be called`;
+}
+
 /** Rows are kept while their peer is there, so that only newcomers move. */
 function showPeople() {
   const everybody = [...rooms.peers].sort((a, b) => a[1].localeCompare(b[1]));
-  const list = $('people'), known = new Map([...list.children].map((li) => [Number(li.dataset.id), li]));
+  const list = $('people'), known = new Map([...list.children].map((li) => [idOf(li), li]));
   for (const [id, li] of known) if (!rooms.peers.has(id)) li.remove();
   everybody.forEach(([id, name], i) => { // who stays is not touched: somebody may be pressing that button
     const li = known.get(id) ?? row(id, name);
     if (list.children[i] !== li) list.insertBefore(li, list.children[i] ?? null);
   });
   for (const li of $('people').children) {
-    li.querySelector('button:not(.files)').disabled = call !== null;
-    li.toggleAttribute('aria-current', call?.peer === Number(li.dataset.id));
+    if (rooms === account) showPresence(li, idOf(li));
+    li.querySelector('button:not(.files)').disabled = call !== null || (rooms === account && !account.canCall(idOf(li)));
+    li.toggleAttribute('aria-current', call?.peer === idOf(li));
   }
   $('count').textContent = everybody.length;
-  $('alone').hidden = everybody.length > 0;
+  $('alone').hidden = everybody.length > 0 || rooms === account;
+  showRequests();
   if (greeting) ready();
 }
-rooms.addEventListener('peers', showPeople);
+listen('peers', showPeople);
 
-rooms.addEventListener('left', ({ detail }) => {
+// ---- contacts of an account ----
+
+function showRequests() {
+  const waiting = rooms === account ? [...account.roster.requests] : [];
+  const list = $('requests');
+  for (const li of [...list.children]) if (!waiting.includes(li.dataset.jid)) li.remove();
+  for (const jid of waiting) {
+    if ([...list.children].some((li) => li.dataset.jid === jid)) continue;
+    const allow = element('button', { type: 'button', textContent: 'Allow', ariaLabel: `Allow ${jid}` });
+    const refuse = element('button', { type: 'button', className: 'ghost', textContent: 'Refuse', ariaLabel: `Refuse ${jid}` });
+    allow.onclick = () => account.roster.allow(jid);
+    refuse.onclick = () => account.roster.refuse(jid);
+    const li = element('li', {}, element('span', { textContent: `${jid} wants to see you and call you.` }), element('div', {}, allow, refuse));
+    li.dataset.jid = jid;
+    list.append(li);
+  }
+}
+
+$('add').onsubmit = async (event) => {
+  event.preventDefault();
+  const jid = $('add-jid').value.trim();
+  try {
+    await account.roster.add(jid);
+    $('add-jid').value = '';
+  } catch (error) {
+    notice(`${jid} was not added.`, error.message);
+  }
+};
+
+listen('left', ({ detail }) => {
   if (ringing?.peer === detail.id) stopRinging(`${detail.name} has hung up.`);
   if (call?.peer === detail.id) call.peerHasLeft();
 });
@@ -248,7 +354,7 @@ function newCall(peer, name) {
     peer,
     name,
     iceServers,
-    polite: rooms.id > peer,
+    polite: () => (rooms === account ? account.isPolite(peer) : rooms.id > peer),
     send: (text) => rooms.send(c.peer, text),
   });
   call = c;
@@ -344,7 +450,7 @@ function tick(c) {
 // ---- being called ----
 
 function ring(peer, offer) {
-  const name = rooms.peers.get(peer) ?? `Peer ${peer}`;
+  const name = rooms.peers.get(peer) ?? (rooms === account ? peer : `Peer ${peer}`);
   ringing = { peer, name, offer, candidates: [] };
   paintAvatar($('banner-avatar'), name);
   $('banner-text').textContent = `${name} is calling you`;
@@ -369,6 +475,11 @@ async function accept() {
   const media = await openMedia();
   if (c.ended) return;
   try {
+    if (r.offer.type === 'propose') {
+      c.expect(media);
+      rooms.send(r.peer, JSON.stringify({ type: 'proceed' }));
+      return;
+    }
     await c.accept(r.offer, media);
     for (const candidate of r.candidates) await c.hear(candidate);
   } catch (error) {
@@ -395,18 +506,22 @@ function parse(text) {
   }
 }
 
-rooms.addEventListener('text', ({ detail: { from, text } }) => {
+const rings = ({ type }) => type === 'offer' || type === 'propose';
+
+listen('text', ({ detail: { from, text } }) => {
   const message = parse(text);
   if (!message) return;
+  if (message.for && rooms === account) return;
   if (message.for) {
     files.hear(from, rooms.peers.get(from) ?? `Peer ${from}`, message).catch((error) => console.warn('files:', error.message));
     return;
   }
   if (call?.peer === from) call.hear(message);
+  else if (ringing?.peer === from && message.elsewhere) stopRinging();
   else if (ringing?.peer === from && message.type === 'bye') stopRinging(`${ringing.name} has hung up.`);
   else if (ringing?.peer === from && 'candidate' in message) ringing.candidates.push(message);
-  else if (message.type === 'offer' && !call && (!ringing || ringing.peer === from)) ring(from, message);
-  else if (message.type === 'offer') rooms.send(from, JSON.stringify({ type: 'bye', reason: 'busy' }));
+  else if (rings(message) && !call && (!ringing || ringing.peer === from)) ring(from, message);
+  else if (rings(message)) rooms.send(from, JSON.stringify({ type: 'bye', reason: 'busy' }));
 });
 
 // ---- chat ----
@@ -478,6 +593,7 @@ function makeTiles() {
     return tile;
   }));
   $('facts').replaceChildren();
+  delete $('facts').dataset.framesDecoded;
 }
 
 function showStats(c, last) {

@@ -9,6 +9,7 @@ export class Call extends EventTarget {
   #makingOffer = false;
   #ignoreOffer = false;
   #settingAnswer = false;
+  #expected; // what we will send, once the first offer is there
   #early = []; // candidates that came before their description
   #restarts = 0;
   #peerLeft = false;
@@ -18,7 +19,7 @@ export class Call extends EventTarget {
   startedAt = performance.now();
   connectedAt = 0;
 
-  /** send(text) carries to the other side. polite: who gives way when both offer at once. */
+  /** send(text) carries to the other side. polite(): whether we give way when both offer at once. */
   constructor({ peer, name, iceServers, polite, send }) {
     super();
     this.peer = peer;
@@ -61,6 +62,11 @@ export class Call extends EventTarget {
     this.#say(this.pc.localDescription);
   }
 
+  /** We have said yes, and the other side's first offer is on its way. */
+  expect(stream) {
+    this.#expected = stream;
+  }
+
   /** What we have is sent; what we have not is still received. */
   #addMedia(stream, answering = false) {
     for (const kind of ['audio', 'video']) {
@@ -99,16 +105,22 @@ export class Call extends EventTarget {
 
   async #take(message) {
     if (this.ended) return;
-    if (message.type === 'bye') this.end(message.reason === 'busy' ? 'busy' : 'bye', false);
+    if (message.type === 'bye') this.end(message.why ?? (message.reason === 'busy' ? 'busy' : 'bye'), false);
     else if (message.type) await this.#takeDescription(message);
     else if ('candidate' in message) await this.#takeCandidate(message);
   }
 
   async #takeDescription(description) {
+    if (this.#expected !== undefined && description.type === 'offer') {
+      const stream = this.#expected;
+      this.#expected = undefined;
+      await this.accept(description, stream);
+      return;
+    }
     const { pc } = this;
     const ready = !this.#makingOffer && (pc.signalingState === 'stable' || this.#settingAnswer);
     const collision = description.type === 'offer' && !ready;
-    this.#ignoreOffer = !this.#polite && collision;
+    this.#ignoreOffer = !this.#polite() && collision;
     if (this.#ignoreOffer) return;
     this.#settingAnswer = description.type === 'answer';
     if (description.type === 'answer' && !this.connectedAt) this.startedAt = performance.now(); // they took the call

@@ -2,11 +2,12 @@
 
 #include "signal/http_internal.h"
 
-/* The page loads nothing from elsewhere and nobody frames it. */
+/* The page loads nothing from elsewhere and nobody frames it. It connects to the XMPP server of whoever signs in to an account,
+ * which may be anywhere: by wss, and by https to ask the domain where that is. */
 static const char guard[] =
     "Content-Security-Policy: default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "media-src 'self' blob:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'\r\n"
+    "media-src 'self' blob:; connect-src 'self' wss: https:; manifest-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'\r\n"
     "X-Content-Type-Options: nosniff\r\n"
     "Referrer-Policy: no-referrer\r\n"
     "Permissions-Policy: camera=(self), microphone=(self), display-capture=(self)\r\n"
