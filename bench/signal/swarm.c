@@ -206,16 +206,21 @@ static void send_one(swarm *s, uint64_t number, int64_t due_us)
     s->count.n_sent++;
 }
 
+static uint64_t hex(const char *text, size_t n)
+{
+    char digits[17] = "";
+    memcpy(digits, text, n < 16 ? n : 16);
+    return strtoull(digits, NULL, 16);
+}
+
 void swarm_heard(swarm_peer *p, const char *text, size_t len)
 {
     swarm *s = p->swarm;
-    char stamp[SWARM_STAMP + 1] = "";
-    uint32_t from, seq, number;
-    unsigned long long due_us;
-    if (len >= SWARM_STAMP)
-        memcpy(stamp, text, SWARM_STAMP);
-    if (len != s->text_len || sscanf(stamp, "%8x%8x%8x%16llx", &from, &seq, &number, &due_us) != 4 ||
-        from >= s->n_peers || number >= s->n_messages || s->peer[from].room != p->room)
+    if (len != s->text_len)
+        load_die("peer %u was told what nobody said: %.*s", p->index, (int)len, text);
+    uint64_t from = hex(text, 8), seq = hex(text + 8, 8), number = hex(text + 16, 8);
+    int64_t due_us = (int64_t)hex(text + 24, 16);
+    if (from >= s->n_peers || number >= s->n_messages || s->peer[from].room != p->room)
         load_die("peer %u was told what nobody said: %.*s", p->index, (int)len, text);
     if (s->was_heard[number]) {
         s->count.n_twice++;
@@ -225,8 +230,8 @@ void swarm_heard(swarm_peer *p, const char *text, size_t len)
     uint32_t *newest = &p->heard[s->peer[from].slot];
     if (seq != *newest + 1)
         s->count.n_misordered++;
-    *newest = seq;
-    s->took_us[s->count.n_heard++] = (uint32_t)(load_now_us() - (int64_t)due_us);
+    *newest = (uint32_t)seq;
+    s->took_us[s->count.n_heard++] = (uint32_t)(load_now_us() - due_us);
 }
 
 void swarm_exchange(swarm *s, double per_s)
