@@ -107,13 +107,14 @@ struct pl_sctp_cc {
             size_t partial_bytes_acked;
         } reno;
         struct {
-            int64_t epoch_us;    /* begin of the growth under way; 0: begins with the next SACK */
-            double w_max, k_s;   /* bytes where the plateau lies, seconds until it */
-            double c;            /* steepness of the cubic, bytes per cubic second */
-            double w_est;        /* bytes that Reno would have */
-            double rest;         /* of a byte */
-            uint64_t eased_till; /* of path.delivered: one reduction a round */
-            unsigned n_queued;   /* samples in a row that show a queue */
+            int64_t epoch_us;         /* begin of the growth under way; 0: begins with the next SACK */
+            double w_max, k_s;        /* bytes where the plateau lies, seconds until it */
+            double c;                 /* steepness of the cubic, bytes per cubic second */
+            double w_est;             /* bytes that Reno would have */
+            double rest;              /* of a byte */
+            uint64_t eased_till;      /* of path.delivered: one reduction a round */
+            int64_t cautious_till_us; /* after a full queue: no growth but the cubic's */
+            unsigned n_queued;        /* samples in a row that show a queue */
             pl_sctp_hystart hystart;
             pl_sctp_random_loss random;
         } cubic;

@@ -5,7 +5,7 @@
  * or when more than a fiftieth of a window is lost (a queue too short to be seen; BBRv3 draws the line there too).
  * Then it gives way as CUBIC does, but not below the bandwidth-delay product that the path has shown. Any other loss is only
  * repaired. And while no queue shows, the path is not full, so the window grows by an eighth a round trip instead of
- * waiting for the cubic. Beside other flows there is a queue, so there it is CUBIC. */
+ * waiting for the cubic; but not soon after a full queue. Beside other flows there is a queue, so there it is CUBIC. */
 #include <math.h>
 
 #include "base/time.h"
@@ -164,12 +164,30 @@ static bool lost_many(const pl_sctp_cc *cc)
            (at_random == 0 || lost > at_random + at_random / 2 + least);
 }
 
+/* The longer the path, the steeper: CUBIC's own takes 11 s to come back to the window of 100 Mbit/s and 100 ms, so what one flow
+ * won in its first seconds it kept for minutes. */
+static double steepness(int64_t min_rtt_us)
+{
+    double times = (double)min_rtt_us * 1e-6 / steep_rtt_s;
+    return times < 1 ? 1 : times > steepest ? steepest : times;
+}
+
+/* A short queue was full, so others may have lost as well, and have given way: the room that is there now is theirs, too. Until CUBIC
+ * would have it back nobody grows by an eighth, or who does has it all in the end. (A long queue is still there after the loss, and keeps everybody from it.) */
+static void leave_room(pl_sctp_cc *cc, int64_t now_us, int64_t min_rtt_us)
+{
+    double given = (double)cc->cwnd * (1 - beta) / (steepness(min_rtt_us) * c_packets * (double)cc->mtu);
+    cc->u.cubic.cautious_till_us = now_us + (int64_t)(cbrt(given) * 1e6);
+}
+
 static void judge_loss(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
 {
     const pl_sctp_cc_path *p = &cc->path;
-    bool many = lost_many(cc);
-    if (p->delivered < cc->u.cubic.eased_till || !(many || shows_queue(p->rtt_us, ack->min_rtt_us)))
+    bool queue = shows_queue(p->rtt_us, ack->min_rtt_us);
+    if (p->delivered < cc->u.cubic.eased_till || !(queue || lost_many(cc)))
         return;
+    if (queue && p->rtt_us - ack->min_rtt_us < ack->min_rtt_us * 3 / 8)
+        leave_room(cc, ack->now_us, ack->min_rtt_us);
     bool overshot = cc->cwnd < cc->ssthresh;
     size_t bdp = pl_sctp_cc_bdp(cc, ack->min_rtt_us);
     give_way(cc, bdp);
@@ -187,14 +205,6 @@ static void repair(pl_sctp_cc *cc, int64_t now_us)
     (void)cc, (void)now_us;
 }
 
-/* The longer the path, the steeper: CUBIC's own takes 11 s to come back to the window of 100 Mbit/s and 100 ms, so what one flow
- * won in its first seconds it kept for minutes. */
-static double steepness(int64_t min_rtt_us)
-{
-    double times = (double)min_rtt_us * 1e-6 / steep_rtt_s;
-    return times < 1 ? 1 : times > steepest ? steepest : times;
-}
-
 static void acked_bdp(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
 {
     const pl_sctp_cc_path *p = &cc->path;
@@ -209,8 +219,8 @@ static void acked_bdp(pl_sctp_cc *cc, const pl_sctp_cc_ack *ack)
         cc->u.cubic.epoch_us = 0;
     } else if (cc->cwnd < cc->ssthresh) {
         slow_start_bdp(cc, ack);
-    } else if (p->last_min_us != PL_NEVER && !shows_queue(p->last_min_us, ack->min_rtt_us) &&
-               !shows_queue(p->rtt_us, ack->min_rtt_us)) {
+    } else if (ack->now_us >= cc->u.cubic.cautious_till_us && p->last_min_us != PL_NEVER &&
+               !shows_queue(p->last_min_us, ack->min_rtt_us) && !shows_queue(p->rtt_us, ack->min_rtt_us)) {
         cc->cwnd += ack->acked / PROBE_SHARE;
         cc->u.cubic.epoch_us = 0;
     } else {
