@@ -2,11 +2,7 @@
 
 /* A way that there is has a line here. */
 static const pl_backend *const backends[] = {
-    &pl_backend_rooms,
-    &pl_backend_paste,
-    &pl_backend_xmpp,
-    &pl_backend_whip,
-    &pl_backend_whep,
+    &pl_backend_rooms, &pl_backend_paste, &pl_backend_xmpp, &pl_backend_whip, &pl_backend_whep,
 };
 
 const pl_backend *pl_backend_for(const char *url)
