@@ -25,7 +25,7 @@ static void ask(pl_jingle_call *c, pl_jingle_action by, pl_desc *next)
     call_say(c, PL_SDP_OFFER, d);
 }
 
-static pl_desc *parse(pl_jingle_call *c, const pl_xml *jingle, pl_jingle_fault *fault)
+pl_desc *call_parse(pl_jingle_call *c, const pl_xml *jingle, pl_jingle_fault *fault)
 {
     pl_desc *d;
     const pl_jingle_parse_conf conf = { .by_initiator = !c->we_called, .allow_insecure = true };
@@ -124,7 +124,7 @@ static pl_jingle_reason add_one(pl_jingle_call *c, pl_desc *next, const pl_desc 
 static void on_add(pl_jingle_call *c, const pl_xml *jingle)
 {
     pl_jingle_fault fault = { 0 };
-    pl_desc *said = parse(c, jingle, &fault), *next = call_copy(c->remote);
+    pl_desc *said = call_parse(c, jingle, &fault), *next = call_copy(c->remote);
     pl_jingle_reason reason = said ? PL_JINGLE_NO_REASON : fault.reason;
     bool some = !said;
     memset(c->added, 0, sizeof c->added);
@@ -148,7 +148,7 @@ static void on_add(pl_jingle_call *c, const pl_xml *jingle)
     }
 }
 
-static void accept_added(pl_jingle_call *c)
+void call_accept_added(pl_jingle_call *c)
 {
     const pl_jingle_write_conf conf = { .by_initiator = c->we_called };
     pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
@@ -227,7 +227,7 @@ static void take_codecs(pl_desc *d, pl_desc_media *m, const pl_desc_media *said)
 static bool inform(pl_jingle_call *c, pl_desc *d, const pl_xml *jingle)
 {
     pl_jingle_fault fault;
-    pl_desc *said = parse(c, jingle, &fault), *before = call_copy(d);
+    pl_desc *said = call_parse(c, jingle, &fault), *before = call_copy(d);
     for (int k = 0; said && k < said->media.n; k++) {
         int i = call_find(d, said->media.at[k].mid);
         if (i < 0 || said->media.at[k].kind != d->media.at[i].kind || !pl_desc_is_rtp(&d->media.at[i]))
@@ -280,7 +280,7 @@ static call_later *later_new(const pl_jingle_call *c, pl_jingle_action action, c
     return NULL;
 }
 
-static void keep_for_later(pl_jingle_call *c, pl_jingle_action action, const pl_xml *jingle)
+void call_keep_for_later(pl_jingle_call *c, pl_jingle_action action, const pl_xml *jingle)
 {
     call_later *l = later_new(c, action, jingle);
     if (!l) {
@@ -345,10 +345,10 @@ void call_unmerge(pl_jingle_call *c)
     c->n_merged = 0;
 }
 
-static void on_restart(pl_jingle_call *c, pl_jingle_action action, const pl_xml *jingle)
+void call_on_restart(pl_jingle_call *c, pl_jingle_action action, const pl_xml *jingle)
 {
     pl_jingle_fault fault;
-    pl_desc *said = parse(c, jingle, &fault), *next = said ? call_copy(c->remote) : NULL;
+    pl_desc *said = call_parse(c, jingle, &fault), *next = said ? call_copy(c->remote) : NULL;
     pl_xml *copy = next ? pl_xml_copy(jingle) : NULL;
     if (!said && action == PL_JINGLE_TRANSPORT_REPLACE) {
         reject(c, jingle, PL_JINGLE_TRANSPORT_REJECT, fault.reason, NULL, NULL);
@@ -382,11 +382,11 @@ static bool is_restart(pl_jingle_call *c, const pl_desc *said)
 static void on_replace(pl_jingle_call *c, const pl_xml *jingle)
 {
     pl_jingle_fault fault;
-    pl_desc *said = parse(c, jingle, &fault);
+    pl_desc *said = call_parse(c, jingle, &fault);
     bool fine = said && is_restart(c, said);
     pl_desc_free(said);
     if (fine)
-        on_restart(c, PL_JINGLE_TRANSPORT_REPLACE, jingle);
+        call_on_restart(c, PL_JINGLE_TRANSPORT_REPLACE, jingle);
     else
         reject(c, jingle, PL_JINGLE_TRANSPORT_REJECT, PL_JINGLE_FAILED_TRANSPORT, NULL, NULL);
 }
@@ -418,7 +418,7 @@ void call_incoming(pl_jingle_call *c, pl_jingle_action action, const pl_xml *jin
         return;
     if (!c->we_called)
         call_unmerge(c);
-    keep_for_later(c, action, jingle);
+    call_keep_for_later(c, action, jingle);
     call_next(c);
 }
 
@@ -456,260 +456,4 @@ void call_next(pl_jingle_call *c)
         call_send_offer(c);
     if (is_free(c) && !c->offer && !c->n_out && !call_is_ending(c))
         tell_senders(c);
-}
-
-/* --- candidates, and credentials with them ------------------------------------------------------------------------------------- */
-
-static bool is_old(const pl_jingle_call *c, const char *ufrag)
-{
-    for (int i = 0; ufrag && i < CALL_OLD_UFRAGS; i++) {
-        if (strcmp(c->old_ufrag[i], ufrag) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* A content whose credentials are neither those in use nor older ones. */
-static const pl_desc_media *with_new_credentials(const pl_jingle_call *c, const pl_desc *d,
-                                                 const pl_desc *part)
-{
-    for (int i = 0; i < part->media.n; i++) {
-        const pl_desc_media *m = &part->media.at[i];
-        int k = call_find(d, m->mid);
-        const char *now = k >= 0 ? d->media.at[k].ufrag : NULL;
-        if (now && m->ufrag && m->pwd && strcmp(now, m->ufrag) != 0 && !is_old(c, m->ufrag))
-            return m;
-    }
-    return NULL;
-}
-
-typedef enum begins { CANDIDATES, RESTART, ANSWER, NOTHING } begins;
-
-/* Who begins ICE anew says so by credentials without candidates (Conversations), or by the part in DTLS that an offer has
- * (stanza; ours say both). Credentials that come with candidates answer what we began. */
-static begins what_it_is(const pl_jingle_call *c, const pl_desc_media *m)
-{
-    bool has_candidates = m && (m->candidates.n || m->end_of_candidates);
-    if (!m)
-        return CANDIDATES;
-    if (m->setup == PL_DESC_SETUP_ACTPASS || (!m->setup && !has_candidates))
-        return RESTART;
-    if (c->restarting)
-        return ANSWER;
-    return m->setup ? NOTHING : RESTART; /* of a restart that we have given up */
-}
-
-/* What our side knows of the peer: the offer that it is asked, or what both agreed on. */
-static const pl_desc *known_to_us(const pl_jingle_call *c)
-{
-    return c->asked ? c->asked : c->remote;
-}
-
-/* A content may be gone already; another has the same transport. */
-static int section_for(const pl_desc *d, const pl_desc_media *m)
-{
-    int k = call_find(d, m->mid);
-    for (int i = 0; k < 0 && m->ufrag && i < d->media.n; i++) {
-        const char *ufrag = d->media.at[i].ufrag;
-        if (call_alive(d, i) && ufrag && strcmp(ufrag, m->ufrag) == 0)
-            k = i;
-    }
-    return k;
-}
-
-static void say_candidates(pl_jingle_call *c, const pl_desc *part)
-{
-    for (int i = 0; i < part->media.n && !c->over; i++) {
-        const pl_desc *d = known_to_us(c);
-        pl_desc_media m = part->media.at[i];
-        int k = section_for(d, &m);
-        if (k < 0 || is_old(c, m.ufrag))
-            continue;
-        m.mid = d->media.at[k].mid;
-        call_say_candidates(c, &m, k);
-    }
-}
-
-/* They belong to an answer that is not complete. */
-static bool keep_for_reply(pl_jingle_call *c, const pl_desc *part)
-{
-    bool kept = false;
-    for (int i = 0; c->offer && c->sent && i < part->media.n; i++) {
-        const pl_desc_media *m = &part->media.at[i];
-        int k = call_find(c->reply, m->mid), was = call_find(c->remote, m->mid);
-        const char *ufrag = k >= 0 ? c->reply->media.at[k].ufrag : NULL;
-        if (!ufrag || !m->ufrag || strcmp(ufrag, m->ufrag) != 0 ||
-            (was >= 0 && strcmp(c->remote->media.at[was].ufrag, ufrag) == 0))
-            continue;
-        for (size_t n = 0; n < m->candidates.n; n++)
-            (void)pl_desc_add_candidate(c->reply, &c->reply->media.at[k], pl_str_of(m->candidates.at[n]));
-        kept = true;
-    }
-    return kept;
-}
-
-/* Of a content that is not agreed on yet, and waits itself. */
-static bool speaks_of_later(const pl_jingle_call *c, const pl_desc *part)
-{
-    bool known = c->remote != NULL;
-    for (int i = 0; i < part->media.n && known; i++)
-        known = call_find(c->remote, part->media.at[i].mid) >= 0 ||
-                call_find(c->offer, part->media.at[i].mid) >= 0;
-    return !c->remote || (!known && (c->asked || c->n_later));
-}
-
-void call_transport_info(pl_jingle_call *c, const pl_xml *jingle)
-{
-    pl_jingle_fault fault;
-    pl_desc *part = parse(c, jingle, &fault);
-    if (!part) {
-        call_give_up(c, fault.reason, fault.condition, fault.text);
-        return;
-    }
-    if (!c->running && speaks_of_later(c, part)) {
-        keep_for_later(c, PL_JINGLE_TRANSPORT_INFO, jingle); /* of what is not agreed on yet */
-        pl_desc_free(part);
-        return;
-    }
-    for (int i = 0; i < part->media.n && !c->over; i++) {
-        if (!call_knows_key(c->first, &part->media.at[i]))
-            call_give_up(c, PL_JINGLE_SECURITY_ERROR, NULL, "the peer's key has changed within the call");
-    }
-    const pl_desc *now = c->offer && c->sent ? c->reply : known_to_us(c);
-    begins b = c->over ? NOTHING : what_it_is(c, with_new_credentials(c, now, part));
-    if (b == RESTART && c->running)
-        on_restart(c, PL_JINGLE_TRANSPORT_INFO, jingle);
-    else if (b == RESTART)
-        call_incoming(c, PL_JINGLE_TRANSPORT_INFO, jingle);
-    else if (b == ANSWER)
-        call_restarted(c, part);
-    else if (b == CANDIDATES && !keep_for_reply(c, part))
-        say_candidates(c, part);
-    pl_desc_free(part);
-}
-
-/* --- our answer -------------------------------------------------------------------------------------------------------------------- */
-
-/* The answer has less than there was. */
-static void tell_removed(pl_jingle_call *c)
-{
-    pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
-    for (int i = 0; i < c->local->media.n; i++) {
-        pl_jingle_content content;
-        if (!call_alive(c->local, i) && call_alive(c->remote, i) && !c->added[i] &&
-            call_has_content(c, c->remote->media.at[i].mid, &content))
-            pl_jingle_write_name(body, content.name, NULL);
-    }
-    call_must(c, PL_JINGLE_CONTENT_REMOVE, body);
-}
-
-/* What the peer does not know of us, as it would from an answer. */
-static void tell_sources(pl_jingle_call *c, const pl_desc *before)
-{
-    pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
-    for (int i = 0; i < c->local->media.n; i++) {
-        const pl_desc_media *m = &c->local->media.at[i];
-        pl_jingle_content content;
-        if (call_alive(c->local, i) && call_alive(before, i) && !c->added[i] && m->ssrcs.n + m->msids.n > 0 &&
-            call_has_content(c, m->mid, &content) && !call_same_sources(m, &before->media.at[i]))
-            call_write_description(c, c->local, m, body);
-    }
-    call_must(c, PL_JINGLE_DESCRIPTION_INFO, body);
-}
-
-static void accept_replaced(pl_jingle_call *c)
-{
-    pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
-    for (const pl_xml *e = pl_xml_child(c->asked_xml, PL_NS_JINGLE, "content"); e;
-         e = pl_xml_next(e, PL_NS_JINGLE, "content")) {
-        int i = call_find(c->local, pl_xml_attr_of(e, "name"));
-        if (i >= 0)
-            call_write_transport(c, c->local, &c->local->media.at[i], NULL, false, body);
-    }
-    call_must(c, PL_JINGLE_TRANSPORT_ACCEPT, body);
-}
-
-static void tell_all(pl_jingle_call *c, const pl_desc *before)
-{
-    pl_jingle_action by = c->asked_by;
-    if (by == PL_JINGLE_TRANSPORT_INFO) {
-        c->owes_credentials = true;
-        c->pay_by_us = c->now_us + CALL_PAY_US;
-    }
-    if (by == PL_JINGLE_CONTENT_ADD)
-        accept_added(c);
-    else if (by == PL_JINGLE_TRANSPORT_REPLACE)
-        accept_replaced(c);
-    if (!c->over && (by == PL_JINGLE_TRANSPORT_REPLACE || by == PL_JINGLE_TRANSPORT_INFO))
-        call_trickle_all(c, c->local);
-    if (!c->over)
-        tell_removed(c);
-    if (!c->over)
-        tell_sources(c, before);
-    memset(c->added, 0, sizeof c->added);
-}
-
-static pl_err accept_call(pl_jingle_call *c)
-{
-    const pl_jingle_write_conf conf = { .by_initiator = false };
-    pl_xml *body = pl_xml_new(PL_NS_JINGLE, "jingle");
-    for (int i = 0; i < c->local->media.n; i++) {
-        pl_jingle_content content;
-        const pl_desc_media *m = &c->local->media.at[i];
-        if (!call_alive(c->local, i) || !call_has_content(c, m->mid, &content))
-            continue; /* the caller may have taken it back while it rang */
-        (void)pl_jingle_write_content(c->local, m, body, &conf);
-    }
-    if (!pl_xml_err(body) && !pl_xml_child(body, NULL, NULL)) {
-        pl_xml_free(body);
-        call_give_up(c, PL_JINGLE_FAILED_APPLICATION, NULL, "nothing of what was offered can be taken");
-        return PL_OK;
-    }
-    pl_jingle_write_groups(c->local, body);
-    return pl_jingle_accept(c->session, c->now_us, body);
-}
-
-/* The answer's part in DTLS is ours, and settles the peer's. */
-static void settle_setup(pl_jingle_call *c)
-{
-    for (int i = 0; i < c->local->media.n && !c->peer_setup; i++) {
-        uint8_t ours = call_alive(c->local, i) ? c->local->media.at[i].setup : PL_DESC_SETUP_NONE;
-        if (ours == PL_DESC_SETUP_ACTIVE)
-            c->peer_setup = PL_DESC_SETUP_PASSIVE;
-        else if (ours == PL_DESC_SETUP_PASSIVE)
-            c->peer_setup = PL_DESC_SETUP_ACTIVE;
-    }
-}
-
-/* What our side does not take is not there. */
-static void drop_rejected(pl_jingle_call *c)
-{
-    for (int i = 0; i < c->local->media.n; i++) {
-        if (!call_alive(c->local, i) && call_alive(c->remote, i))
-            call_reject(&c->remote->media.at[i]);
-    }
-}
-
-pl_err call_answer(pl_jingle_call *c, pl_desc *answer)
-{
-    bool fits = c->asked && answer->media.n == c->asked->media.n, first = !c->local;
-    pl_err err = PL_OK;
-    if (!fits) {
-        pl_desc_free(answer);
-        return c->asked ? PL_EPROTO : PL_ESTATE;
-    }
-    pl_desc *before = c->local;
-    pl_desc_free(c->remote);
-    c->remote = c->asked;
-    c->asked = NULL;
-    c->local = answer;
-    settle_setup(c);
-    if (first)
-        err = accept_call(c);
-    else
-        tell_all(c, before);
-    drop_rejected(c);
-    pl_desc_free(before);
-    call_next(c);
-    return err;
 }

@@ -1,8 +1,10 @@
 /* jingle_call_internal.h - what the files of a call share. Private to signal/.
- *   jingle_call.c       life, the first offer and answer, candidates, events
- *   jingle_call_out.c   our offers: what changes in them becomes requests, and the answers to these one answer
- *   jingle_call_in.c    the peer's changes: they become offers, and our answers what follows from them
- *   jingle_call_desc.c  descriptions by sections
+ *   jingle_call.c          life, the first offer and answer, candidates, events
+ *   jingle_call_out.c      our offers: what changes in them becomes requests, and the answers to these one answer
+ *   jingle_call_in.c       the peer's changes: they become offers
+ *   jingle_call_trickle.c  its candidates, and its credentials
+ *   jingle_call_answer.c   what follows from our answers
+ *   jingle_call_desc.c     descriptions by sections
  * The sections of local and remote belong together by their index, as in SDP; to Jingle they are named by their mids.
  * At most one negotiation is under way: `offer` (ours) or `asked` (theirs). */
 #ifndef PL_SIGNAL_JINGLE_CALL_INTERNAL_H
@@ -105,13 +107,24 @@ void call_overdue(pl_jingle_call *c);
 /* --- jingle_call_in.c --- */
 /* A request of the peer's that our side is to be asked about: now or later. */
 void call_incoming(pl_jingle_call *c, pl_jingle_action action, const pl_xml *jingle);
-void call_transport_info(pl_jingle_call *c, const pl_xml *jingle);
-PL_NODISCARD pl_err call_answer(pl_jingle_call *c, pl_desc *answer); /* takes it */
 /* The next of those that wait, while nothing is under way. */
 void call_next(pl_jingle_call *c);
 void call_later_clear(pl_jingle_call *c);
 void call_merged_clear(pl_jingle_call *c);
 void call_unmerge(pl_jingle_call *c);
+void call_keep_for_later(pl_jingle_call *c, pl_jingle_action action, const pl_xml *jingle);
+/* NULL: the peer's contents break a rule, which stands in fault. */
+pl_desc *call_parse(pl_jingle_call *c, const pl_xml *jingle, pl_jingle_fault *fault);
+/* The peer begins ICE anew, by transport-info or transport-replace. */
+void call_on_restart(pl_jingle_call *c, pl_jingle_action action, const pl_xml *jingle);
+/* Accepts what our side took of the contents that the peer adds, and rejects the others. */
+void call_accept_added(pl_jingle_call *c);
+
+/* --- jingle_call_trickle.c --- */
+void call_transport_info(pl_jingle_call *c, const pl_xml *jingle);
+
+/* --- jingle_call_answer.c --- */
+PL_NODISCARD pl_err call_answer(pl_jingle_call *c, pl_desc *answer); /* takes it */
 
 /* --- jingle_call_desc.c: NULL without memory, or beyond a limit of desc/ --- */
 bool call_alive(const pl_desc *d, int i);         /* there is such a section, and it is not rejected */
