@@ -9,9 +9,10 @@
 #include "crypto/hmac.h"
 #include "net/resolve.h"
 #include "server/redis_scripts.h"
+#include "server/redis_url.h"
 #include "server/redis_watch.h"
 
-enum { PORT = 6379, TEXT_MAX = 256, SHA_LEN = 40, READ_COUNT = 1000, BLOCK_MS = 2000, SCRIPTS = 3 };
+enum { SHA_LEN = 40, READ_COUNT = 1000, BLOCK_MS = 2000, SCRIPTS = 3 };
 #define PAUSE_MIN_US PL_MS(250)
 #define PAUSE_MAX_US PL_SEC(2)
 #define SILENCE_US   PL_SEC(5) /* longer than a read waits */
@@ -26,9 +27,8 @@ struct pl_redis {
     pl_share *share;
     void (*changed)(void *user);
     void *user;
-    char host[TEXT_MAX], name[TEXT_MAX], password[TEXT_MAX], prefix[TEXT_MAX];
-    uint16_t port;
-    unsigned database;
+    pl_redis_url at;
+    char prefix[PL_REDIS_TEXT_MAX];
     redis_phase phase;
     pl_resolve *resolve;
     redisAsyncContext *asks, *reads;
@@ -48,47 +48,6 @@ static void read_on(pl_redis *r);
 static int64_t now(const pl_redis *r)
 {
     return pl_loop_now_us(r->loop);
-}
-
-/* ---- the URL ---- */
-
-static bool parse_address(pl_redis *r, pl_str place)
-{
-    uint64_t port = PORT;
-    pl_str host;
-    if (place.n && place.p[0] == '[') {
-        host = pl_str_cut(&place, ']');
-        host = (pl_str){ host.p + 1, host.n - 1 };
-        (void)pl_str_cut(&place, ':');
-    } else {
-        host = pl_str_cut(&place, ':');
-    }
-    if (place.n && !pl_str_u64(place, 65535, &port))
-        return false;
-    r->port = (uint16_t)port;
-    return host.n && port && pl_str_copy(host, r->host, sizeof r->host);
-}
-
-static bool parse_url(pl_redis *r, const char *url)
-{
-    uint64_t database = 0;
-    pl_str rest = pl_str_of(url);
-    if (!pl_str_starts(rest, "redis://"))
-        return false;
-    rest = (pl_str){ rest.p + 8, rest.n - 8 };
-    pl_str place = pl_str_cut(&rest, '/');
-    if (rest.n && !pl_str_u64(rest, 1000000, &database))
-        return false;
-    r->database = (unsigned)database;
-    const char *at = place.n ? memchr(place.p, '@', place.n) : NULL;
-    if (at) {
-        pl_str name = pl_str_cut(&place, '@'), password = name;
-        name = pl_str_cut(&password, ':');
-        if (!pl_str_copy(name, r->name, sizeof r->name) ||
-            !pl_str_copy(password.p ? password : PL_STR(""), r->password, sizeof r->password))
-            return false;
-    }
-    return parse_address(r, place);
 }
 
 /* ---- replies ---- */
@@ -440,14 +399,14 @@ static void on_loaded(redisAsyncContext *c, void *reply, void *user)
 static void set_up(pl_redis *r, redisAsyncContext *c)
 {
     int err = REDIS_OK;
-    if (r->password[0]) {
+    if (r->at.password[0]) {
         r->n_setting_up++;
-        err |= r->name[0] ? redisAsyncCommand(c, on_set_up, r, "AUTH %s %s", r->name, r->password)
-                          : redisAsyncCommand(c, on_set_up, r, "AUTH %s", r->password);
+        err |= r->at.name[0] ? redisAsyncCommand(c, on_set_up, r, "AUTH %s %s", r->at.name, r->at.password)
+                             : redisAsyncCommand(c, on_set_up, r, "AUTH %s", r->at.password);
     }
-    if (r->database) {
+    if (r->at.database) {
         r->n_setting_up++;
-        err |= redisAsyncCommand(c, on_set_up, r, "SELECT %u", r->database);
+        err |= redisAsyncCommand(c, on_set_up, r, "SELECT %u", r->at.database);
     }
     if (err)
         drop(r, "it takes no more");
@@ -541,7 +500,7 @@ static void connect_it(pl_redis *r)
 {
     r->phase = RESOLVING;
     r->heard_us = now(r);
-    if (pl_resolve_start(&r->resolve, r->loop, r->host, r->port, PL_AF_NONE, on_resolved, r))
+    if (pl_resolve_start(&r->resolve, r->loop, r->at.host, r->at.port, PL_AF_NONE, on_resolved, r))
         drop(r, "cannot look for its host");
 }
 
@@ -563,7 +522,7 @@ static void drop(pl_redis *r, const char *why)
     if (pl_rate_pass(&r->said, now(r)))
         pl_log_warn(&redis_log,
                     "Redis at %s:%u: %s; the other nodes are out of reach, what is said to them waits",
-                    r->host, r->port, why);
+                    r->at.host, r->at.port, why);
     r->phase = WAITING;
     r->reading = false;
     pl_loop_hook_remove(&r->hook);
@@ -603,8 +562,10 @@ pl_err pl_redis_new(pl_redis **out, pl_loop *loop, const pl_redis_conf *conf, ch
     r->timer = (pl_timer){ .fn = on_time, .arg = r };
     r->read_timer = (pl_timer){ .fn = on_read_time, .arg = r };
     r->hook = (pl_loop_hook){ .fn = ask_all, .arg = r };
-    bool fits = pl_str_copy(pl_str_of(prefix), r->prefix, sizeof r->prefix) && parse_url(r, conf->url) &&
-                (!conf->password || pl_str_copy(pl_str_of(conf->password), r->password, sizeof r->password));
+    bool fits =
+        pl_str_copy(pl_str_of(prefix), r->prefix, sizeof r->prefix) &&
+        pl_redis_url_parse(&r->at, conf->url) &&
+        (!conf->password || pl_str_copy(pl_str_of(conf->password), r->at.password, sizeof r->at.password));
     pl_err err = fits ? pl_share_new(&r->share, conf->rooms, &(pl_rand){ 0 }) : PL_EINVAL;
     if (err) {
         snprintf(say, PL_REDIS_SAY_MAX, "a Redis is redis://[USER@]HOST[:PORT][/DATABASE]");
@@ -628,7 +589,7 @@ void pl_redis_free(pl_redis *r)
     close_context(&r->asks);
     close_context(&r->reads);
     pl_share_free(r->share);
-    pl_wipe(r->password, sizeof r->password);
+    pl_wipe(r->at.password, sizeof r->at.password);
     free(r);
 }
 
