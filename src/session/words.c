@@ -48,15 +48,21 @@ pl_err pl_words_read(pl_words *w, const char *text, size_t len)
     return PL_OK;
 }
 
+/* -1 when it is none, as W3C's unsigned short. */
+static int index_of(const json_t *mline)
+{
+    json_int_t n = json_is_integer(mline) ? json_integer_value(mline) : -1;
+    return n >= 0 && n <= UINT16_MAX ? (int)n : -1;
+}
+
 void pl_words_of(pl_words *w, const json_t *o)
 {
-    const json_t *mline = json_object_get(o, "sdpMLineIndex");
     *w = (pl_words){ .kind = kind_of(o, json_string_value(json_object_get(o, "type"))),
                      .sdp = json_string_value(json_object_get(o, "sdp")),
                      .reason = reason_of(o),
                      .cand = { json_string_value(json_object_get(o, "candidate")),
                                json_string_value(json_object_get(o, "sdpMid")),
-                               json_is_integer(mline) ? (int)json_integer_value(mline) : -1,
+                               index_of(json_object_get(o, "sdpMLineIndex")),
                                json_string_value(json_object_get(o, "usernameFragment")) } };
 }
 

@@ -86,4 +86,22 @@ PL_TEST(there_and_back)
     json_decref(tags);
 }
 
-PL_TESTS(t(kinds), t(no_objects), t(reasons), t(there_and_back))
+PL_TEST(an_index_is_a_short_or_none)
+{
+    static const struct {
+        const char *index;
+        int means;
+    } row[] = { { "0", 0 },      { "65535", 65535 },   { "65536", -1 },
+                { "-1", -1 },    { "4294967296", -1 }, { "9223372036854775807", -1 },
+                { "\"0\"", -1 }, { "1.5", -1 },        { "null", -1 } };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        char text[120];
+        pl_words w;
+        snprintf(text, sizeof text, "{\"candidate\":\"\",\"sdpMLineIndex\":%s}", row[i].index);
+        PL_EQ(pl_words_read(&w, text, strlen(text)), PL_OK);
+        PL_EQ(w.cand.sdp_mline_index, row[i].means);
+        pl_words_clear(&w);
+    }
+}
+
+PL_TESTS(t(kinds), t(no_objects), t(reasons), t(there_and_back), t(an_index_is_a_short_or_none))
