@@ -211,7 +211,9 @@ static pl_err begin(pl_jingle_call *c, pl_desc *d)
 /* The section of d that a candidate of ours belongs to, by its credentials. */
 static int section_of(const pl_desc *d, const pl_ice_candidate *candidate)
 {
-    int i = d ? pl_sdp_section(d, candidate->sdp_mid, candidate->sdp_mline_index) : -1;
+    if (!d)
+        return -1;
+    int i = pl_sdp_section(d, candidate->sdp_mid, candidate->sdp_mline_index);
     const char *of = candidate->username_fragment;
     bool fits = call_alive(d, i) && (!of || !d->media.at[i].ufrag || strcmp(d->media.at[i].ufrag, of) == 0);
     return fits ? i : -1;
