@@ -108,11 +108,13 @@ static bool read_port(pl_str w, pl_addr *a)
     return true;
 }
 
-/* An IP address, or a name when `name` is not NULL. */
+/* An IP address, or a name when `name` is not NULL. A zone (fe80::1%2) means something on the machine that wrote it alone. */
 static bool read_host(pl_str w, pl_addr *a, char *name, size_t name_cap)
 {
-    if (pl_addr_parse_ip(a, w.p, w.n) == PL_OK)
+    if (pl_addr_parse_ip(a, w.p, w.n) == PL_OK) {
+        a->scope = 0;
         return true;
+    }
     *a = (pl_addr){ 0 };
     return name && host_chars_ok(w) && pl_str_copy(w, name, name_cap);
 }

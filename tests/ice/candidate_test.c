@@ -69,6 +69,16 @@ PL_TEST(what_can_be_used)
     }
 }
 
+PL_TEST(a_zone_of_another_machine_is_none_of_ours)
+{
+    static const char line[] = "candidate:1 1 udp 1 fe80::1%2 9 typ srflx raddr fe80::3%4 rport 7";
+    pl_ice_cand c;
+    PL_EQ(pl_ice_cand_parse(&c, line, sizeof line - 1), PL_OK);
+    PL_EQ(c.addr.scope, 0);
+    PL_EQ(c.related.scope, 0);
+    PL_EQ(c.addr.port, 9);
+}
+
 PL_TEST(lines_that_break_the_grammar)
 {
     static const char *const bad[] = {
@@ -177,5 +187,6 @@ PL_TEST(random_lines_do_no_harm)
     }
 }
 
-PL_TESTS(t(lines_of_the_field), t(what_can_be_used), t(lines_that_break_the_grammar), t(truncations),
-         t(too_small_a_buffer), t(priorities), t(random_lines_do_no_harm))
+PL_TESTS(t(lines_of_the_field), t(what_can_be_used), t(a_zone_of_another_machine_is_none_of_ours),
+         t(lines_that_break_the_grammar), t(truncations), t(too_small_a_buffer), t(priorities),
+         t(random_lines_do_no_harm))
