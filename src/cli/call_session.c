@@ -8,7 +8,6 @@
 #include "cli/report.h"
 #include "net/loop.h"
 #include "session/negotiation.h"
-#include "session/words.h"
 
 enum { NAME_MAX_BYTES = 256 };
 
@@ -136,24 +135,17 @@ static void on_track(void *user, pl_rtp_transceiver *t)
 
 /* ---- what the peer says ---- */
 
-/* Takes text. */
-static pl_err say(pl_call_session *s, char *text)
-{
-    if (!text)
-        return PL_ENOMEM;
-    s->conf.send(s->conf.user, text, strlen(text));
-    free(text);
-    return PL_OK;
-}
-
 static pl_err negotiation_describe(void *user, pl_sdp_type type, const char *sdp)
 {
-    return say(user, pl_words_description(type, sdp, NULL));
+    const pl_call_session_conf *conf = &((pl_call_session *)user)->conf;
+    conf->describe(conf->user, type, sdp);
+    return PL_OK;
 }
 
 static void negotiation_candidate(void *user, const pl_ice_candidate *c)
 {
-    (void)!say(user, pl_words_candidate(c, NULL));
+    const pl_call_session_conf *conf = &((pl_call_session *)user)->conf;
+    conf->candidate(conf->user, c);
 }
 
 static void negotiation_refused(void *user, pl_err err, const char *why)
@@ -173,25 +165,16 @@ static void negotiation_note(void *user, const char *text)
     progress(user, text);
 }
 
-static bool take(pl_call_session *s, const pl_words *w)
+void pl_call_session_described(pl_call_session *s, pl_sdp_type type, const char *sdp)
 {
-    switch (w->kind) {
-    case PL_WORDS_OFFER: pl_negotiation_description(&s->negotiation, PL_SDP_OFFER, w->sdp); return true;
-    case PL_WORDS_ANSWER: pl_negotiation_description(&s->negotiation, PL_SDP_ANSWER, w->sdp); return true;
-    case PL_WORDS_CANDIDATE: pl_negotiation_remote_candidate(&s->negotiation, &w->cand); return true;
-    case PL_WORDS_BYE: end(s, NULL); return true;
-    default: return false;
-    }
+    if (!s->ended)
+        pl_negotiation_description(&s->negotiation, type, sdp);
 }
 
-void pl_call_session_message(pl_call_session *s, const char *text, size_t len)
+void pl_call_session_trickled(pl_call_session *s, const pl_ice_candidate *c)
 {
-    pl_words w;
-    if (s->ended)
-        return;
-    if (pl_words_read(&w, text, len) || !take(s, &w))
-        progress(s, "a message of the peer is not understood");
-    pl_words_clear(&w);
+    if (!s->ended)
+        pl_negotiation_remote_candidate(&s->negotiation, c);
 }
 
 /* ---- life ---- */
@@ -303,7 +286,7 @@ json_t *pl_call_session_report(pl_call_session *s, const char *failure)
 
 void pl_call_session_hang_up(pl_call_session *s)
 {
-    (void)!say(s, pl_words_bye(PL_SESSION_HUNG_UP, NULL));
+    s->conf.hang_up(s->conf.user);
     end(s, NULL);
 }
 

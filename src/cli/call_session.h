@@ -1,5 +1,5 @@
-/* call_session.h - one call over a room: connection, media, chat channel, negotiation by messages, and the
- * report at its end. What travels is W3C's toJSON forms and {"type":"bye"} (docs/signaling.md).
+/* call_session.h - one call of `peerline xmpp call`: connection, media, chat channel, negotiation, and the report at its end.
+ * (Other calls of the program are talk.h, on a pl_session.)
  * Shape    new gives, free takes; lives on the loop. Callbacks come from the loop.
  * Roles    perfect negotiation: the callee is the polite peer. */
 #ifndef PL_CLI_CALL_SESSION_H
@@ -20,7 +20,10 @@ typedef struct pl_call_session_conf {
     bool caller;
     double patience_s; /* give up when not connected by then */
     void *user;
-    void (*send)(void *user, const char *text, size_t len); /* to the peer, through the room */
+    /* To the peer: offers and answers, candidates after them, and that we hang up. */
+    void (*describe)(void *user, pl_sdp_type type, const char *sdp);
+    void (*candidate)(void *user, const pl_ice_candidate *c);
+    void (*hang_up)(void *user);
     void (*chat)(void *user, const char *text, size_t len);
     /* A line for people about what happens: "connected", "the peer sends video" … */
     void (*progress)(void *user, const char *text);
@@ -32,8 +35,9 @@ typedef struct pl_call_session_conf {
 /* error: a sentence when it fails. The caller's offer is sent at once. */
 PL_NODISCARD pl_err pl_call_session_new(pl_call_session **out, const pl_call_session_conf *conf, char *error,
                                         size_t cap);
-/* A message of the peer. */
-void pl_call_session_message(pl_call_session *s, const char *text, size_t len);
+/* An offer or answer of the peer, and a candidate of its. */
+void pl_call_session_described(pl_call_session *s, pl_sdp_type type, const char *sdp);
+void pl_call_session_trickled(pl_call_session *s, const pl_ice_candidate *c);
 /* False when there is no open chat channel. */
 bool pl_call_session_say(pl_call_session *s, const char *text);
 /* Seconds since connected, 0 before. */

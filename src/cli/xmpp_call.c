@@ -9,6 +9,7 @@
 #include "cli/xmpp_say.h"
 #include "cli/xmpp_session.h"
 #include "net/loop.h"
+#include "session/words.h"
 #include "signal/jingle_call.h"
 #include "signal/xmpp_jingle.h"
 
@@ -34,7 +35,7 @@ static struct {
     char id[PL_JMI_ID_MAX + 1]; /* of the proposal, or "" */
     char peer[PL_JMI_JID_MAX + 1];
     char why[300]; /* why the call ended badly, "" when it did not */
-    json_t *early; /* texts, in order */
+    json_t *early; /* in order, as the words of rooms */
     int64_t give_up_us;
 } phone = { .give_up_us = PL_NEVER };
 
@@ -115,36 +116,29 @@ static void finish_call(void)
 
 /* ---- the call itself ---- */
 
-static pl_err say_to_peer(const json_t *o)
+static void said(pl_err err)
 {
-    const char *type = json_string_value(json_object_get(o, "type")),
-               *sdp = json_string_value(json_object_get(o, "sdp"));
-    const json_t *mline = json_object_get(o, "sdpMLineIndex");
-    const pl_ice_candidate c = {
-        .candidate = json_string_value(json_object_get(o, "candidate")),
-        .sdp_mid = json_string_value(json_object_get(o, "sdpMid")),
-        .sdp_mline_index = json_is_integer(mline) ? (int)json_integer_value(mline) : -1,
-        .username_fragment = json_string_value(json_object_get(o, "usernameFragment")),
-    };
-    if (!phone.jingle)
-        return PL_ESTATE;
-    if (c.candidate)
-        return pl_jingle_call_candidate(phone.jingle, now(), &c);
-    if (type && sdp)
-        return pl_jingle_call_describe(phone.jingle, now(),
-                                       strcmp(type, "offer") == 0 ? PL_SDP_OFFER : PL_SDP_ANSWER, sdp);
-    return pl_jingle_call_hang_up(phone.jingle, now());
-}
-
-static void call_send(void *user, const char *text, size_t len)
-{
-    (void)user;
-    json_t *o = json_loadb(text, len, 0, NULL);
-    pl_err err = say_to_peer(o);
-    json_decref(o);
     if (err && err != PL_ESTATE)
         over("the call cannot be said in Jingle");
     pl_xmpp_jingle_run(phone.x);
+}
+
+static void call_describe(void *user, pl_sdp_type type, const char *sdp)
+{
+    (void)user;
+    said(phone.jingle ? pl_jingle_call_describe(phone.jingle, now(), type, sdp) : PL_ESTATE);
+}
+
+static void call_candidate(void *user, const pl_ice_candidate *c)
+{
+    (void)user;
+    said(phone.jingle ? pl_jingle_call_candidate(phone.jingle, now(), c) : PL_ESTATE);
+}
+
+static void call_hang_up(void *user)
+{
+    (void)user;
+    said(phone.jingle ? pl_jingle_call_hang_up(phone.jingle, now()) : PL_ESTATE);
 }
 
 static void call_chat(void *user, const char *text, size_t len)
@@ -173,6 +167,19 @@ static void call_ended(void *user, const char *reason)
     over(reason);
 }
 
+/* What the caller said before it was answered. */
+static void say_again(const json_t *early)
+{
+    pl_words w;
+    if (pl_words_read(&w, json_string_value(early), json_string_length(early)))
+        return;
+    if (w.kind == PL_WORDS_CANDIDATE)
+        pl_call_session_trickled(phone.call, &w.cand);
+    else
+        pl_call_session_described(phone.call, w.kind == PL_WORDS_OFFER ? PL_SDP_OFFER : PL_SDP_ANSWER, w.sdp);
+    pl_words_clear(&w);
+}
+
 static void start_call(bool caller)
 {
     char why[256];
@@ -186,7 +193,9 @@ static void start_call(bool caller)
                                   .peer = phone.peer,
                                   .caller = caller,
                                   .patience_s = xmpp_opt.patience_s,
-                                  .send = call_send,
+                                  .describe = call_describe,
+                                  .candidate = call_candidate,
+                                  .hang_up = call_hang_up,
                                   .chat = call_chat,
                                   .progress = call_progress,
                                   .ended = call_ended };
@@ -196,42 +205,40 @@ static void start_call(bool caller)
         over(why[0] ? why : "the call cannot be made");
         return;
     }
-    for (size_t i = 0; i < json_array_size(phone.early); i++) {
-        const json_t *text = json_array_get(phone.early, i);
-        pl_call_session_message(phone.call, json_string_value(text), json_string_length(text));
-    }
+    for (size_t i = 0; i < json_array_size(phone.early); i++)
+        say_again(json_array_get(phone.early, i));
     json_decref(phone.early);
     phone.early = NULL;
 }
 
 /* ---- what Jingle says ---- */
 
-static void on_message(json_t *o)
+/* Takes text. */
+static void keep(char *text)
 {
-    char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
-    if (text && phone.call) {
-        pl_call_session_message(phone.call, text, strlen(text));
-    } else if (text) {
-        if (!phone.early)
-            phone.early = json_array();
-        if (json_array_size(phone.early) < EARLY_MAX)
-            json_array_append_new(phone.early, json_string(text));
-    }
+    if (!phone.early)
+        phone.early = json_array();
+    if (text && json_array_size(phone.early) < EARLY_MAX)
+        json_array_append_new(phone.early, json_string(text));
     free(text);
-    json_decref(o);
 }
 
 static void on_description(void *user, pl_sdp_type type, const char *sdp)
 {
     (void)user;
-    on_message(json_pack("{ss ss}", "type", pl_sdp_type_str(type), "sdp", sdp));
+    if (phone.call)
+        pl_call_session_described(phone.call, type, sdp);
+    else
+        keep(pl_words_description(type, sdp, NULL));
 }
 
 static void on_candidate(void *user, const pl_ice_candidate *c)
 {
     (void)user;
-    on_message(json_pack("{ss ss? si ss?}", "candidate", c->candidate, "sdpMid", c->sdp_mid, "sdpMLineIndex",
-                         c->sdp_mline_index, "usernameFragment", c->username_fragment));
+    if (phone.call)
+        pl_call_session_trickled(phone.call, c);
+    else
+        keep(pl_words_candidate(c, NULL));
 }
 
 static void on_refused(void *user, pl_err err, const char *why)

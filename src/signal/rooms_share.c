@@ -315,12 +315,6 @@ pl_err pl_rooms_resume(pl_rooms *r, int64_t now_us, pl_peer_id id, uint64_t hear
     return PL_OK;
 }
 
-bool pl_rooms_is_arriving(const pl_rooms *r, pl_peer_id id)
-{
-    const pl_peer *p = pl_peer_find(r, id);
-    return p && p->arriving;
-}
-
 /* What was held back and is from before the move comes a second time, behind it; and what it has heard elsewhere is here
  * because the move was told late. */
 static void drop_until(pl_rooms *r, pl_peer *p, uint64_t seq)

@@ -80,7 +80,6 @@ PL_NODISCARD pl_err pl_rooms_resume(pl_rooms *r, int64_t now_us, pl_peer_id id, 
 /* The answer to PL_ROOMS_OP_MOVE: it is here since `at`, in the order of everything; what it has not heard of the messages
  * before that comes again, behind it. */
 void pl_rooms_arrive(pl_rooms *r, pl_peer_id id, uint64_t at);
-bool pl_rooms_is_arriving(const pl_rooms *r, pl_peer_id id);
 
 /* Whether the other nodes are within reach. */
 void pl_rooms_set_reach(pl_rooms *r, bool reach);
