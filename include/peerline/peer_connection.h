@@ -120,6 +120,9 @@ typedef struct pl_configuration {
      * by a message above 16 MiB. */
     uint64_t max_message_size;
     pl_data_congestion data_congestion; /* PL_DATA_CONGESTION_DEFAULT */
+    /* An ASCII letter that the mids of sections begin with which our offers add; 0: none, as browsers do. For ways on which
+     * both sides may add some at one time, as Jingle is: the sessions of peerline/session.h see to it themselves. */
+    char mid_prefix;
 } pl_configuration;
 
 typedef enum pl_signaling_state {

@@ -1,5 +1,7 @@
 #include "net/tcp.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -26,7 +28,7 @@ struct pl_tcp {
     size_t pending; /* bytes of writes that libuv has not reported back */
     pl_addr local, remote;
     pl_err end; /* what `later` will tell */
-    bool connected, ended, paused, freed, shut;
+    bool connected, ended, paused, freed, shut, quick_ack;
 };
 
 struct pl_tcp_listener {
@@ -126,9 +128,23 @@ static void on_alloc(uv_handle_t *h, size_t suggested, uv_buf_t *buf)
     *buf = uv_buf_init(loop->tcp_buf, loop->tcp_buf ? READ_BYTES : 0); /* empty: libuv reports ENOBUFS */
 }
 
+/* The kernel forgets it by itself, so it is said anew with every read. */
+static void ack_now(pl_tcp *s)
+{
+#ifdef TCP_QUICKACK
+    int fd = -1, one = 1;
+    if (uv_fileno((uv_handle_t *)&s->h, &fd) == 0)
+        setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &one, sizeof one);
+#else
+    (void)s;
+#endif
+}
+
 static void on_read(uv_stream_t *h, ssize_t n, const uv_buf_t *buf)
 {
     pl_tcp *s = h->data;
+    if (s->quick_ack)
+        ack_now(s);
     if (n > 0 && s->on.data)
         s->on.data(s->user, (uint8_t *)buf->base, (size_t)n);
     else if (n == UV_EOF)
@@ -284,6 +300,7 @@ pl_err pl_tcp_connect(pl_tcp **out, pl_loop *loop, const pl_addr *to, const pl_t
     s->on = conf->on;
     s->user = conf->user;
     s->remote = *to;
+    s->quick_ack = conf->quick_ack;
     int err = bind_and_connect(s, to, &conf->bind, conf->reuse_port);
     if (err != 0) {
         pl_log_info(NULL, "tcp: connect: %s", uv_strerror(err));

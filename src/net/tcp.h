@@ -35,6 +35,9 @@ typedef struct pl_tcp_conf {
     size_t queue_max; /* 0: PL_TCP_QUEUE_MAX */
     pl_addr bind;     /* connect only: source address, family PL_AF_NONE for any */
     bool reuse_port;  /* connect only: from a port that a listener with reuse_port has (simultaneous open) */
+    /* connect only: what came is acknowledged at once. For a peer that keeps small segments back until then (RFC 896)
+     * while we have nothing to say: each such pair costs 40 ms else. A system call a read, so not for all. */
+    bool quick_ack;
 } pl_tcp_conf;
 
 /* Errors: PL_EINVAL, PL_EIO, PL_ENOMEM; then nothing was made. */

@@ -379,6 +379,11 @@ pl_err pl_xml_reader_input(pl_xml_reader *r, const void *data, size_t len)
     return r->err;
 }
 
+bool pl_xml_reader_is_between(const pl_xml_reader *r)
+{
+    return r->depth == 1 && unfinished(r) == 0 && r->held.n == 0;
+}
+
 const char *pl_xml_reader_why(const pl_xml_reader *r)
 {
     return r->why;

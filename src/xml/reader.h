@@ -36,6 +36,8 @@ PL_NODISCARD pl_err pl_xml_reader_input(pl_xml_reader *r, const void *data, size
 bool pl_xml_reader_poll(pl_xml_reader *r, pl_xml_read *out);
 /* Forgets all: a new stream begins (after STARTTLS and SASL, RFC 6120 4.3.3). May not fail after new. */
 void pl_xml_reader_reset(pl_xml_reader *r);
+/* PL_XML_STREAM: the stream is open, and no stanza or tag has begun that has not ended. */
+bool pl_xml_reader_is_between(const pl_xml_reader *r);
 const char *pl_xml_reader_why(const pl_xml_reader *r); /* "" when well; lent */
 /* A whole document at once. Errors as of input; PL_EPROTO also when something is missing or follows. */
 PL_NODISCARD pl_err pl_xml_parse(pl_xml **out, pl_str text);

@@ -10,10 +10,10 @@ enum { NODE_MAX = 255 };
 
 typedef enum meaning_state { WANTED, ASKED, KNOWN, GIVEN_UP } meaning_state;
 
-/* One hash. */
+/* One hash; or, without one, what a single device says of itself. */
 typedef struct meaning {
     pl_node in_meanings;
-    char ver[PL_CAPS_VER_LEN + 1];
+    char ver[PL_CAPS_VER_LEN + 1]; /* "": that */
     meaning_state state;
     unsigned tries;
     uint64_t used;
@@ -121,6 +121,20 @@ static bool displace(pl_caps *c)
     return worst;
 }
 
+static meaning *make_meaning(pl_caps *c)
+{
+    if (c->n_meanings == PL_CAPS_HASHES_MAX && !displace(c))
+        return NULL;
+    meaning *m = calloc(1, sizeof *m);
+    if (!m)
+        return NULL;
+    pl_list_init(&m->devices);
+    m->caps = c;
+    pl_list_push_back(&c->meanings, &m->in_meanings);
+    c->n_meanings++;
+    return m;
+}
+
 static meaning *meaning_of(pl_caps *c, const char *ver)
 {
     PL_EACH (n, &c->meanings) {
@@ -128,16 +142,9 @@ static meaning *meaning_of(pl_caps *c, const char *ver)
         if (strcmp(m->ver, ver) == 0)
             return m;
     }
-    if (c->n_meanings == PL_CAPS_HASHES_MAX && !displace(c))
-        return NULL;
-    meaning *m = calloc(1, sizeof *m);
-    if (!m)
-        return NULL;
-    memcpy(m->ver, ver, sizeof m->ver);
-    pl_list_init(&m->devices);
-    m->caps = c;
-    pl_list_push_back(&c->meanings, &m->in_meanings);
-    c->n_meanings++;
+    meaning *m = make_meaning(c);
+    if (m)
+        memcpy(m->ver, ver, sizeof m->ver);
     return m;
 }
 
@@ -156,7 +163,7 @@ static bool verify(pl_caps *c, meaning *m, const pl_xml *info)
 {
     char ver[PL_CAPS_VER_LEN + 1];
     pl_err err = is_small(info) ? pl_caps_ver(info, ver) : PL_EPROTO;
-    if (err == PL_OK && strcmp(ver, m->ver) == 0) {
+    if (err == PL_OK && (!m->ver[0] || strcmp(ver, m->ver) == 0)) {
         m->info = pl_xml_copy(info);
         c->counts.verified += m->info != NULL;
         return m->info != NULL;
@@ -187,8 +194,8 @@ static void ask_about(pl_caps *c, meaning *m)
     if (!d || m->state == GIVEN_UP || c->n_asked >= PL_CAPS_ASKED_MAX)
         return;
     d->tried = true;
-    snprintf(node, sizeof node, "%s#%s", d->node, m->ver);
-    if (pl_disco_ask_info(c->conf.disco, d->jid, node, on_info, m))
+    snprintf(node, sizeof node, "%s#%s", d->node ? d->node : "", m->ver);
+    if (pl_disco_ask_info(c->conf.disco, d->jid, m->ver[0] ? node : NULL, on_info, m))
         return; /* asked again when somebody says it again */
     m->state = ASKED;
     m->tries++;
@@ -268,6 +275,23 @@ static void says(pl_caps *c, const char *jid, const char *ver, const char *node)
         ask_about(c, m);
     else if (m->state == KNOWN && c->conf.known)
         c->conf.known(c->conf.user, d->jid);
+}
+
+void pl_caps_ask(pl_caps *c, const char *jid)
+{
+    pl_jid j;
+    if (pl_jid_parse(&j, pl_str_of(jid)) || !j.resource_n || find_device(c, j.text))
+        return;
+    meaning *m = make_meaning(c);
+    device *d = m ? make_device(c, j.text) : NULL;
+    if (!d) { /* the meaning is nobody's, and goes first */
+        c->counts.left_out++;
+        return;
+    }
+    d->means = m;
+    m->used = ++c->clock;
+    pl_list_push_back(&m->devices, &d->in_meaning);
+    ask_about(c, m);
 }
 
 static void says_nothing(pl_caps *c, const char *jid)
@@ -397,11 +421,6 @@ pl_can pl_caps_can(pl_caps *c, const char *jid, const char *feature)
     if (!info)
         return PL_CAN_UNKNOWN;
     return pl_disco_has(info, feature) ? PL_CAN : PL_CAN_NOT;
-}
-
-const char *pl_caps_own_ver(const pl_caps *c)
-{
-    return c->own;
 }
 
 const pl_caps_counts *pl_caps_counted(const pl_caps *c)

@@ -4,6 +4,7 @@
  * Shape    two handlers on a client (presence is only looked at). Says ours in the presence that pl_caps_decorate is
  *          given, and answers who asks for the node. SHA-1 is what everybody has; other hashes and the form before 1.4
  *          (no hash said) are not believed.
+ *          A device that says no hash is asked on demand, pl_caps_ask, and its answer counts for it alone (0030).
  * Limits   below; a device beyond them has unknown capabilities, a hash beyond them displaces the one that was not needed
  *          for the longest time.
  * Thread   the client's. Not to be freed from its own callbacks. */
@@ -41,16 +42,17 @@ void pl_caps_free(pl_caps *c); /* NULL is fine */
 void pl_caps_decorate(pl_caps *c, pl_xml *presence);
 
 typedef enum pl_can { PL_CAN_NOT, PL_CAN, PL_CAN_UNKNOWN } pl_can;
-/* Whether the device of this full address has the feature. UNKNOWN: it said no hash, or the answer is still to come, or was
+/* Whether the device of this full address has the feature. UNKNOWN: it said no hash and was not asked, or the answer is still to come, or was
  * poisoned. */
 pl_can pl_caps_can(pl_caps *c, const char *jid, const char *feature);
+/* Whoever says no hash is asked what it can do, once while it is there; nobody else is. */
+void pl_caps_ask(pl_caps *c, const char *jid);
 /* All it said: the verified <query/>, lent until the client's next stanza; NULL: unknown. */
 const pl_xml *pl_caps_of(pl_caps *c, const char *jid);
 
 /* The hash of an info answer. Errors: PL_EPROTO: 5.4 calls it ill-formed (an identity, a feature or a form twice);
  * PL_ENOMEM. */
 PL_NODISCARD pl_err pl_caps_ver(const pl_xml *info, char out[PL_CAPS_VER_LEN + 1]);
-const char *pl_caps_own_ver(const pl_caps *c);
 
 typedef struct pl_caps_counts {
     uint64_t asked, verified, poisoned, left_out;

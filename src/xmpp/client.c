@@ -506,6 +506,16 @@ pl_err pl_xmpp_send(pl_xmpp_client *c, pl_xml *stanza)
     return err;
 }
 
+void pl_xmpp_probe(pl_xmpp_client *c)
+{
+    if (!c->stream) {
+        pl_xmpp_client_hurry(c, pl_xmpp_client_now(c));
+        return;
+    }
+    pl_xmpp_stream_probe(c->stream, pl_xmpp_client_now(c));
+    wake(c);
+}
+
 void pl_xmpp_client_check(const pl_xmpp_client *c)
 {
     assert(!c->stream || c->transport);

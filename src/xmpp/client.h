@@ -81,6 +81,11 @@ pl_xml *pl_xmpp_error(const pl_xml *stanza, const char *type, const char *condit
 /* The condition of an error stanza ("service-unavailable"), "undefined-condition" when it says none. */
 const char *pl_xmpp_condition(const pl_xml *stanza);
 
+/* There is reason to doubt that the server can be reached: the network has changed, or a call's path went silent. A link that
+ * does not answer within PL_XMPP_PROBE_S is given up and made anew, with the session resumed; a pause before the next try
+ * ends now. TCP alone would need minutes. */
+void pl_xmpp_probe(pl_xmpp_client *c);
+
 pl_xmpp_state pl_xmpp_client_state(const pl_xmpp_client *c);
 /* The full address that the server bound; before that the bare one. Lent. */
 const pl_jid *pl_xmpp_client_jid(const pl_xmpp_client *c);

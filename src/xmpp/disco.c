@@ -108,14 +108,6 @@ static pl_err put_identity(pl_disco *d, const pl_disco_identity *from)
     return PL_OK;
 }
 
-pl_err pl_disco_add_identity(pl_disco *d, const pl_disco_identity *from)
-{
-    pl_err err = put_identity(d, from);
-    if (!err)
-        tell_changed(d);
-    return err;
-}
-
 void pl_disco_on_change(pl_disco *d, void (*changed)(void *user), void *user)
 {
     d->changed = changed;

@@ -33,7 +33,6 @@ void pl_disco_free(pl_disco *d); /* NULL is fine; questions under way are told n
 /* A feature of ours ("urn:xmpp:jingle:1"); counted, so that two may bring the same. Copied. */
 PL_NODISCARD pl_err pl_disco_add(pl_disco *d, const char *feature);
 void pl_disco_remove(pl_disco *d, const char *feature);
-PL_NODISCARD pl_err pl_disco_add_identity(pl_disco *d, const pl_disco_identity *identity);
 /* Whenever what we are becomes another; one listener (caps.h). */
 void pl_disco_on_change(pl_disco *d, void (*changed)(void *user), void *user);
 /* The node that also stands for us as we are now (caps.h): who asks for another gets item-not-found. Copied; NULL: none. */

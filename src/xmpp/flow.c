@@ -146,6 +146,15 @@ void flow_tick(pl_xmpp_stream *s)
         keep_alive(s);
 }
 
+void flow_probe(pl_xmpp_stream *s)
+{
+    if (s->conf.framing == PL_XMPP_FRAMED_BOSH)
+        return;
+    if (s->answer_us == PL_NEVER)
+        ask_alive(s);
+    s->answer_us = pl_min_us(s->answer_us, s->now_us + PL_SEC(PL_XMPP_PROBE_S));
+}
+
 int64_t flow_next_us(const pl_xmpp_stream *s)
 {
     int64_t next = s->ack_asked ? PL_NEVER : s->ask_ack_us;

@@ -191,6 +191,7 @@ static bool on_stanza(void *user, const pl_xml *stanza)
 {
     pl_messages *m = user;
     pl_message got;
+    pl_invitation invitation;
     pl_jid from;
     if (!pl_message_read(stanza, &got) || !pl_xmpp_sender(m->client, stanza, &from))
         return false;
@@ -206,6 +207,11 @@ static bool on_stanza(void *user, const pl_xml *stanza)
     if (receipt && got.type != PL_MESSAGE_ERROR)
         on_receipt(m, receipt, &from);
     got.from = from.text;
+    if (got.type != PL_MESSAGE_ERROR && pl_invitation_read(&invitation, stanza, &from)) {
+        if (m->conf.invited)
+            m->conf.invited(m->conf.user, &invitation);
+        return true;
+    }
     give_receipt(m, &got, &from);
     tell(m, &got);
     return receipt || says_something(&got);

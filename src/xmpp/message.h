@@ -1,5 +1,6 @@
 /* message.h - messages from one to another.
- * Source   RFC 6121 5, XEP-0184 (receipts), XEP-0203 (delay), XEP-0280 1.0 (carbons), XEP-0334 4 is not spoken.
+ * Source   RFC 6121 5, XEP-0184 (receipts), XEP-0203 (delay), XEP-0280 1.0 (carbons), XEP-0249 (invitations to rooms),
+ *          XEP-0334 4 is not spoken.
  * Shape    one handler on a client, for what no room and nobody else took. A message is lent to the callback. Receipts
  *          that are asked for are given to contacts only (a roster is given, or nobody gets one), since they tell that
  *          we are here.
@@ -12,6 +13,7 @@
 #define PL_XMPP_MESSAGE_H
 
 #include "xmpp/client.h"
+#include "xmpp/invitation.h"
 #include "xmpp/roster.h"
 
 #define PL_NS_RECEIPTS "urn:xmpp:receipts"
@@ -52,6 +54,8 @@ typedef struct pl_messages_conf {
     void (*message)(void *user, const pl_message *m);
     /* What was sent with this id was delivered to that device. May be NULL. */
     void (*delivered)(void *user, const char *from, const char *id);
+    /* Somebody asks us into a room; an error that one of ours met is told as a message. May be NULL. */
+    void (*invited)(void *user, const pl_invitation *i);
     void *user;
 } pl_messages_conf;
 

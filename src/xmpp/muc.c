@@ -274,6 +274,39 @@ pl_err pl_muc_invite(pl_muc *m, const char *jid, const char *reason)
     return pl_xmpp_send(m->client, message);
 }
 
+pl_err pl_muc_invite_directly(pl_muc *m, const char *jid, const char *reason)
+{
+    pl_jid to;
+    if (!jid || pl_jid_parse(&to, pl_str_of(jid)))
+        return PL_EINVAL;
+    if (m->state != MUC_IN)
+        return PL_ESTATE;
+    return pl_xmpp_send(m->client, pl_invitation_write(to.text, m->room, m->password, reason));
+}
+
+/* A form with one field filled in, and what kind of form it is. */
+static void submit(pl_xml *in, const char *kind, const char *key, const char *value)
+{
+    const char *const field[2][2] = { { "FORM_TYPE", kind }, { key, value } };
+    pl_xml *x = pl_xml_add(in, NS_DATA, "x");
+    pl_xml_set(x, "type", "submit");
+    for (int i = 0; i < 2; i++) {
+        pl_xml *f = pl_xml_add(x, NULL, "field");
+        pl_xml_set(f, "var", field[i][0]);
+        pl_xml_add_text(f, NULL, "value", field[i][1]);
+    }
+}
+
+pl_err pl_muc_ask_for_voice(pl_muc *m)
+{
+    if (m->state != MUC_IN)
+        return PL_ESTATE;
+    pl_xml *message = pl_xml_new(PL_NS_CLIENT, "message");
+    pl_xml_set(message, "to", m->room);
+    submit(message, NS_MUC_REQUEST, "muc#role", "participant");
+    return pl_xmpp_send(m->client, message);
+}
+
 pl_err pl_muc_configure(pl_muc *m, const char *key, const char *value)
 {
     if (!key || !key[0] || !value)
@@ -281,15 +314,7 @@ pl_err pl_muc_configure(pl_muc *m, const char *key, const char *value)
     if (m->state != MUC_IN)
         return PL_ESTATE;
     pl_xml *iq = pl_xmpp_iq("set", m->room);
-    pl_xml *x = pl_xml_add(pl_xml_add(iq, PL_NS_MUC_OWNER, "query"), "jabber:x:data", "x");
-    pl_xml_set(x, "type", "submit");
-    const char *const field[2][2] = { { "FORM_TYPE", "http://jabber.org/protocol/muc#roomconfig" },
-                                      { key, value } };
-    for (int i = 0; i < 2; i++) {
-        pl_xml *f = pl_xml_add(x, NULL, "field");
-        pl_xml_set(f, "var", field[i][0]);
-        pl_xml_add_text(f, NULL, "value", field[i][1]);
-    }
+    submit(pl_xml_add(iq, PL_NS_MUC_OWNER, "query"), "http://jabber.org/protocol/muc#roomconfig", key, value);
     return pl_xmpp_ask(m->client, iq, 0, on_answer, m);
 }
 

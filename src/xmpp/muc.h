@@ -59,6 +59,7 @@ typedef enum pl_muc_event_type {
     PL_MUC_WHISPERED, /* message from nick to us alone */
     PL_MUC_TOPIC,     /* topic is the subject; nick set it (NULL: nobody says) */
     PL_MUC_REFUSED,   /* something we asked for is not done; error */
+    PL_MUC_ASKED,     /* nick has no voice and asks us, a moderator, for it (8.6): pl_muc_set_role gives it */
 } pl_muc_event_type;
 
 typedef enum pl_muc_why {
@@ -117,6 +118,10 @@ PL_NODISCARD pl_err pl_muc_set_affiliation(pl_muc *m, const char *jid, pl_muc_af
                                            const char *reason);
 /* Through the room (7.8.2), which makes a member of who is invited where it is for members. Nothing, or REFUSED, follows. */
 PL_NODISCARD pl_err pl_muc_invite(pl_muc *m, const char *jid, const char *reason);
+/* From us to somebody, past the room, with its password (XEP-0249): it makes nobody a member. */
+PL_NODISCARD pl_err pl_muc_invite_directly(pl_muc *m, const char *jid, const char *reason);
+/* For a room where who has no voice may ask its moderators for it (7.13). */
+PL_NODISCARD pl_err pl_muc_ask_for_voice(pl_muc *m);
 /* Owners may: one setting of the room's form ("muc#roomconfig_roomname"); the others stay. Nothing, or REFUSED, follows. */
 PL_NODISCARD pl_err pl_muc_configure(pl_muc *m, const char *key, const char *value);
 

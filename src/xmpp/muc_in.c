@@ -252,12 +252,37 @@ static void on_groupchat(pl_muc *m, const pl_message *got, const char *nick)
                         .type = PL_MUC_SAID, .message = got, .nick = nick, .history = got->stamp != NULL });
 }
 
+static const char *field_of(const pl_xml *form, const char *var)
+{
+    for (const pl_xml *f = pl_xml_child(form, NS_DATA, "field"); f; f = pl_xml_next(f, NS_DATA, "field")) {
+        if (pl_xml_attr_is(f, "var", var))
+            return pl_xml_child_text(f, NS_DATA, "value");
+    }
+    return NULL;
+}
+
+/* A request for voice, which the room hands to its moderators as a form. */
+static bool is_asked(pl_muc *m, const pl_xml *form)
+{
+    const char *kind = field_of(form, "FORM_TYPE"), *nick = field_of(form, "muc#roomnick");
+    const muc_occupant *o = nick ? muc_find(m, pl_str_of(nick)) : NULL;
+    if (!kind || strcmp(kind, NS_MUC_REQUEST) != 0)
+        return false;
+    if (o)
+        muc_tell(m, &(pl_muc_event){ .type = PL_MUC_ASKED, .nick = o->nick, .occupant = &o->pub });
+    else
+        m->counts.malformed++;
+    return true;
+}
+
 static void on_message(pl_muc *m, const pl_xml *stanza, const pl_jid *from)
 {
     pl_message got;
     const char *nick = from->resource_n ? pl_jid_resource(from).p : NULL; /* the text's end */
     (void)pl_message_read(stanza, &got);
     got.from = from->text;
+    if (!nick && got.type == PL_MESSAGE_NORMAL && is_asked(m, pl_xml_child(stanza, NS_DATA, "x")))
+        return;
     if (got.type == PL_MESSAGE_ERROR)
         muc_tell_refused(m, got.error,
                          pl_xml_child_text(pl_xml_child(stanza, NULL, "error"), NS_STANZAS, "text"));

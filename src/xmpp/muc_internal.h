@@ -5,7 +5,9 @@
 #include "xmpp/feature.h"
 #include "xmpp/muc.h"
 
-#define NS_STANZAS "urn:ietf:params:xml:ns:xmpp-stanzas"
+#define NS_STANZAS     "urn:ietf:params:xml:ns:xmpp-stanzas"
+#define NS_DATA        "jabber:x:data"
+#define NS_MUC_REQUEST "http://jabber.org/protocol/muc#request"
 
 typedef enum muc_state { MUC_OUTSIDE, MUC_JOINING, MUC_IN } muc_state;
 

@@ -423,11 +423,6 @@ pl_err pl_presence_subscribe(pl_presence *p, const char *jid, const char *status
     return send_typed(p, "subscribe", jid, status);
 }
 
-pl_err pl_presence_unsubscribe(pl_presence *p, const char *jid)
-{
-    return send_typed(p, "unsubscribe", jid, NULL);
-}
-
 pl_err pl_presence_allow(pl_presence *p, const char *jid)
 {
     return send_typed(p, "subscribed", jid, NULL);
@@ -476,15 +471,6 @@ const char *pl_presence_next_request(const pl_presence *p, const char *after)
 {
     const pl_node *n = after ? pl_of(after, request, jid)->in_requests.next : p->requests.next;
     return n == &p->requests ? NULL : pl_of(n, request, in_requests)->jid;
-}
-
-const pl_device *pl_presence_of(const pl_presence *p, const char *full)
-{
-    pl_jid jid;
-    if (pl_jid_parse(&jid, pl_str_of(full)))
-        return NULL;
-    device *d = find_device(find_person(p, pl_jid_bare(&jid)), jid.text);
-    return d ? &d->pub : NULL;
 }
 
 const pl_device *pl_presence_next(const pl_presence *p, const char *bare, const pl_device *after)

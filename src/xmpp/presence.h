@@ -67,7 +67,6 @@ PL_NODISCARD pl_err pl_presence_set(pl_presence *p, pl_show show, int priority, 
 PL_NODISCARD pl_err pl_presence_repeat(pl_presence *p);
 
 PL_NODISCARD pl_err pl_presence_subscribe(pl_presence *p, const char *jid, const char *status);
-PL_NODISCARD pl_err pl_presence_unsubscribe(pl_presence *p, const char *jid);
 /* They may see ours; also before they ask. */
 PL_NODISCARD pl_err pl_presence_allow(pl_presence *p, const char *jid);
 /* They may not, or no longer. */
@@ -75,8 +74,6 @@ PL_NODISCARD pl_err pl_presence_refuse(pl_presence *p, const char *jid);
 /* Who asked and was not answered: NULL begins, NULL ends. */
 const char *pl_presence_next_request(const pl_presence *p, const char *after);
 
-/* The device of a full address, NULL: not there. */
-const pl_device *pl_presence_of(const pl_presence *p, const char *full);
 /* The best device of a bare address (a resource does not count), then the others: NULL begins, NULL ends. */
 const pl_device *pl_presence_next(const pl_presence *p, const char *bare, const pl_device *after);
 

@@ -1,6 +1,7 @@
 /* Mechanisms: the choice, and libgsasl's client for the chosen one. */
 #include "xmpp/sasl.h"
 
+#include <errno.h>
 #include <gsasl.h>
 #include <stdlib.h>
 
@@ -14,6 +15,7 @@ struct pl_sasl {
     pl_sasl_rank rank;
     bool done;   /* our side has nothing more to say, and for SCRAM the server's proof was right */
     bool proves; /* SCRAM: the server proves itself, too */
+    bool torn;   /* see step() */
     unsigned n_challenges;
 };
 
@@ -108,8 +110,14 @@ static pl_err fill(pl_sasl *s, const pl_sasl_conf *conf, const pl_sasl_offer *of
     s->name = c.name;
     s->rank = c.rank;
     s->proves = c.rank != PL_SASL_PLAIN;
-    if (gsasl_init(&s->lib) != GSASL_OK || gsasl_client_start(s->lib, c.name, &s->session) != GSASL_OK)
+    if (gsasl_init(&s->lib) != GSASL_OK) {
+        s->lib = NULL; /* it was freed already, and is still there */
         return PL_ENOMEM;
+    }
+    if (gsasl_client_start(s->lib, c.name, &s->session) != GSASL_OK) {
+        s->session = NULL;
+        return PL_ENOMEM;
+    }
     pl_err err = set(s, GSASL_AUTHID, conf->user.p, conf->user.n);
     if (!err)
         err = set(s, GSASL_PASSWORD, conf->password, strlen(conf->password));
@@ -148,9 +156,10 @@ void pl_sasl_free(pl_sasl *s)
     if (s->session) {
         wipe_property(s, GSASL_PASSWORD);
         wipe_property(s, GSASL_SCRAM_SALTED_PASSWORD);
-        gsasl_finish(s->session);
+        if (!s->torn)
+            gsasl_finish(s->session);
     }
-    if (s->lib)
+    if (s->lib && !s->torn)
         gsasl_done(s->lib);
     free(s);
 }
@@ -167,13 +176,18 @@ pl_sasl_rank pl_sasl_rank_of(const pl_sasl *s)
 
 /* ---- messages ---- */
 
+/* libgsasl 2.2 that finds no memory within a step reports a malformed message, and frees twice when it is finished: then we
+ * rather lose what it has. */
 static pl_err step(pl_sasl *s, const char *in, size_t len, pl_buf *out)
 {
     char *answer = NULL;
     size_t n = 0;
+    errno = 0;
     int rc = gsasl_step(s->session, in, len, &answer, &n);
-    if (rc == GSASL_MALLOC_ERROR)
+    if (rc != GSASL_OK && rc != GSASL_NEEDS_MORE && (rc == GSASL_MALLOC_ERROR || errno == ENOMEM)) {
+        s->torn = true;
         return PL_ENOMEM;
+    }
     if (rc != GSASL_OK && rc != GSASL_NEEDS_MORE) {
         gsasl_free(answer);
         return PL_EPROTO;

@@ -99,13 +99,12 @@ void stream_fail(pl_xmpp_stream *s, pl_xmpp_fault fault, const char *condition, 
     va_end(args);
     s->fault = fault;
     if (condition && s->state != STREAM_IDLE) {
-        pl_buf text = pl_buf_init(512);
+        char text[512];
         bool stands_alone = s->conf.framing != PL_XMPP_FRAMED_TCP;
-        pl_buf_addf(&text, "<%s%s><%s xmlns='" NS_STREAMS "'/></%s>", stands_alone ? "error" : "stream:error",
-                    stands_alone ? " xmlns='" PL_NS_STREAM "'" : "", condition,
-                    stands_alone ? "error" : "stream:error");
-        stream_put(s, PL_XMPP_FRAME_ELEMENT, (pl_str){ text.p, text.n });
-        pl_buf_clear(&text);
+        snprintf(text, sizeof text, "<%s%s><%s xmlns='" NS_STREAMS "'/></%s>",
+                 stands_alone ? "error" : "stream:error", stands_alone ? " xmlns='" PL_NS_STREAM "'" : "",
+                 condition, stands_alone ? "error" : "stream:error");
+        stream_put(s, PL_XMPP_FRAME_ELEMENT, pl_str_of(text));
     }
     if (s->state != STREAM_IDLE && s->state != STREAM_CLOSING && s->state != STREAM_TLS)
         stream_put(s, PL_XMPP_FRAME_CLOSE,
@@ -248,6 +247,8 @@ pl_err pl_xmpp_stream_send(pl_xmpp_stream *s, int64_t now_us, pl_xml *stanza)
     bool message = pl_xml_is(stanza, NULL, "message");
     if (!err)
         pl_xml_write(stanza, PL_NS_CLIENT, &text);
+    if (!err && text.bad && text.n < PL_XMPP_STREAM_OUT_MAX / 2)
+        err = PL_ENOMEM;
     if (!err && (text.bad || text.n + 64 > PL_XMPP_STREAM_OUT_MAX - s->out_bytes))
         err = PL_ENOSPC;
     if (!err && s->conf.sm->enabled)
@@ -261,6 +262,13 @@ pl_err pl_xmpp_stream_send(pl_xmpp_stream *s, int64_t now_us, pl_xml *stanza)
     if (!err && s->state == STREAM_READY)
         flow_tick(s);
     return err;
+}
+
+void pl_xmpp_stream_probe(pl_xmpp_stream *s, int64_t now_us)
+{
+    s->now_us = now_us;
+    if (s->state == STREAM_READY)
+        flow_probe(s);
 }
 
 void pl_xmpp_stream_close(pl_xmpp_stream *s, int64_t now_us)
@@ -376,15 +384,18 @@ static pl_xml_read as_frame(pl_xml *e)
     return read;
 }
 
-static void read_all(pl_xmpp_stream *s)
+static unsigned read_all(pl_xmpp_stream *s)
 {
     pl_xml_read read;
+    unsigned n = 0;
     bool frames = s->conf.framing == PL_XMPP_FRAMED_WEBSOCKET;
     while (s->state != STREAM_ENDED && s->state != STREAM_TLS && pl_xml_reader_poll(s->reader, &read)) {
         if (frames)
             read = as_frame(read.element);
         pl_xmpp_stream_read(s, s->now_us, &read);
+        n++;
     }
+    return n;
 }
 
 /* Whoever says more in the clear after <proceed/> is not the server. */
@@ -394,7 +405,7 @@ static void refuse_more(pl_xmpp_stream *s, pl_err err)
     bool more = pl_xml_reader_poll(s->reader, &read);
     if (more)
         pl_xml_free(read.element);
-    if (more || err) {
+    if (more || err || !pl_xml_reader_is_between(s->reader)) {
         s->tell_tls = false;
         stream_die(s, PL_XMPP_BROKEN, "something was slipped in before TLS");
     }
@@ -410,9 +421,14 @@ void pl_xmpp_stream_input(pl_xmpp_stream *s, int64_t now_us, const void *data, s
     if (frames)
         pl_xml_reader_reset(s->reader);
     pl_err err = pl_xml_reader_input(s->reader, data, len);
-    read_all(s); /* may reset the reader, which then is well again */
+    unsigned n = read_all(s); /* may reset the reader, which then is well again */
     if (s->state == STREAM_TLS) {
         refuse_more(s, err);
+        return;
+    }
+    if (!err && frames && n == 0 &&
+        memchr(data, '<', len)) { /* it is not gone on with in the next (RFC 7395 3.3) */
+        stream_fail(s, PL_XMPP_BROKEN, "not-well-formed", "what the server sent is no XMPP: half an element");
         return;
     }
     if (!err || s->state == STREAM_ENDED || !*pl_xml_reader_why(s->reader))

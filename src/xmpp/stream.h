@@ -27,6 +27,7 @@ enum {
     PL_XMPP_STEP_S = 20,              /* the server's time for each step of the log-in */
     PL_XMPP_SILENCE_S = 60,           /* nothing came for so long: ask whether it lives */
     PL_XMPP_ANSWER_S = 20,            /* it does not answer that: the link is dead */
+    PL_XMPP_PROBE_S = 5,              /* the same, for who has a reason to doubt that it lives */
     PL_XMPP_WHITESPACE_S = 90,        /* nothing sent for so long: a space, for what stands between */
 };
 
@@ -97,6 +98,9 @@ void pl_xmpp_stream_secured(pl_xmpp_stream *s, int64_t now_us, const pl_sasl_bin
 /* Takes the stanza, also when it fails. Errors: PL_ESTATE before READY and after the end, PL_ENOSPC, PL_ENOMEM,
  * PL_EINVAL. */
 PL_NODISCARD pl_err pl_xmpp_stream_send(pl_xmpp_stream *s, int64_t now_us, pl_xml *stanza);
+/* Asks whether the link lives: without an answer within PL_XMPP_PROBE_S it ends, UNREACHABLE. Over BOSH nothing happens, and
+ * before READY. */
+void pl_xmpp_stream_probe(pl_xmpp_stream *s, int64_t now_us);
 /* Ends it in order; ENDED comes when the server agrees, or after two seconds. */
 void pl_xmpp_stream_close(pl_xmpp_stream *s, int64_t now_us);
 void pl_xmpp_stream_tick(pl_xmpp_stream *s, int64_t now_us);

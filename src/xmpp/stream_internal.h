@@ -101,6 +101,7 @@ void flow_begin(pl_xmpp_stream *s, bool resumed);
 bool flow_element(pl_xmpp_stream *s, const pl_xml *e); /* stream management; true: was it */
 void flow_stanza(pl_xmpp_stream *s, pl_xml *stanza);   /* takes it */
 void flow_tick(pl_xmpp_stream *s);
+void flow_probe(pl_xmpp_stream *s);
 int64_t flow_next_us(const pl_xmpp_stream *s);
 
 /* stream_error.c */

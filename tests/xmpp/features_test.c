@@ -31,7 +31,7 @@ typedef struct world {
     pl_buf out; /* since the last look */
     unsigned n_loaded, n_changed, n_gone, n_devices, n_asked, n_messages, n_known;
     pl_muc_event last; /* texts not to be looked at */
-    unsigned n_muc[PL_MUC_REFUSED + 1];
+    unsigned n_muc[PL_MUC_ASKED + 1], n_invited;
     char text[100];
 } world;
 
@@ -72,6 +72,14 @@ static void on_message(void *user, const pl_message *m)
     world *w = user;
     w->n_messages++;
     snprintf(w->text, sizeof w->text, "%s %d %s", m->from, m->carbon, m->body ? m->body : "");
+}
+
+static void on_invited(void *user, const pl_invitation *i)
+{
+    world *w = user;
+    w->n_invited++;
+    snprintf(w->text, sizeof w->text, "%.30s by %.30s, %s, %s%s", i->room, i->by,
+             i->password ? i->password : "-", i->reason ? i->reason : "-", i->direct ? ", directly" : "");
 }
 
 static void on_known(void *user, const char *jid)
@@ -156,7 +164,9 @@ static void world_new(world *w)
         .roster = w->roster, .caps = w->caps, .changed = on_device, .asked = on_asked, .user = w
     };
     PL_EQ(pl_presence_new(&w->presence, w->c, &presence), PL_OK);
-    pl_messages_conf messages = { .roster = w->roster, .message = on_message, .user = w };
+    pl_messages_conf messages = {
+        .roster = w->roster, .message = on_message, .invited = on_invited, .user = w
+    };
     PL_EQ(pl_messages_new(&w->messages, w->c, &messages), PL_OK);
     pl_muc_conf muc = {
         .room = "square@rooms.example.org", .nick = "Romeo", .history = 5, .event = on_muc, .user = w
@@ -355,6 +365,28 @@ PL_TEST(poisoned_capabilities_count_for_nobody)
     world_free(&w);
 }
 
+PL_TEST(who_says_no_hash_is_asked_on_demand)
+{
+    world w;
+    world_new(&w);
+    hear(&w, "<presence from='juliet@example.org/old'/>");
+    PL_OKAY(!said(&w, "disco#info"));
+    PL_EQ(pl_caps_can(w.caps, "juliet@example.org/old", "http://jabber.org/protocol/muc"), PL_CAN_UNKNOWN);
+    pl_caps_ask(w.caps, "juliet@example.org/old");
+    pl_caps_ask(w.caps, "juliet@example.org/old");
+    pl_caps_ask(w.caps, "juliet@example.org");
+    hear(&w, "");
+    PL_OKAY(said(&w, "disco#info") && !said(&w, "node="));
+    PL_EQ(pl_caps_counted(w.caps)->asked, 1);
+    answer(&w, id_of(&w, "disco#info"), "juliet@example.org/old", INFO(F("muc")));
+    PL_EQ(pl_caps_can(w.caps, "juliet@example.org/old", "http://jabber.org/protocol/muc"), PL_CAN);
+    hear(&w, SAYS("nurse@example.org/x")); /* what one says of itself is no answer for a hash */
+    PL_OKAY(said(&w, "nurse@example.org/x"));
+    hear(&w, "<presence type='unavailable' from='juliet@example.org/old'/>");
+    PL_EQ(pl_caps_can(w.caps, "juliet@example.org/old", "http://jabber.org/protocol/muc"), PL_CAN_UNKNOWN);
+    world_free(&w);
+}
+
 #define ROOM "square@rooms.example.org"
 
 PL_TEST(a_room_is_entered_and_left)
@@ -398,6 +430,60 @@ PL_TEST(a_room_is_entered_and_left)
     world_free(&w);
 }
 
+/* XEP-0249's example 1, XEP-0045's 58 in our names, and what only looks like one. */
+PL_TEST(invitations_to_rooms)
+{
+    world w;
+    world_new(&w);
+    hear(&w,
+         "<message from='juliet@example.org/a'><x xmlns='jabber:x:conference' jid='darkcave@r.example.org/n' "
+         "password='cauldronburn' reason='Hey'/></message>");
+    PL_STREQ(w.text, "darkcave@r.example.org by juliet@example.org/a, cauldronburn, Hey, directly");
+    hear(&w,
+         "<message from='" ROOM "'>" MUC_X "<invite from='nurse@example.org/x'><reason>Come</reason></invite>"
+         "<password>pw</password></x><body>an invitation for old clients</body>"
+         "<x xmlns='jabber:x:conference' jid='" ROOM "'/></message>");
+    PL_STREQ(w.text, ROOM " by nurse@example.org/x, pw, Come");
+    hear(&w,
+         "<message from='" ROOM "/Nurse'>" MUC_X "<invite from='a@b'/></x></message>"
+         "<message from='juliet@example.org/a'><x xmlns='jabber:x:conference' jid='r.example.org'/></message>"
+         "<message from='juliet@example.org/a'><x xmlns='jabber:x:conference'/></message>"
+         "<message from='juliet@example.org/a' type='error'><x xmlns='jabber:x:conference' jid='" ROOM
+         "'/><error type='cancel'/></message>");
+    PL_EQ(w.n_invited, 2);
+    world_free(&w);
+}
+
+PL_TEST(voice_is_asked_for)
+{
+    world w;
+    world_new(&w);
+    PL_EQ(pl_muc_ask_for_voice(w.muc), PL_ESTATE);
+    PL_EQ(pl_muc_invite_directly(w.muc, "nurse@example.org", NULL), PL_ESTATE);
+    PL_EQ(pl_muc_join(w.muc), PL_OK);
+    hear(&w, "<presence from='" ROOM "/Nurse'>" MUC_X "<item role='visitor'/></x></presence>"
+             "<presence from='" ROOM "/Romeo'>" MUC_X
+             "<item role='moderator'/><status code='110'/></x></presence>");
+    PL_EQ(pl_muc_ask_for_voice(w.muc), PL_OK);
+    hear(&w, "");
+    PL_OKAY(said(&w, "muc#request") && said(&w, "participant"));
+    PL_EQ(pl_muc_invite_directly(w.muc, "nurse@example.org", "Come"), PL_OK);
+    PL_EQ(pl_muc_invite_directly(w.muc, "@", NULL), PL_EINVAL);
+    hear(&w, "");
+    PL_OKAY(said(&w, "jabber:x:conference") && said(&w, "jid='" ROOM "'") && said(&w, "reason='Come'"));
+#define ASKS(from, nick)                                                                                     \
+    "<message from='" from "'><x xmlns='jabber:x:data' type='form'><field var='FORM_TYPE'><value>"           \
+    "http://jabber.org/protocol/muc#request</value></field><field var='muc#roomnick'><value>" nick           \
+    "</value></field></x></message>"
+    hear(&w, ASKS(ROOM "/Nurse", "Nurse") ASKS(ROOM, "nobody"));
+    PL_EQ(w.n_muc[PL_MUC_ASKED], 0);
+    hear(&w, ASKS(ROOM, "Nurse"));
+    PL_EQ(w.n_muc[PL_MUC_ASKED], 1);
+    PL_STREQ(w.last.nick, "Nurse");
+    world_free(&w);
+}
+
 PL_TESTS(t(roster_is_pushed_by_the_account_alone), t(presence_is_ordered_and_bounded),
          t(carbons_and_receipts_are_for_whom_they_are), t(capabilities_hash_as_the_standard_does),
-         t(poisoned_capabilities_count_for_nobody), t(a_room_is_entered_and_left))
+         t(poisoned_capabilities_count_for_nobody), t(a_room_is_entered_and_left), t(invitations_to_rooms),
+         t(voice_is_asked_for), t(who_says_no_hash_is_asked_on_demand))

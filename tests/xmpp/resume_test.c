@@ -364,6 +364,33 @@ PL_TEST(a_dead_link_is_noticed)
     }
 }
 
+/* Who doubts it knows within seconds, and a link that lives stays. */
+PL_TEST(a_link_in_doubt_is_asked)
+{
+    for (int sm = 0; sm < 2; sm++) {
+        world *w = world_new(9);
+        w->server.no_sm = !sm;
+        pl_xmpp_client_open(w->client, w->now_us);
+        run_until(w, is_open, PL_SEC(10));
+        int64_t asked_us = w->now_us;
+        pl_xmpp_probe(w->client);
+        while (w->now_us < asked_us + PL_SEC(20))
+            step(w);
+        PL_EQ(w->state, PL_XMPP_OPENED);
+        PL_EQ(w->n_resumed, 0);
+        cut(w, false);
+        asked_us = w->now_us;
+        pl_xmpp_probe(w->client);
+        while (w->state == PL_XMPP_OPENED && w->now_us < asked_us + PL_SEC(200))
+            step(w);
+        PL_LE(w->now_us - asked_us, PL_SEC(PL_XMPP_PROBE_S + 1));
+        pl_xmpp_probe(w->client); /* in the pause, which ends */
+        run_until(w, is_open, PL_SEC(10));
+        PL_EQ(w->n_resumed, sm);
+        world_free(w);
+    }
+}
+
 /* An hour of nothing keeps the link, with little traffic. */
 PL_TEST(an_idle_link_lives)
 {
@@ -410,4 +437,5 @@ PL_TEST(what_waits_is_bounded)
 }
 
 PL_TESTS(cmocka_unit_test_teardown(nothing_is_lost_in_300_journeys, tell_seed), t(a_session_that_is_gone),
-         t(a_session_expires), t(a_dead_link_is_noticed), t(an_idle_link_lives), t(what_waits_is_bounded))
+         t(a_session_expires), t(a_dead_link_is_noticed), t(a_link_in_doubt_is_asked), t(an_idle_link_lives),
+         t(what_waits_is_bounded))
