@@ -102,7 +102,8 @@ static void act(ends *e, pl_str line)
     case 'a': pl_s5b_activated(e->s5b, e->now_us, line.n % 2); break;
     case 'p': err = pl_jmi_propose(e->jmi, e->now_us, "romeo@example.net", true, false, false, e->id); break;
     case 'r': err = pl_jmi_ring(e->jmi, e->id); break;
-    case 'y': err = pl_jmi_proceed(e->jmi, e->id); break;
+    case 'y': err = pl_jmi_proceed(e->jmi, e->now_us, e->id); break;
+    case 's': err = pl_jmi_started(e->jmi, e->id); break;
     case 'n': err = pl_jmi_reject(e->jmi, e->id, PL_JINGLE_BUSY); break;
     case 'e': err = pl_jmi_finish(e->jmi, e->id, PL_JINGLE_SUCCESS); break;
     case 't':

@@ -42,12 +42,18 @@ static pl_err keep_fingerprints(pl_jsep *j, const pl_jsep_conf *conf)
     return err;
 }
 
+static bool is_letter(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
 pl_err pl_jsep_new(pl_jsep **out, const pl_jsep_conf *conf)
 {
     *out = NULL;
     if (conf->n_fingerprints == 0 || conf->n_fingerprints > PL_DESC_FINGERPRINTS_MAX ||
         conf->kind[0].n_codecs > PL_DESC_CODECS_MAX || conf->kind[1].n_codecs > PL_DESC_CODECS_MAX ||
-        conf->kind[0].n_exts > PL_DESC_EXTS_MAX || conf->kind[1].n_exts > PL_DESC_EXTS_MAX)
+        conf->kind[0].n_exts > PL_DESC_EXTS_MAX || conf->kind[1].n_exts > PL_DESC_EXTS_MAX ||
+        (conf->mid_prefix && !is_letter(conf->mid_prefix)))
         return PL_EINVAL;
     pl_jsep *j = calloc(1, sizeof *j);
     if (!j)

@@ -49,6 +49,7 @@ typedef struct pl_jsep_conf {
     uint64_t max_message_size; /* what we take in one message; 0: 262144, UINT64_MAX: any */
     bool no_trickle;           /* do not announce trickle (the caller sends complete descriptions) */
     bool ice_lite;             /* say that we only answer checks; a full peer is then controlling */
+    char mid_prefix;           /* a letter before the numbers in the mids that we give; 0: none */
 } pl_jsep_conf;
 
 /* One transceiver. Read by everybody, written by jsep alone, except `user`. */

@@ -150,8 +150,10 @@ static void become_stable(pl_jsep *j, bool we_answered)
     const pl_desc_media *transport = pl_jsep_own_transport(j, j->current_local);
     if (!transport || strcmp(transport->ufrag, j->restart_ufrag) != 0)
         j->restart_ufrag[0] = 0; /* the restart that was asked for is done */
-    if (!transport)
-        pl_jsep_make_creds(j, &j->first); /* no transport is left: a later one is another */
+    if (!transport) { /* none is left: a later one is another, and its restarts have credentials of their own */
+        pl_jsep_make_creds(j, &j->first);
+        j->next = (pl_jsep_creds){ 0 };
+    }
 }
 
 /* Both pending descriptions are there and one of them is the answer. */
@@ -179,6 +181,8 @@ static void apply_answer(pl_jsep *j, bool we_answered, bool final)
 static void number_after(pl_jsep *j, const char *mid)
 {
     uint64_t n;
+    if (j->conf.mid_prefix && mid[0] == j->conf.mid_prefix)
+        mid++;
     if (pl_str_u64(pl_str_of(mid), UINT32_MAX - 1, &n) && n >= j->next_mid)
         j->next_mid = (uint32_t)n + 1;
 }

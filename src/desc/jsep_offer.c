@@ -37,8 +37,9 @@ typedef struct making {
 
 static void mid_of_new(making *k, char out[16])
 {
+    const char prefix[2] = { k->j->conf.mid_prefix, 0 };
     do
-        snprintf(out, 16, "%u", k->next_mid++);
+        snprintf(out, 16, "%s%u", prefix, k->next_mid++);
     while (pl_desc_find_mid(k->d, out) >= 0 || (k->b.local && pl_desc_find_mid(k->b.local, out) >= 0) ||
            (k->b.remote && pl_desc_find_mid(k->b.remote, out) >= 0));
 }

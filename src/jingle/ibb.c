@@ -31,6 +31,8 @@ struct pl_ibb {
     bytes out, in;
     size_t under_way; /* bytes of blocks without an answer */
     uint16_t block_n[PL_IBB_WINDOW];
+    int64_t sent_us[PL_IBB_WINDOW];
+    uint8_t window; /* blocks that may be under way */
     bool wants_close, close_sent;
     bool tell_opened, tell_readable, tell_writable, tell_end, failed, refused_write;
     int64_t deadline_us, now_us;
@@ -90,6 +92,7 @@ pl_err pl_ibb_new(pl_ibb **out, const pl_ibb_conf *conf, int64_t now_us)
     b->peer = peer;
     snprintf(b->sid, sizeof b->sid, "%s", conf->sid);
     b->block = conf->block ? conf->block : PL_IBB_BLOCK;
+    b->window = PL_IBB_WINDOW_FIRST;
     b->want_open = conf->opens;
     b->state = conf->opens ? OPENING : WAITING;
     b->now_us = now_us;
@@ -247,14 +250,26 @@ static void on_open_refused(pl_ibb *b, const pl_xml *iq)
     }
 }
 
+/* A server that lets so many bytes a second pass, or a thin line, has a queue of our blocks: it is kept short. */
+static void pace(pl_ibb *b, int64_t took_us)
+{
+    if (took_us <= PL_IBB_FAST_US && b->window < PL_IBB_WINDOW)
+        b->window++;
+    else if (took_us > PL_IBB_SLOW_US && b->window > 1)
+        b->window--;
+}
+
 static void on_block_arrived(pl_ibb *b)
 {
-    size_t n = b->block_n[b->oldest_id % PL_IBB_WINDOW];
+    size_t slot = b->oldest_id % PL_IBB_WINDOW, n = b->block_n[slot];
+    pace(b, b->now_us - b->sent_us[slot]);
     b->oldest_id++;
     b->under_way -= n;
     drop(&b->out, n);
-    b->tell_writable = b->tell_writable || b->refused_write;
-    b->refused_write = false;
+    if (b->refused_write && b->out.n <= PL_IBB_BUFFER / 2) { /* a piece worth reading from a disk */
+        b->tell_writable = true;
+        b->refused_write = false;
+    }
     b->deadline_us = b->oldest_id < b->next_id ? b->now_us + PL_IBB_ACK_US : PL_NEVER;
 }
 
@@ -364,10 +379,17 @@ static pl_xml *send_block(pl_ibb *b)
     iq = sent(b, iq);
     if (iq) {
         b->block_n[slot] = (uint16_t)n;
+        b->sent_us[slot] = b->now_us;
         b->under_way += n;
         b->seq_out++;
     }
     return iq;
+}
+
+static bool may_send_block(const pl_ibb *b)
+{
+    return b->out.n > b->under_way && b->next_id - b->oldest_id < b->window &&
+           (b->under_way == 0 || b->under_way + b->block <= PL_IBB_UNDER_WAY);
 }
 
 static pl_xml *send_close(pl_ibb *b)
@@ -393,7 +415,7 @@ pl_xml *pl_ibb_poll_output(pl_ibb *b, int64_t now_us)
         return send_open(b);
     if (b->state != OPEN)
         return NULL;
-    if (b->out.n > b->under_way && b->next_id - b->oldest_id < PL_IBB_WINDOW)
+    if (may_send_block(b))
         return send_block(b);
     if (b->wants_close && b->out.n == 0 && b->oldest_id == b->next_id)
         return send_close(b);
@@ -475,6 +497,7 @@ void pl_ibb_check(const pl_ibb *b)
 {
     assert(b->under_way <= b->out.n && b->out.n <= PL_IBB_BUFFER && b->in.n <= PL_IBB_BUFFER);
     assert(b->oldest_id <= b->next_id && b->next_id - b->oldest_id <= PL_IBB_WINDOW);
+    assert(b->window >= 1 && b->window <= PL_IBB_WINDOW);
     assert(b->state != OVER || (b->deadline_us == PL_NEVER && b->n_held == 0));
     assert((b->n_held == 0) == pl_list_empty(&b->held));
 }

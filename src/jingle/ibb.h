@@ -1,7 +1,8 @@
 /* ibb.h - a stream of bytes inside XMPP itself, for when nothing else gets through.
  * Source   XEP-0047 2.0 (the stream), XEP-0261 1.0 (as a transport of Jingle).
- * Shape    sans-I/O. One side opens; then both write. Blocks are acknowledged, a few are on their way at a time, and the
- *          acknowledgements wait while nobody reads: so a slow reader slows the writer, and no server's queue.
+ * Shape    sans-I/O. One side opens; then both write. Blocks are acknowledged, some are on their way at a time (as many
+ *          as pass within a second or two), and the acknowledgements wait while nobody reads: so a slow reader slows the
+ *          writer, and no server's queue grows.
  * Units    microseconds, bytes.
  * Limits   PL_IBB_BUFFER each way; blocks of at most PL_IBB_BLOCK_MAX.
  * Errors   PL_ESTATE; PL_EINVAL; PL_ENOMEM.
@@ -16,14 +17,22 @@
 #include "xml/element.h"
 
 enum {
-    PL_IBB_BLOCK = 4096,      /* what everybody takes */
+    PL_IBB_BLOCK =
+        5632, /* what we propose: in base64 its stanza fits one read, and one TLS record, of 8 KiB (Prosody's) */
+    PL_IBB_BLOCK_TAKEN =
+        32768,                /* what we agree to: such a stanza stays under the 64 KiB that servers carry */
     PL_IBB_BLOCK_MAX = 65535, /* of the format */
     PL_IBB_BLOCK_MIN = 256,   /* smaller is not tried */
-    PL_IBB_WINDOW = 8,        /* blocks on their way */
-    PL_IBB_BUFFER = 256 * 1024,
+    PL_IBB_WINDOW_FIRST = 4,  /* blocks on their way, at first */
+    PL_IBB_WINDOW = 32,       /* and at most, where answers are quick */
+    PL_IBB_UNDER_WAY =
+        192 * 1024, /* bytes in them: less than the half of a buffer that acknowledgements wait behind */
+    PL_IBB_BUFFER = 512 * 1024,
     PL_IBB_SID_MAX = 127,
 };
-#define PL_IBB_ACK_US PL_SEC(60)
+#define PL_IBB_ACK_US  PL_SEC(60)
+#define PL_IBB_FAST_US PL_SEC(1) /* an answer in this time widens the window by a block */
+#define PL_IBB_SLOW_US PL_SEC(2) /* a later one narrows it: other stanzas wait behind our blocks */
 
 typedef struct pl_ibb pl_ibb;
 

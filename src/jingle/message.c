@@ -25,7 +25,7 @@ typedef enum state {
 
 typedef struct proposal {
     state state;
-    bool ours;
+    bool ours, started; /* started: the session that we proceeded to is there */
     char id[PL_JMI_ID_MAX + 1];
     char *peer; /* ours: bare until a device proceeds; theirs: full */
     int64_t over_us;
@@ -233,17 +233,28 @@ pl_err pl_jmi_ring(pl_jmi *m, const char *id)
 }
 
 /* Our other devices hear of it by a carbon; those of before carbons by a message to our own account. */
-pl_err pl_jmi_proceed(pl_jmi *m, const char *id)
+pl_err pl_jmi_proceed(pl_jmi *m, int64_t now_us, const char *id)
 {
     proposal *p = find(m, id);
     if (!p || p->state != RINGS)
         return PL_ESTATE;
+    m->now_us = now_us;
     pl_err err = say(m, p->peer, false, "proceed", id, PL_JINGLE_NO_REASON);
     if (err)
         return err;
     p->state = AGREED;
-    p->over_us = PL_NEVER;
+    p->over_us = m->now_us + PL_JMI_START_US;
     (void)say(m, m->self, true, "accept", id, PL_JINGLE_NO_REASON); /* without it, the others ring out */
+    return PL_OK;
+}
+
+pl_err pl_jmi_started(pl_jmi *m, const char *id)
+{
+    proposal *p = find(m, id);
+    if (!p || p->ours || p->state != AGREED)
+        return PL_ESTATE;
+    p->started = true;
+    p->over_us = PL_NEVER;
     return PL_OK;
 }
 
@@ -282,20 +293,28 @@ pl_err pl_jmi_finish(pl_jmi *m, const char *id, pl_jingle_reason reason)
 
 /* --- hearing ------------------------------------------------------------------------------------------------------ */
 
-/* XEP-0353 4: of two proposals that cross each other the one with the lower id stands. True: ours, and they are told. */
+/* Says that of two proposals this one does not stand. Without it, it rings there until somebody answers. */
+static void say_tie_break(pl_jmi *m, const char *to, const char *word, const char *id)
+{
+    pl_xml *inner, *e = message(m, to, true, word, id, &inner);
+    pl_jingle_write_reason(inner, PL_JINGLE_EXPIRED, NULL, NULL);
+    pl_xml_add(inner, NULL, "tie-break");
+    (void)send(m, e);
+}
+
+/* XEP-0353 4.1: of two proposals that cross each other the one with the lower id stands; whoever has made the other one takes
+ * it back, since devices may ring for it, and whoever gets it rejects it. True: ours stands. */
 static bool ours_goes_first(pl_jmi *m, const char *id, const char *from)
 {
     for (size_t i = 0; i < PL_JMI_MAX; i++) {
         proposal *p = &m->p[i];
         if (p->state != PROPOSED || !same_account(p->peer, from))
             continue;
-        if (strcmp(p->id, id) <= 0) {
-            pl_xml *inner, *e = message(m, from, true, "reject", id, &inner);
-            pl_jingle_write_reason(inner, PL_JINGLE_EXPIRED, NULL, NULL);
-            pl_xml_add(inner, NULL, "tie-break");
-            (void)send(m, e); /* not said, it rings there, as without this rule */
+        if (strcmp(p->id, id) < 0) { /* equal ones are one, and were not looked at */
+            say_tie_break(m, from, "reject", id);
             return true;
         }
+        say_tie_break(m, p->peer, "retract", p->id);
         (void)tell(m, &(pl_jmi_event){ .kind = PL_JMI_REJECTED,
                                        .id = p->id,
                                        .from = from,
@@ -359,12 +378,12 @@ static void on_answer(pl_jmi *m, proposal *p, const char *from, const pl_xml *wo
     }
 }
 
-/* From the caller. */
+/* From the caller, who may take it back in the moment in which we proceed. */
 static void on_caller(pl_jmi *m, proposal *p, const char *from, const pl_xml *word)
 {
     pl_jmi_event e = { .kind = PL_JMI_RETRACTED, .id = p->id, .from = from };
     e.reason = pl_jingle_reason_in(word, &e.text);
-    if (strcmp(word->name, "retract") == 0 && p->state == RINGS) {
+    if (strcmp(word->name, "retract") == 0) {
         (void)tell(m, &e);
         forget(p);
     }
@@ -505,6 +524,7 @@ void pl_jmi_check(const pl_jmi *m)
         assert((p->state == FREE) == (p->peer == NULL));
         assert(p->state != RINGS || !p->ours);
         assert(p->state != PROPOSED || p->ours);
-        assert((p->over_us == PL_NEVER) == (p->state == AGREED));
+        assert(!p->started || (p->state == AGREED && !p->ours));
+        assert((p->over_us == PL_NEVER) == (p->state == AGREED && (p->ours || p->started)));
     }
 }

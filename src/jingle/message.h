@@ -27,6 +27,7 @@ enum {
 };
 #define PL_JMI_RING_US                                                                                       \
     PL_SEC(60) /* a proposal of ours that nobody answers is retracted; one of theirs is over */
+#define PL_JMI_START_US PL_SEC(30) /* so long after we have proceeded the session may take to come */
 
 typedef struct pl_jmi pl_jmi;
 
@@ -41,11 +42,11 @@ typedef enum pl_jmi_event_kind {
     PL_JMI_RINGING,  /* a device of whom we proposed to rings */
     PL_JMI_PROCEED,  /* that device takes it: call `from` with this id */
     PL_JMI_REJECTED, /* they do not want it; or, tie_break, they call us at this moment and theirs goes first */
-    PL_JMI_RETRACTED, /* the caller does not want it any more; stop ringing */
-    PL_JMI_TAKEN,     /* another device of ours took or rejected it; stop ringing */
-    PL_JMI_FINISHED,  /* the call that came of it is over, they say */
-    PL_JMI_EXPIRED,   /* nobody answered in time */
-    PL_JMI_FAILED     /* the proposal came back as an error */
+    PL_JMI_RETRACTED, /* the caller does not want it any more; stop ringing. Also in the moment in which we proceeded */
+    PL_JMI_TAKEN,    /* another device of ours took or rejected it; stop ringing */
+    PL_JMI_FINISHED, /* the call that came of it is over, they say */
+    PL_JMI_EXPIRED,  /* nobody answered in time; or no session followed what we proceeded to */
+    PL_JMI_FAILED    /* the proposal came back as an error */
 } pl_jmi_event_kind;
 
 typedef struct pl_jmi_event { /* texts are lent until the next poll */
@@ -74,8 +75,9 @@ PL_NODISCARD pl_err pl_jmi_propose(pl_jmi *m, int64_t now_us, const char *to, bo
 PL_NODISCARD pl_err pl_jmi_retract(pl_jmi *m, const char *id, pl_jingle_reason reason);
 /* To the caller: this device rings. Tells him that it is there, so by policy alone. */
 PL_NODISCARD pl_err pl_jmi_ring(pl_jmi *m, const char *id);
-/* This device takes it; the caller's session-initiate with this id follows. */
-PL_NODISCARD pl_err pl_jmi_proceed(pl_jmi *m, const char *id);
+/* This device takes it; the caller's session-initiate with this id follows, and is to be told by pl_jmi_started. */
+PL_NODISCARD pl_err pl_jmi_proceed(pl_jmi *m, int64_t now_us, const char *id);
+PL_NODISCARD pl_err pl_jmi_started(pl_jmi *m, const char *id);
 PL_NODISCARD pl_err pl_jmi_reject(pl_jmi *m, const char *id, pl_jingle_reason reason);
 /* As if it had not come: nobody is told. */
 PL_NODISCARD pl_err pl_jmi_ignore(pl_jmi *m, const char *id);

@@ -23,6 +23,7 @@ static pl_err make_jsep(pl_pc *pc)
         .setup = pc->conf.setup,
         .max_message_size = pc->conf.max_message_size,
         .ice_lite = pc->conf.ice_lite,
+        .mid_prefix = pc->conf.mid_prefix,
     };
     return pl_jsep_new(&pc->jsep, &conf);
 }

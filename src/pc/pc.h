@@ -48,6 +48,7 @@ typedef struct pl_pc_conf {
     bool relay_only;
     bool ice_lite;        /* checks are answered, none are sent */
     uint32_t ice_without; /* PL_ICE_NO_... */
+    char mid_prefix;      /* as pl_configuration's */
 } pl_pc_conf;
 
 PL_NODISCARD pl_err pl_pc_new(pl_pc **out, const pl_pc_conf *conf, int64_t now_us);

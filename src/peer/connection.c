@@ -118,6 +118,7 @@ static pl_err make_pc(pl_peer_connection *p, const pl_configuration *conf, uint3
         pc.max_message_size = conf->max_message_size;
         p->any_size = conf->max_message_size == PL_MESSAGE_SIZE_ANY;
         pc.relay_only = conf->ice_transport_policy == PL_ICE_TRANSPORT_RELAY;
+        pc.mid_prefix = conf->mid_prefix;
     }
     p->send_limit = pc.data_send_buffer ? pc.data_send_buffer : PL_DATA_SEND_MAX;
     atomic_store(&p->max_message, PL_DATA_MESSAGE_DEFAULT);

@@ -367,7 +367,7 @@ pl_err pl_byte_stream_new(pl_byte_stream **out, const pl_byte_stream_conf *conf)
     if (!b)
         return PL_ENOMEM;
     b->conf = *conf;
-    b->block = PL_IBB_BLOCK;
+    b->block = conf->initiator ? PL_IBB_BLOCK : PL_IBB_BLOCK_TAKEN;
     b->timer = (pl_timer){ .fn = on_time, .arg = b };
     pl_list_init(&b->conns);
     b->handler = (pl_xmpp_handler){ .stanza = on_stanza, .user = b };

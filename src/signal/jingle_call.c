@@ -389,6 +389,29 @@ static void complete(pl_desc *d)
     }
 }
 
+static bool goes_unsaid(const pl_jingle_call *c, const pl_desc_media *m)
+{
+    return (c->conf.no_channels && m->kind == PL_DESC_APPLICATION) ||
+           (c->conf.no_video && !c->session && m->kind == PL_DESC_VIDEO);
+}
+
+/* Takes our offer, and gives it without what goes unsaid. NULL: no memory. */
+static pl_desc *to_be_said(const pl_jingle_call *c, pl_desc *d)
+{
+    int said = 0, unsaid = 0;
+    for (int i = 0; i < d->media.n; i++)
+        *(goes_unsaid(c, &d->media.at[i]) ? &unsaid : &said) += call_alive(d, i);
+    if (!said || !unsaid)
+        return d;
+    for (int i = 0; i < d->media.n; i++) {
+        if (goes_unsaid(c, &d->media.at[i]))
+            call_reject(&d->media.at[i]);
+    }
+    pl_desc *left = call_finish(d, 0);
+    pl_desc_free(d);
+    return left;
+}
+
 pl_err pl_jingle_call_describe(pl_jingle_call *c, int64_t now_us, pl_sdp_type type, const char *sdp)
 {
     pl_desc *d;
@@ -405,6 +428,8 @@ pl_err pl_jingle_call_describe(pl_jingle_call *c, int64_t now_us, pl_sdp_type ty
         pl_desc_free(d); /* the event that it is over is on its way */
         return PL_OK;
     }
+    if (type == PL_SDP_OFFER && !(d = to_be_said(c, d)))
+        return PL_ENOMEM;
     if (type == PL_SDP_OFFER)
         return c->session ? call_change(c, d) : begin(c, d);
     return call_answer(c, d);

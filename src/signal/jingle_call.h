@@ -25,6 +25,9 @@ enum { PL_JINGLE_CALL_LATER_MAX = 64 };
 #define PL_JINGLE_CALL_RESTART_US PL_SEC(15)
 /* Media that is added may be for people to decide on; after this time it counts as rejected. */
 #define PL_JINGLE_CALL_ACCEPT_US PL_SEC(60)
+/* What the mids begin with that the one who is called gives (pl_configuration.mid_prefix): Jingle tells contents of one name by
+ * who made them, SDP does not, and both sides may add some at one time. */
+#define PL_JINGLE_CALLEE_MIDS 'r'
 
 typedef struct pl_jingle_call pl_jingle_call;
 
@@ -33,6 +36,10 @@ typedef struct pl_jingle_call_conf {
     const char *peer;           /* full address; we call. Copied */
     const char *sid;            /* of a message initiation, or NULL. Copied */
     pl_jingle_session *session; /* we are called: an admitted session; peer and sid are not looked at */
+    /* What our offers go without, as if the peer had rejected it; unless there is nothing else in them. Some refuse a whole session
+     * for one content that they do not know, or that was not proposed. */
+    bool no_channels;
+    bool no_video; /* in the first one: it may be added later */
     void *user;
     void (*description)(void *user, pl_sdp_type type, const char *sdp); /* the peer's offer or answer */
     void (*candidate)(void *user, const pl_ice_candidate *c);           /* of the peer; "" ends them */

@@ -36,11 +36,6 @@ pl_desc *call_parse(pl_jingle_call *c, const pl_xml *jingle, pl_jingle_fault *fa
 
 typedef bool content_test(const pl_jingle_call *c, const char *name);
 
-static bool is_refused_of_asked(const pl_jingle_call *c, const char *name)
-{
-    return call_find(c->local, name) < 0;
-}
-
 /* Rejections say what they reject: clients know it again by its description. */
 static void reject_content(const pl_xml *offered, pl_jingle_action with, pl_xml *body)
 {
@@ -75,7 +70,7 @@ static void reject(pl_jingle_call *c, const pl_xml *jingle, pl_jingle_action wit
     call_must(c, with, body);
 }
 
-/* It was taken back while it waited, or answered by nobody here. */
+/* Else it was taken back while it waited, or is answered. */
 static bool is_on_offer(const pl_jingle_call *c, const char *name)
 {
     pl_jingle_content content;
@@ -84,6 +79,11 @@ static bool is_on_offer(const pl_jingle_call *c, const char *name)
             return true;
     }
     return false;
+}
+
+static bool is_refused_of_asked(const pl_jingle_call *c, const char *name)
+{
+    return call_find(c->local, name) < 0 && is_on_offer(c, name);
 }
 
 /* RFC 9429 5.2.2: the place of a section that both sides have done with is used again, and that of its name before others. */

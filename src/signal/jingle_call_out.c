@@ -46,11 +46,33 @@ static bool has_other_sources(const pl_jingle_call *c, int i)
            !call_same_sources(&c->offer->media.at[i], &c->local->media.at[i]);
 }
 
+/* A section of what both have agreed on, whose transport others share; NULL: there is none. */
+static const pl_desc_media *bundled(const pl_jingle_call *c)
+{
+    for (int i = 0; i < c->local->media.n; i++) {
+        const pl_desc_media *m = &c->local->media.at[i];
+        if (call_alive(c->local, i) && call_alive(c->remote, i) && m->ufrag &&
+            pl_desc_group_of(c->local, "BUNDLE", m->mid) && pl_desc_group_of(c->remote, "BUNDLE", m->mid))
+            return m;
+    }
+    return NULL;
+}
+
+/* What is added to a group goes on with its transport, also where nothing else is left of the group (RFC 9143 7.4). */
+static const char *ufrag_before(const pl_jingle_call *c, int i)
+{
+    const pl_desc_media *m = NULL;
+    if (is_kept(c, i))
+        m = &c->local->media.at[i];
+    else if (is_added(c, i) && pl_desc_group_of(c->offer, "BUNDLE", c->offer->media.at[i].mid))
+        m = bundled(c);
+    return m ? m->ufrag : NULL;
+}
+
 static bool is_restarted(const pl_jingle_call *c, int i)
 {
-    const char *now = is_kept(c, i) ? c->offer->media.at[i].ufrag : NULL,
-               *before = now ? c->local->media.at[i].ufrag : NULL;
-    return now && before && strcmp(now, before) != 0;
+    const char *before = ufrag_before(c, i), *now = before ? c->offer->media.at[i].ufrag : NULL;
+    return now && strcmp(now, before) != 0;
 }
 
 static bool any(const pl_jingle_call *c, bool (*test)(const pl_jingle_call *c, int i))

@@ -54,16 +54,24 @@ static void leave(xmpp_pipe *p)
         free(p);
 }
 
-void xmpp_pipe_close(xmpp_pipe *p)
+/* Inside an event, whose end frees it. */
+static void shut(xmpp_pipe *p)
 {
-    if (!p || p->closed)
+    if (p->closed)
         return;
     p->phase = DEAD;
     p->closed = true;
     drop_connection(p);
     pl_list_remove(&p->in_siblings);
-    if (p->busy == 0)
-        free(p);
+}
+
+void xmpp_pipe_close(xmpp_pipe *p)
+{
+    if (!p)
+        return;
+    p->busy++;
+    shut(p);
+    leave(p);
 }
 
 void xmpp_pipe_close_all(pl_list *siblings)
@@ -78,7 +86,7 @@ static void lost(xmpp_pipe *p, pl_xmpp_fault fault, const char *why)
     char text[200];
     snprintf(text, sizeof text, "%s", why);
     if (p->phase == FINISHING) {
-        xmpp_pipe_close(p);
+        shut(p);
         return;
     }
     p->phase = DEAD;
@@ -125,7 +133,7 @@ static void on_time(void *user, int64_t now_us)
     (void)now_us;
     p->busy++;
     if (p->phase == FINISHING)
-        xmpp_pipe_close(p);
+        shut(p);
     else if (p->phase == READY)
         pl_timer_cancel(p->loop, &p->timer);
     else if (p->phase == UPGRADING)
@@ -296,7 +304,8 @@ static void try_address(xmpp_pipe *p)
 {
     pl_tcp_conf conf = { .on = { on_connected, on_data, on_drained, on_closed },
                          .user = p,
-                         .queue_max = XMPP_PIPE_QUEUE_MAX };
+                         .queue_max = XMPP_PIPE_QUEUE_MAX,
+                         .quick_ack = true }; /* Prosody writes with Nagle's rule, in small pieces */
     p->phase = CONNECTING;
     set_timer(p, PL_SEC(ATTEMPT_S));
     while (p->at_addr < p->n_addrs) {

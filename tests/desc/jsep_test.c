@@ -5,12 +5,18 @@
 
 static pl_rand_seeded state_a, state_b;
 
-static pl_jsep *engine(pl_rand_seeded *state, uint64_t seed)
+static pl_jsep *engine_with(pl_rand_seeded *state, uint64_t seed, char mid_prefix)
 {
     pl_jsep *j;
     pl_jsep_conf conf = peer_conf(pl_rand_seed(state, seed));
+    conf.mid_prefix = mid_prefix;
     PL_EQ(pl_jsep_new(&j, &conf), PL_OK);
     return j;
+}
+
+static pl_jsep *engine(pl_rand_seeded *state, uint64_t seed)
+{
+    return engine_with(state, seed, 0);
 }
 
 typedef struct two {
@@ -220,6 +226,28 @@ PL_TEST(ice_restart_is_seen_by_both)
     free_pair(&p);
 }
 
+/* A transport that ended with its last section is not begun again, nor are its restarts. */
+PL_TEST(credentials_are_never_used_again)
+{
+    two p = pair();
+    pl_jsep_transceiver *t = p.audio;
+    char used[4][8];
+    for (int i = 0; i < 4; i++) {
+        negotiate(p.a, p.b);
+        snprintf(used[i], sizeof used[i], "%s", pl_jsep_current_local(p.a)->media.at[t->mline].ufrag);
+        for (int k = 0; k < i; k++)
+            PL_OKAY(strcmp(used[k], used[i]) != 0);
+        if (i % 2 == 0) {
+            pl_jsep_restart_ice(p.a);
+            continue;
+        }
+        PL_EQ(pl_jsep_stop(p.a, t), PL_OK);
+        negotiate(p.a, p.b);
+        PL_EQ(pl_jsep_add_track(p.a, PL_AUDIO, NULL, &t), PL_OK);
+    }
+    free_pair(&p);
+}
+
 PL_TEST(restart_survives_a_rollback)
 {
     two p = pair();
@@ -305,6 +333,28 @@ PL_TEST(glare_as_in_perfect_negotiation)
     PL_EQ(video->mline, 1);
     PL_EQ(pl_jsep_n_transceivers(p.a), 2);
     PL_OKAY(!pl_jsep_negotiation_needed(p.a) && !pl_jsep_negotiation_needed(p.b));
+    free_pair(&p);
+}
+
+/* Names of both sides that are given at one time are not the same, and none is given twice. */
+PL_TEST(mids_of_ones_own)
+{
+    two p = { .a = engine(&state_a, 1), .b = engine_with(&state_b, 2, 'r') };
+    pl_jsep_transceiver *mine, *theirs;
+    PL_EQ(pl_jsep_add_track(p.a, PL_AUDIO, NULL, &p.audio), PL_OK);
+    negotiate(p.a, p.b);
+    PL_EQ(pl_jsep_add_transceiver(p.a, PL_VIDEO, PL_SENDRECV, NULL, &mine), PL_OK);
+    PL_EQ(pl_jsep_add_track(p.b, PL_VIDEO, NULL, &theirs), PL_OK);
+    check(p.a, pl_jsep_set_local_implicit(p.a));
+    check(p.b, pl_jsep_set_local_implicit(p.b));
+    PL_STREQ(mine->mid, "1");
+    PL_STREQ(theirs->mid, "r0");
+    check(p.b, pl_jsep_set_local(p.b, PL_SDP_ROLLBACK, NULL));
+    check(p.a, pl_jsep_set_local(p.a, PL_SDP_ROLLBACK, NULL));
+    negotiate(p.b, p.a);
+    PL_STREQ(theirs->mid, "r1");
+    negotiate(p.a, p.b);
+    PL_STREQ(mine->mid, "2");
     free_pair(&p);
 }
 
@@ -488,6 +538,9 @@ PL_TEST(arguments_are_checked)
     PL_EQ(peer_drain(j, PL_JSEP_STATE), 1);
     pl_jsep_free(j);
     pl_jsep_conf conf = peer_conf((pl_rand){ 0 });
+    conf.mid_prefix = ' ';
+    PL_EQ(pl_jsep_new(&j, &conf), PL_EINVAL);
+    conf = peer_conf((pl_rand){ 0 });
     conf.n_fingerprints = 0;
     PL_EQ(pl_jsep_new(&j, &conf), PL_EINVAL);
 }
@@ -505,7 +558,7 @@ PL_TEST(memory_of_an_idle_connection)
 }
 
 PL_TESTS(t(every_transition), t(audio_then_video_then_less), t(ice_restart_is_seen_by_both),
-         t(restart_survives_a_rollback), t(rollback_restores_everything),
-         t(taken_transceiver_outlives_the_rollback), t(glare_as_in_perfect_negotiation), t(invalid_offers),
-         t(invalid_answers), t(reoffers_keep_places), t(candidates_of_both_sides),
+         t(credentials_are_never_used_again), t(restart_survives_a_rollback), t(rollback_restores_everything),
+         t(taken_transceiver_outlives_the_rollback), t(glare_as_in_perfect_negotiation), t(mids_of_ones_own),
+         t(invalid_offers), t(invalid_answers), t(reoffers_keep_places), t(candidates_of_both_sides),
          t(preferences_order_offer_and_answer), t(arguments_are_checked), t(memory_of_an_idle_connection))

@@ -156,6 +156,55 @@ PL_TEST(a_slow_reader)
     finish(p);
 }
 
+/* Takes all that `b` says, answers it when so much time has passed, and tells how many stanzas it were. */
+static size_t round_trip(pl_ibb *b, int64_t *now_us, int64_t takes_us)
+{
+    pl_xml *said[2 * PL_IBB_WINDOW];
+    size_t n = 0;
+    while (n < 2 * PL_IBB_WINDOW && (said[n] = pl_ibb_poll_output(b, *now_us)))
+        n++;
+    *now_us += takes_us;
+    for (size_t i = 0; i < n; i++) {
+        pl_xml *answer = pl_xml_new(PL_NS_CLIENT, "iq");
+        pl_xml_set(answer, "from", JULIET);
+        pl_xml_set(answer, "type", "result");
+        pl_xml_set(answer, "id", pl_xml_attr_of(said[i], "id"));
+        PL_OKAY(pl_ibb_input(b, *now_us, answer));
+        pl_xml_free(answer);
+        pl_xml_free(said[i]);
+    }
+    return n;
+}
+
+/* After so many round trips of this length: the blocks on their way. */
+static size_t window_after(uint16_t block, int64_t takes_us, int rounds)
+{
+    static const uint8_t data[PL_IBB_BUFFER];
+    int64_t now_us = 0;
+    size_t n = 0;
+    pl_ibb *b;
+    PL_EQ(pl_ibb_new(&b, &(pl_ibb_conf){ .peer = JULIET, .sid = "s", .block = block, .opens = true }, 0),
+          PL_OK);
+    PL_EQ(round_trip(b, &now_us, 0), 1); /* it opens */
+    for (int i = 0; i < rounds; i++) {
+        (void)pl_ibb_write(b, data, sizeof data);
+        n = round_trip(b, &now_us, takes_us);
+    }
+    pl_ibb_free(b);
+    return n;
+}
+
+/* Quick answers widen the window up to its end, late ones narrow it to one block, and what is between leaves it. No more
+ * bytes are on their way than the peer's buffer holds, however large the blocks. */
+PL_TEST(the_window)
+{
+    PL_EQ(window_after(PL_IBB_BLOCK, PL_MS(20), 1), PL_IBB_WINDOW_FIRST);
+    PL_EQ(window_after(PL_IBB_BLOCK, PL_MS(20), 20), PL_IBB_WINDOW);
+    PL_EQ(window_after(PL_IBB_BLOCK, PL_IBB_SLOW_US, 20), PL_IBB_WINDOW_FIRST);
+    PL_EQ(window_after(PL_IBB_BLOCK, PL_IBB_SLOW_US + 1, 20), 1);
+    PL_EQ(window_after(PL_IBB_BLOCK_MAX, PL_MS(20), 20), PL_IBB_UNDER_WAY / PL_IBB_BLOCK_MAX);
+}
+
 /* Too large for the other side: halves. */
 PL_TEST(block_sizes)
 {
@@ -270,4 +319,5 @@ PL_TEST(as_a_transport)
     pl_xml_free(content);
 }
 
-PL_TESTS(t(bytes_arrive), t(a_slow_reader), t(block_sizes), t(timeouts), t(hostile), t(as_a_transport))
+PL_TESTS(t(bytes_arrive), t(a_slow_reader), t(the_window), t(block_sizes), t(timeouts), t(hostile),
+         t(as_a_transport))

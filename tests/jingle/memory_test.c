@@ -137,7 +137,7 @@ PL_TEST(proposals)
                 PL_OKAY(may_fail(pl_jmi_retract(m, id, PL_JINGLE_CANCEL)));
             (void)pl_jmi_input(m, 0, propose);
             if (pl_jmi_poll_event(m, &e))
-                PL_OKAY(may_fail(pl_jmi_proceed(m, e.id)) || e.kind != PL_JMI_INCOMING);
+                PL_OKAY(may_fail(pl_jmi_proceed(m, 0, e.id)) || e.kind != PL_JMI_INCOMING);
             pl_jmi_check(m);
         }
         failed = pl_alloc_has_failed();
@@ -188,4 +188,52 @@ PL_TEST(streams)
     }
 }
 
-PL_TESTS(t(sessions), t(descriptions), t(proposals), t(streams))
+/* A file in words, and the choice of a way for it. */
+static void one_file(const pl_xml *offered, const pl_xml *asked)
+{
+    pl_jingle_file f = { .name = "test.txt", .has_size = true, .size = 7, .has_range = true };
+    pl_s5b_candidate ours = { .cid = "j0", .host = "192.0.2.9", .port = 1, .priority = 5 };
+    pl_s5b *s = NULL;
+    pl_s5b_event e;
+    PL_OKAY(pl_jingle_file_add_hash(&f, "sha-256", (const uint8_t *)"0123456789abcdef0123456789abcdef", 32));
+    pl_xml *content = pl_xml_new(PL_NS_JINGLE, "content");
+    pl_jingle_file_write(content, &f);
+    pl_xml_free(pl_jingle_file_received("initiator", "a"));
+    pl_xml_free(pl_jingle_file_checksum("initiator", "a", &f));
+    pl_xml_free(pl_jingle_file_answer_si(asked));
+    if (pl_s5b_new(&s,
+                   &(pl_s5b_conf){ .self = JULIET, .peer = ROMEO, .sid = "s", .ours = &ours, .n_ours = 1 }) ==
+        PL_OK) {
+        pl_s5b_write_transport(s, content);
+        PL_OKAY(may_fail(pl_s5b_offered(s, 0, offered)));
+        for (int i = 0; i < 4 && pl_s5b_poll_event(s, &e); i++) {
+            if (e.kind == PL_S5B_CONNECT)
+                pl_s5b_connected(s, 0, e.candidate->cid);
+            (void)pl_s5b_poll_output(s, content);
+            pl_s5b_check(s);
+        }
+    }
+    pl_s5b_free(s);
+    pl_xml_free(content);
+}
+
+PL_TEST(files)
+{
+    pl_xml *offered = NULL, *asked = NULL;
+    PL_EQ(pl_xml_parse(&offered, pl_str_of("<transport xmlns='urn:xmpp:jingle:transports:s5b:1' sid='s'>"
+                                           "<candidate cid='a' host='h' priority='1'/></transport>")),
+          PL_OK);
+    PL_EQ(pl_xml_parse(&asked, pl_str_of("<iq xmlns='jabber:client' from='a@b/c' id='o1' type='set'>"
+                                         "<si xmlns='http://jabber.org/protocol/si'/></iq>")),
+          PL_OK);
+    bool failed = true;
+    for (long n = 0; failed; n++) {
+        pl_alloc_fail_after(n);
+        one_file(offered, asked);
+        failed = pl_alloc_has_failed();
+    }
+    pl_xml_free(offered);
+    pl_xml_free(asked);
+}
+
+PL_TESTS(t(sessions), t(descriptions), t(proposals), t(streams), t(files))

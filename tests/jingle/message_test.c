@@ -119,8 +119,8 @@ PL_TEST(several_ring_and_one_takes_it)
     tells(w, 0, PL_JMI_RINGING);
     tells(w, 0, PL_JMI_RINGING);
     PL_STREQ(w->d[0].e.from, names[2]);
-    PL_EQ(pl_jmi_proceed(w->d[2].m, id), PL_OK);
-    PL_EQ(pl_jmi_proceed(w->d[2].m, id), PL_ESTATE);
+    PL_EQ(pl_jmi_proceed(w->d[2].m, w->now_us, id), PL_OK);
+    PL_EQ(pl_jmi_proceed(w->d[2].m, w->now_us, id), PL_ESTATE);
     settle(w);
     tells(w, 0, PL_JMI_PROCEED);
     PL_STREQ(w->d[0].e.from, names[2]);
@@ -156,7 +156,7 @@ PL_TEST(rejected_and_retracted)
     for (int i = 1; i < MAX_DEVICES; i++) {
         tells(w, i, PL_JMI_RETRACTED);
         PL_EQ(w->d[i].e.reason, PL_JINGLE_CANCEL);
-        PL_EQ(pl_jmi_proceed(w->d[i].m, id), PL_ESTATE);
+        PL_EQ(pl_jmi_proceed(w->d[i].m, w->now_us, id), PL_ESTATE);
     }
     quiet(w);
     end(w);
@@ -185,6 +185,39 @@ PL_TEST(nobody_answers)
     end(w);
 }
 
+/* Whoever has said yes waits for the session: not when the caller took it back in the same moment, nor for ever. */
+PL_TEST(proceeded_in_vain)
+{
+    world *w = begin();
+    char id[PL_JMI_ID_MAX + 1];
+    proposed(w, id);
+    PL_EQ(pl_jmi_started(w->d[1].m, id), PL_ESTATE);
+    PL_EQ(pl_jmi_proceed(w->d[1].m, w->now_us, id), PL_OK);
+    PL_EQ(pl_jmi_retract(w->d[0].m, id, PL_JINGLE_CANCEL), PL_OK);
+    settle(w);
+    tells(w, 1, PL_JMI_RETRACTED);
+    PL_EQ(pl_jmi_finish(w->d[1].m, id, PL_JINGLE_SUCCESS), PL_ESTATE);
+    for (int i = 2; i < MAX_DEVICES; i++) /* heard of one or the other first */
+        PL_OKAY(pl_jmi_poll_event(w->d[i].m, &w->d[i].e));
+    quiet(w);
+    proposed(w, id);
+    w->now_us += PL_JMI_RING_US - 1;
+    PL_EQ(pl_jmi_proceed(w->d[1].m, w->now_us, id), PL_OK);
+    PL_EQ(pl_jmi_next_us(w->d[1].m), w->now_us + PL_JMI_START_US);
+    w->now_us += PL_JMI_START_US;
+    pl_jmi_tick(w->d[1].m, w->now_us);
+    tells(w, 1, PL_JMI_EXPIRED);
+    PL_EQ(pl_jmi_next_us(w->d[1].m), PL_NEVER);
+    end(w);
+    w = begin();
+    proposed(w, id);
+    PL_EQ(pl_jmi_proceed(w->d[1].m, w->now_us, id), PL_OK);
+    PL_EQ(pl_jmi_started(w->d[1].m, id), PL_OK);
+    PL_EQ(pl_jmi_next_us(w->d[1].m), PL_NEVER);
+    PL_EQ(pl_jmi_finish(w->d[1].m, id, PL_JINGLE_SUCCESS), PL_OK);
+    end(w);
+}
+
 /* Both want to call each other at the same time: one of the two proposals stands. */
 PL_TEST(proposals_that_cross)
 {
@@ -201,7 +234,9 @@ PL_TEST(proposals_that_cross)
     }
     PL_OKAY(incoming && rejected);
     PL_OKAY(!pl_jmi_poll_event(w->d[winner].m, &w->d[winner].e));
-    PL_EQ(pl_jmi_proceed(w->d[loser].m, loser ? id : other), PL_OK);
+    for (int i = 2; i < MAX_DEVICES; i++) /* where it may have rung */
+        PL_EQ(pl_jmi_proceed(w->d[i].m, w->now_us, loser ? other : id), PL_ESTATE);
+    PL_EQ(pl_jmi_proceed(w->d[loser].m, w->now_us, loser ? id : other), PL_OK);
     settle(w);
     tells(w, winner, PL_JMI_PROCEED);
     end(w);
@@ -288,5 +323,5 @@ PL_TEST(hostile_messages)
     end(w);
 }
 
-PL_TESTS(t(several_ring_and_one_takes_it), t(rejected_and_retracted), t(nobody_answers),
+PL_TESTS(t(several_ring_and_one_takes_it), t(rejected_and_retracted), t(nobody_answers), t(proceeded_in_vain),
          t(proposals_that_cross), t(hostile_messages))

@@ -1,5 +1,7 @@
 /* Descriptions of real peers, from SDP to Jingle and back: what both notations can say is kept. What Jingle cannot say is
  * written down here, in forget(), and nowhere else. */
+#include <dirent.h>
+
 #include "pl_test.h"
 
 #include "desc/codec.h"
@@ -131,6 +133,30 @@ static void round_trip(pl_desc *d, pl_jingle_transport via)
     pl_desc_free(d);
 }
 
+/* Every recorded description is in the table of peers. */
+PL_TEST(no_file_is_left_out)
+{
+    size_t n = 0;
+    DIR *dir = opendir(PL_TEST_DATA "/sdp");
+    PL_OKAY(dir);
+    for (const struct dirent *e; (e = readdir(dir));) {
+        const char *dot = strrchr(e->d_name, '.');
+        bool known = false;
+        for (int p = 0; p < SDP_PEERS; p++) {
+            size_t len = strlen(sdp_peer[p]);
+            known = known || (strncmp(e->d_name, sdp_peer[p], len) == 0 &&
+                              (strcmp(e->d_name + len, "-av-offer.sdp") == 0 ||
+                               strcmp(e->d_name + len, "-av-answer.sdp") == 0));
+        }
+        if (dot && strcmp(dot, ".sdp") == 0) {
+            PL_OKAY(known);
+            n++;
+        }
+    }
+    closedir(dir);
+    PL_EQ(n, 2 * SDP_PEERS);
+}
+
 PL_TEST(real_descriptions)
 {
     for (int p = 0; p < SDP_PEERS; p++) {
@@ -248,5 +274,5 @@ PL_TEST(senders_are_seen_from_both_sides)
     }
 }
 
-PL_TESTS(t(real_descriptions), t(everything_else), t(rejected_sections_are_left_out), t(trickled_candidates),
-         t(senders_are_seen_from_both_sides))
+PL_TESTS(t(no_file_is_left_out), t(real_descriptions), t(everything_else), t(rejected_sections_are_left_out),
+         t(trickled_candidates), t(senders_are_seen_from_both_sides))

@@ -310,6 +310,37 @@ PL_TEST(socks5_bytes)
     PL_EQ(s.state, PL_SOCKS5_OPEN);
 }
 
+/* An answer that ends anywhere is none, whatever its kind of address; its last byte makes it one. */
+PL_TEST(socks5_truncated)
+{
+    static const struct {
+        uint8_t bytes[24], n;
+    } row[] = { { { 5, 0, 5, 0, 0, 1, 127, 0, 0, 1, 4, 56 }, 12 },
+                { { 5, 0, 5, 0, 0, 3, 2, 'a', 'b', 0, 0 }, 11 },
+                { { 5, 0, 5, 0, 0, 3, 0, 0, 0 }, 9 },
+                { { 5, 0, 5, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 4, 56 }, 24 } };
+    for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+        for (size_t cut = 0; cut <= row[i].n; cut++) {
+            pl_socks5 s;
+            pl_socks5_client(&s, "ab");
+            PL_EQ(pl_socks5_input(&s, row[i].bytes, cut), cut);
+            PL_EQ(s.state, cut < row[i].n ? PL_SOCKS5_TALKING : PL_SOCKS5_OPEN);
+        }
+    }
+    /* Refused, for each reason that there is; and what is said by no SOCKS5 at all. */
+    for (int code = 1; code < 256; code++) {
+        pl_socks5 s;
+        uint8_t no[] = { 5, 0, 5, (uint8_t)code, 0, 1, 0, 0, 0, 0, 0, 0 };
+        pl_socks5_client(&s, "ab");
+        (void)pl_socks5_input(&s, no, sizeof no);
+        PL_EQ(s.state, PL_SOCKS5_BROKEN);
+    }
+    pl_socks5 s;
+    pl_socks5_client(&s, "ab");
+    (void)pl_socks5_input(&s, (const uint8_t *)"HTTP/1.1 400", 12);
+    PL_EQ(s.state, PL_SOCKS5_BROKEN);
+}
+
 PL_TEST(socks5_hostile)
 {
     static const struct {
@@ -350,4 +381,5 @@ PL_TEST(socks5_hostile)
     }
 }
 
-PL_TESTS(t(both_ends_use_the_same), t(hashes), t(hostile), t(socks5_talk), t(socks5_bytes), t(socks5_hostile))
+PL_TESTS(t(both_ends_use_the_same), t(hashes), t(hostile), t(socks5_talk), t(socks5_bytes),
+         t(socks5_truncated), t(socks5_hostile))

@@ -71,17 +71,22 @@ static phone *phone_new(const char *name, uint64_t seed)
     return p;
 }
 
+static pl_jingle_call_conf conf_of(phone *p, pl_jingle_session *session, const char *peer)
+{
+    return (pl_jingle_call_conf){ .jingle = p->s->j,
+                                  .peer = peer,
+                                  .session = session,
+                                  .user = p,
+                                  .description = on_description,
+                                  .candidate = on_candidate,
+                                  .refused = on_refused,
+                                  .note = on_note,
+                                  .ended = on_ended };
+}
+
 static void give_call(phone *p, pl_jingle_session *session, const char *peer)
 {
-    pl_jingle_call_conf conf = { .jingle = p->s->j,
-                                 .peer = peer,
-                                 .session = session,
-                                 .user = p,
-                                 .description = on_description,
-                                 .candidate = on_candidate,
-                                 .refused = on_refused,
-                                 .note = on_note,
-                                 .ended = on_ended };
+    const pl_jingle_call_conf conf = conf_of(p, session, peer);
     PL_EQ(pl_jingle_call_new(&p->call, &conf), PL_OK);
 }
 
@@ -364,4 +369,87 @@ PL_TEST(ends)
     phone_free(b);
 }
 
-PL_TESTS(t(calls_of_real_peers), t(candidates), t(directions), t(part_of_an_offer), t(ends))
+/* A recorded answer to the first n sections of its offer. */
+static char *answer_to_first(const char *peer, size_t n)
+{
+    size_t len;
+    char *offer = sdp_file(peer, "offer", &len), *text = fitting_answer(peer, offer), *out;
+    pl_desc *d;
+    PL_EQ(pl_sdp_parse(&d, text, strlen(text), NULL), PL_OK);
+    d->media.n = d->groups.at[0].mids.n = n;
+    PL_EQ(pl_sdp_write(d, &out, NULL), PL_OK);
+    pl_desc_free(d);
+    free(text);
+    free(offer);
+    return out;
+}
+
+/* The peer hears of `heard_n` sections of three; our side gets an answer to all of them. */
+static void goes_without(const char *peer, bool channels, bool video, size_t heard_n)
+{
+    size_t len;
+    char *offer = sdp_file(peer, "offer", &len), *answer = answer_to_first(peer, heard_n);
+    phone *a = phone_new(ROMEO, 1), *b = phone_new(JULIET, 2);
+    pl_jingle_call_conf conf = conf_of(a, NULL, JULIET);
+    conf.no_channels = !channels;
+    conf.no_video = !video;
+    PL_EQ(pl_jingle_call_new(&a->call, &conf), PL_OK);
+    PL_EQ(take_sdp(a, PL_SDP_OFFER, offer), PL_OK);
+    flow(a, b);
+    pl_desc *got = heard(b, PL_SDP_OFFER);
+    PL_EQ(got->media.n, heard_n);
+    PL_EQ(got->groups.at[0].mids.n, heard_n);
+    pl_desc_free(got);
+    PL_EQ(take_sdp(b, PL_SDP_ANSWER, answer), PL_OK);
+    flow(a, b);
+    got = heard(a, PL_SDP_ANSWER);
+    PL_EQ(got->media.n, 3);
+    for (size_t i = 0; i < 3; i++)
+        PL_EQ(pl_desc_rejected(&got->media.at[i]), i >= heard_n);
+    PL_EQ(got->groups.at[0].mids.n, heard_n);
+    pl_desc_free(got);
+    PL_OKAY(!a->ended && !b->ended);
+    phone_free(a);
+    phone_free(b);
+    free(offer);
+    free(answer);
+}
+
+PL_TEST(left_unsaid)
+{
+    goes_without("pion", true, true, 3);
+    goes_without("pion", false, true, 2);
+    goes_without("pion", false, false, 1);
+}
+
+/* A call of nothing else says them all the same: the peer knows best. */
+PL_TEST(nothing_else_to_say)
+{
+    size_t len;
+    char *offer = sdp_file("pion", "offer", &len), *text;
+    pl_desc *d;
+    PL_EQ(pl_sdp_parse(&d, offer, len, NULL), PL_OK);
+    PL_EQ(d->media.at[2].kind, PL_DESC_APPLICATION);
+    d->media.at[0] = d->media.at[2];
+    d->groups.at[0].mids.at[0] = d->media.at[0].mid;
+    d->media.n = d->groups.at[0].mids.n = 1;
+    PL_EQ(pl_sdp_write(d, &text, NULL), PL_OK);
+    phone *a = phone_new(ROMEO, 1), *b = phone_new(JULIET, 2);
+    pl_jingle_call_conf conf = conf_of(a, NULL, JULIET);
+    conf.no_channels = true;
+    PL_EQ(pl_jingle_call_new(&a->call, &conf), PL_OK);
+    PL_EQ(take_sdp(a, PL_SDP_OFFER, text), PL_OK);
+    flow(a, b);
+    pl_desc *got = heard(b, PL_SDP_OFFER);
+    PL_EQ(got->media.n, 1);
+    PL_EQ(got->media.at[0].kind, PL_DESC_APPLICATION);
+    pl_desc_free(got);
+    pl_desc_free(d);
+    phone_free(a);
+    phone_free(b);
+    free(text);
+    free(offer);
+}
+
+PL_TESTS(t(calls_of_real_peers), t(candidates), t(directions), t(part_of_an_offer), t(left_unsaid),
+         t(nothing_else_to_say), t(ends))

@@ -147,7 +147,7 @@ PL_TEST(a_call_over_a_server)
     PL_STREQ(j.id, id);
     PL_STREQ(j.from, pl_xmpp_client_jid(r.u.client)->text);
     PL_EQ(pl_jmi_ring(pl_xmpp_jingle_messages(j.x), id), PL_OK);
-    PL_EQ(pl_jmi_proceed(pl_xmpp_jingle_messages(j.x), id), PL_OK);
+    PL_EQ(pl_jmi_proceed(pl_xmpp_jingle_messages(j.x), now_us, id), PL_OK);
     pl_xmpp_jingle_run(j.x);
     XMPP_UNTIL(loop, r.n_proposals == 2);
     PL_EQ(r.last, PL_JMI_PROCEED);
