@@ -174,6 +174,10 @@ static void move(sim_share_memory *m, int me, const pl_rooms_op *op, sim_answer 
 static void carry_out_op(sim_share_memory *m, int me, const pl_rooms_op *op, sim_answer *out)
 {
     sim_record *p = record_of(m, op->id);
+    if (!m->node[me].known) {
+        out->op.result = PL_SHARE_UNKNOWN;
+        return;
+    }
     if (op->kind != PL_ROOMS_OP_MOVE && op->number <= m->node[me].done)
         return;
     if (op->number > m->node[me].done)
@@ -238,7 +242,10 @@ static void give_ids(sim_share_memory *m, const pl_share_ask *ask, pl_peer_id *f
 static void say_hello(sim_share_memory *m, int me, const pl_share_ask *ask, sim_answer *out)
 {
     m->seq = m->seq < ask->highest_seq ? ask->highest_seq : m->seq;
-    m->next_id = m->next_id < ask->highest_id ? ask->highest_id : m->next_id;
+    if (!m->has_secret)
+        m->next_id = ask->first_base;
+    if (m->next_id < ask->highest_id && ask->highest_id - m->next_id < 1 << 30)
+        m->next_id = ask->highest_id + PL_SHARE_ID_ROOM;
     if (!m->has_secret)
         memcpy(m->secret, ask->secret, sizeof m->secret);
     if (!m->birth[0])

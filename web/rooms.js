@@ -1,6 +1,8 @@
 // rooms.js - who is there, over the server's WebSocket. docs/signaling.md is the protocol.
 
-const RESUME_MS = 10000; // so long a server that shares its rooms with others keeps who has lost the connection
+const KEEPS = 10; // seconds: so long a server keeps who has lost the connection
+const ANSWER_MS = 2000; // whatever we say is answered, if by an acknowledgement; else we ask
+const PONG_MS = 3000;
 const WAITING_MAX = 256; // texts that the server has not acknowledged
 
 /** Signs in, keeps the list of peers, carries texts, and comes back by itself after a loss: as who it was, unnoticed, where
@@ -15,6 +17,7 @@ export class Rooms extends EventTarget {
   #waiting = []; // texts that the server has not acknowledged; they are sent again after coming back
   #said = null; // the newest one's number; null: this server acknowledges nothing
   #online = false;
+  #life = 0; // a timer: a sign of life is awaited
   id = 0;
   peers = new Map(); // id -> name
 
@@ -46,7 +49,24 @@ export class Rooms extends EventTarget {
   #send(message) {
     if (this.#socket?.readyState !== WebSocket.OPEN) return false;
     this.#socket.send(JSON.stringify(message));
+    if (this.#online && !this.#life) this.#life = setTimeout(() => this.#ask(), ANSWER_MS);
     return true;
+  }
+
+  /** A device that has changed its network finds out by this: TCP would try for minutes. */
+  #ask() {
+    const socket = this.#socket;
+    this.#life = setTimeout(() => {
+      if (socket !== this.#socket) return;
+      socket.close();
+      this.#lost();
+    }, PONG_MS);
+    this.#send({ type: 'ping' });
+  }
+
+  #lives() {
+    clearTimeout(this.#life);
+    this.#life = 0;
   }
 
   #open() {
@@ -60,13 +80,18 @@ export class Rooms extends EventTarget {
       const again = token ? { id: this.id, token, heard } : {};
       this.#send({ type: 'sign_in', name: this.#name, resumable: true, ...again });
     };
-    socket.onmessage = (event) => this.#hear(JSON.parse(event.data));
+    socket.onmessage = (event) => {
+      if (socket !== this.#socket) return;
+      this.#lives();
+      this.#hear(JSON.parse(event.data));
+    };
     socket.onclose = () => {
       if (socket === this.#socket) this.#lost();
     };
   }
 
   #lost() {
+    this.#lives();
     this.#socket = null;
     this.#online = false;
     if (!this.#name) return;
@@ -74,12 +99,13 @@ export class Rooms extends EventTarget {
       this.#session.since = Date.now();
       this.#pause = 200;
     }
-    if (!this.#session || Date.now() - this.#session.since > RESUME_MS) this.#forget('wait');
+    if (!this.#session || Date.now() - this.#session.since > this.#session.keeps * 1000) this.#forget('wait');
     this.#timer = setTimeout(() => this.#open(), this.#pause * (0.75 + Math.random() / 2));
     this.#pause = Math.min(this.#pause * 2, 15000);
   }
 
   #forget(state) {
+    this.#lives();
     this.id = 0;
     this.#session = null;
     this.#waiting = [];
@@ -126,13 +152,13 @@ export class Rooms extends EventTarget {
     }
   }
 
-  #welcome({ id, token, heard, said, resumed, peers }) {
+  #welcome({ id, token, keeps = KEEPS, heard, said, resumed, peers }) {
     const known = this.peers;
     if (this.id && !resumed) this.#forget('wait'); // it was too late: somebody else from now on
     this.id = id;
     this.#online = true;
     this.#pause = 500;
-    this.#session = token ? { token, heard: heard ?? this.#session?.heard } : null;
+    this.#session = token ? { token, keeps, heard: heard ?? this.#session?.heard } : null;
     this.peers = new Map(peers.map((p) => [p.id, p.name]));
     this.#sayAgain(token ? said : undefined);
     this.#tell('state', 'on');

@@ -8,15 +8,17 @@
 #include "base/log.h"
 #include "crypto/hmac.h"
 #include "net/resolve.h"
+#include "server/redis_reply.h"
 #include "server/redis_scripts.h"
 #include "server/redis_url.h"
 #include "server/redis_watch.h"
 
-enum { SHA_LEN = 40, READ_COUNT = 1000, BLOCK_MS = 2000, SCRIPTS = 3 };
+enum { SHA_LEN = 40, READ_COUNT = 1000, BLOCK_MS = 2000, SCRIPTS = 3, OPS_AT_ONCE = 32 };
 #define PAUSE_MIN_US PL_MS(250)
 #define PAUSE_MAX_US PL_SEC(2)
 #define SILENCE_US   PL_SEC(5) /* longer than a read waits */
-#define READ_PACE_US PL_MS(1)  /* between two readings at least */
+#define PACE_US                                                                                              \
+    PL_MS(2) /* between two readings, and two askings, at least: under load each carries several messages */
 
 static const pl_log redis_log = { "redis" };
 
@@ -37,7 +39,7 @@ struct pl_redis {
     bool reading;
     int64_t pause_us, heard_us;
     pl_timer timer, read_timer;
-    int64_t read_us; /* when reading was asked for last */
+    int64_t read_us, asked_us; /* when reading was asked for last, and anything else */
     pl_loop_hook hook;
     pl_rate said;
 };
@@ -48,45 +50,6 @@ static void read_on(pl_redis *r);
 static int64_t now(const pl_redis *r)
 {
     return pl_loop_now_us(r->loop);
-}
-
-/* ---- replies ---- */
-
-static const redisReply *item(const redisReply *list, size_t i)
-{
-    return list && list->type == REDIS_REPLY_ARRAY && i < list->elements ? list->element[i] : NULL;
-}
-
-static uint64_t number(const redisReply *reply)
-{
-    uint64_t n = 0;
-    if (reply && reply->type == REDIS_REPLY_INTEGER)
-        return reply->integer > 0 ? (uint64_t)reply->integer : 0;
-    if (reply && reply->type == REDIS_REPLY_STRING)
-        (void)pl_str_u64((pl_str){ reply->str, reply->len }, UINT64_MAX, &n);
-    return n;
-}
-
-static pl_str text(const redisReply *reply)
-{
-    return reply && reply->type == REDIS_REPLY_STRING ? (pl_str){ reply->str, reply->len } : PL_STR("");
-}
-
-static pl_peer_id id_of(const redisReply *reply)
-{
-    uint64_t id = number(reply);
-    return id <= INT32_MAX ? (pl_peer_id)id : 0;
-}
-
-/* "node, bound, room, name", a line each. */
-static pl_share_peer record(pl_peer_id id, pl_str lines)
-{
-    pl_share_peer p = { .id = id };
-    p.node = pl_str_cut(&lines, '\n');
-    p.bound = pl_str_is(pl_str_cut(&lines, '\n'), "1");
-    p.room = pl_str_cut(&lines, '\n');
-    p.name = lines.p ? lines : PL_STR("");
-    return p;
 }
 
 /* False when the reply is none, or an error, and the connection was dropped. */
@@ -110,7 +73,7 @@ static void on_hello(redisAsyncContext *c, void *reply_, void *user)
     (void)c;
     if (!is_well(r, reply))
         return;
-    all = item(reply, 5);
+    all = redis_item(reply, 5);
     size_t n = all && all->type == REDIS_REPLY_ARRAY ? all->elements / 2 : 0;
     pl_share_peer *peers = calloc(n ? n : 1, sizeof *peers);
     if (!peers) {
@@ -118,14 +81,14 @@ static void on_hello(redisAsyncContext *c, void *reply_, void *user)
         return;
     }
     for (size_t i = 0; i < n; i++)
-        peers[i] = record(id_of(item(all, 2 * i)), text(item(all, 2 * i + 1)));
-    pl_share_hello hello = { .done = number(item(reply, 0)),
-                             .first_id = id_of(item(reply, 1)),
-                             .seq = number(item(reply, 3)),
-                             .birth = text(item(reply, 4)),
+        peers[i] = redis_peer(redis_id(redis_item(all, 2 * i)), redis_text(redis_item(all, 2 * i + 1)));
+    pl_share_hello hello = { .done = redis_number(redis_item(reply, 0)),
+                             .first_id = redis_id(redis_item(reply, 1)),
+                             .seq = redis_number(redis_item(reply, 3)),
+                             .birth = redis_text(redis_item(reply, 4)),
                              .peers = peers,
                              .n_peers = n };
-    pl_str secret = text(item(reply, 2));
+    pl_str secret = redis_text(redis_item(reply, 2));
     hello.n_ids = hello.first_id ? PL_SHARE_IDS : 0;
     if (secret.n == sizeof hello.secret) {
         memcpy(hello.secret, secret.p, sizeof hello.secret);
@@ -145,8 +108,11 @@ static void on_op(redisAsyncContext *c, void *reply, void *user)
     (void)c;
     if (!is_well(r, reply))
         return;
-    pl_share_answer a = { .result = (pl_share_result)number(item(reply, 0)), .at = number(item(reply, 1)) };
-    pl_share_op_answered(r->share, now(r), &a);
+    for (size_t i = 0; redis_item(reply, i + 1) && r->phase == RUNNING; i += 2) {
+        pl_share_answer a = { .result = (pl_share_result)redis_number(redis_item(reply, i)),
+                              .at = redis_number(redis_item(reply, i + 1)) };
+        pl_share_op_answered(r->share, now(r), &a);
+    }
     r->changed(r->user);
 }
 
@@ -156,17 +122,17 @@ static void on_beat(redisAsyncContext *c, void *reply, void *user)
     (void)c;
     if (!is_well(r, reply))
         return;
-    pl_peer_id first = id_of(item(reply, 1));
-    pl_share_beat_answered(r->share, now(r), number(item(reply, 0)) != 0, first, first ? PL_SHARE_IDS : 0,
-                           number(item(reply, 2)));
+    pl_peer_id first = redis_id(redis_item(reply, 1));
+    pl_share_beat_answered(r->share, now(r), redis_number(redis_item(reply, 0)) != 0, first,
+                           first ? PL_SHARE_IDS : 0, redis_number(redis_item(reply, 2)));
     r->changed(r->user);
 }
 
 typedef struct arguments {
-    const char *p[20];
-    size_t n[20];
+    const char *p[5 + OPS_AT_ONCE * PL_REDIS_OP_ARGS];
+    size_t n[5 + OPS_AT_ONCE * PL_REDIS_OP_ARGS];
     int count;
-    char numbers[6][24];
+    char numbers[4 * OPS_AT_ONCE][24];
     int n_numbers;
 } arguments;
 
@@ -204,7 +170,7 @@ static const char *kind_of(const pl_rooms_op *op)
     return kinds[op->kind];
 }
 
-static void ask_op(pl_redis *r, arguments *a, const pl_rooms_op *op)
+static void add_op(arguments *a, const pl_rooms_op *op)
 {
     add_number(a, op->number);
     add_z(a, kind_of(op));
@@ -216,98 +182,85 @@ static void ask_op(pl_redis *r, arguments *a, const pl_rooms_op *op)
     add(a, op->name);
     add(a, op->type);
     add(a, op->data);
-    call(r, a, on_op);
 }
 
-static void ask(pl_redis *r, const pl_share_ask *ask)
+static void begin(pl_redis *r, arguments *a, pl_share_ask_kind kind)
 {
-    arguments a = { .count = 0 };
-    add_z(&a, "EVALSHA");
-    add_z(&a, r->sha[ask->kind]);
-    add_z(&a, "0");
-    add_z(&a, r->prefix);
-    add_z(&a, pl_share_node(r->share));
-    switch (ask->kind) {
-    case PL_SHARE_HELLO:
-        add_number(&a, ask->n_ids);
-        add_number(&a, ask->highest_id);
-        add_number(&a, ask->highest_seq);
-        add(&a, (pl_str){ (const char *)ask->secret, sizeof ask->secret });
-        add_z(&a, ask->birth);
-        call(r, &a, on_hello);
-        break;
-    case PL_SHARE_OP: ask_op(r, &a, ask->op); break;
-    case PL_SHARE_BEAT:
-        add_number(&a, ask->n_ids);
-        add_number(&a, ask->forget_seq);
-        add_number(&a, PL_SHARE_GRACE_S);
-        call(r, &a, on_beat);
-        break;
+    a->count = a->n_numbers = 0;
+    add_z(a, "EVALSHA");
+    add_z(a, r->sha[kind]);
+    add_z(a, "0");
+    add_z(a, r->prefix);
+    add_z(a, pl_share_node(r->share));
+}
+
+static void ask(pl_redis *r, arguments *a, const pl_share_ask *ask)
+{
+    begin(r, a, ask->kind);
+    add_number(a, ask->n_ids);
+    if (ask->kind == PL_SHARE_HELLO) {
+        add_number(a, ask->highest_id);
+        add_number(a, ask->highest_seq);
+        add(a, (pl_str){ (const char *)ask->secret, sizeof ask->secret });
+        add_z(a, ask->birth);
+        add_number(a, ask->first_base);
+        add_number(a, PL_SHARE_ID_ROOM);
+        call(r, a, on_hello);
+    } else {
+        add_number(a, ask->forget_seq);
+        add_number(a, PL_SHARE_GRACE_S);
+        call(r, a, on_beat);
     }
 }
 
-/* Before the loop sleeps: what this round brought is asked in one go. */
+/* What is to be asked now, operations that follow each other in one call. */
+static void ask_what_is_due(pl_redis *r, int64_t now_us)
+{
+    arguments ops, other;
+    unsigned n = 0;
+    pl_share_ask next;
+    while (r->phase == RUNNING && pl_share_poll_ask(r->share, now_us, &next)) {
+        r->asked_us = now_us;
+        if (n > 0 && (n == OPS_AT_ONCE || next.kind != PL_SHARE_OP)) {
+            call(r, &ops, on_op);
+            n = 0;
+        }
+        if (next.kind != PL_SHARE_OP) {
+            ask(r, &other, &next);
+            continue;
+        }
+        if (n++ == 0)
+            begin(r, &ops, PL_SHARE_OP);
+        add_op(&ops, next.op);
+    }
+    if (n > 0 && r->phase == RUNNING)
+        call(r, &ops, on_op);
+}
+
+/* Before the loop sleeps: what the rounds since the last time brought is asked in one go. */
 static void ask_all(void *user, int64_t now_us)
 {
     pl_redis *r = user;
-    pl_share_ask next;
-    while (r->phase == RUNNING && pl_share_poll_ask(r->share, now_us, &next))
-        ask(r, &next);
-    if (r->phase == RUNNING) {
-        int64_t at_us = pl_min_us(pl_share_next_us(r->share), r->heard_us + SILENCE_US);
-        pl_timer_set(r->loop, &r->timer, at_us);
-    }
+    bool is_time = now_us - r->asked_us >= PACE_US;
+    if (is_time)
+        ask_what_is_due(r, now_us);
+    if (r->phase != RUNNING)
+        return;
+    int64_t at_us = is_time ? pl_share_next_us(r->share) : r->asked_us + PACE_US;
+    pl_timer_set(r->loop, &r->timer, pl_min_us(at_us, r->heard_us + SILENCE_US));
 }
 
 /* ---- reading ---- */
 
-static pl_str field(const redisReply *fields, const char *name)
-{
-    for (size_t i = 0; fields && i + 1 < fields->elements; i += 2)
-        if (pl_str_is(text(fields->element[i]), name))
-            return text(fields->element[i + 1]);
-    return PL_STR("");
-}
-
-static uint64_t field_number(const redisReply *fields, const char *name, uint64_t max)
-{
-    uint64_t n = 0;
-    return pl_str_u64(field(fields, name), max, &n) ? n : 0;
-}
-
-static uint64_t seq_of(const redisReply *entry)
-{
-    uint64_t seq = 0;
-    pl_str id = text(item(entry, 0));
-    return pl_str_u64(pl_str_cut(&id, '-'), UINT64_MAX, &seq) ? seq : 0;
-}
-
 static void on_note(pl_redis *r, const redisReply *entry)
 {
-    const redisReply *f = item(entry, 1);
-    pl_str what = field(f, "e");
-    pl_share_note note = { .seq = seq_of(entry),
-                           .kind = pl_str_is(what, "join")   ? PL_SHARE_JOINED
-                                   : pl_str_is(what, "left") ? PL_SHARE_LEFT
-                                                             : PL_SHARE_MOVED,
-                           .peer = { .id = (pl_peer_id)field_number(f, "i", INT32_MAX),
-                                     .node = field(f, "n"),
-                                     .room = field(f, "r"),
-                                     .name = field(f, "a"),
-                                     .bound = pl_str_is(field(f, "b"), "1") },
-                           .by = field(f, "s") };
+    pl_share_note note = redis_note(entry);
     pl_share_note_read(r->share, now(r), &note);
 }
 
 static void on_message(pl_redis *r, const redisReply *entry)
 {
-    const redisReply *f = item(entry, 1);
-    pl_share_message m = { .seq = seq_of(entry),
-                           .origin = field_number(f, "o", INT64_MAX),
-                           .to = (pl_peer_id)field_number(f, "t", INT32_MAX),
-                           .from = (pl_peer_id)field_number(f, "f", INT32_MAX),
-                           .type = field(f, "y"),
-                           .data = field(f, "d") };
+    pl_share_message m = redis_message(entry);
     pl_share_message_read(r->share, now(r), &m);
 }
 
@@ -316,8 +269,8 @@ static size_t take(pl_redis *r, const redisReply *reply, const char *key_end,
                    void (*fn)(pl_redis *, const redisReply *))
 {
     for (size_t k = 0; reply->type == REDIS_REPLY_ARRAY && k < reply->elements; k++) {
-        pl_str key = text(item(reply->element[k], 0));
-        const redisReply *entries = item(reply->element[k], 1);
+        pl_str key = redis_text(redis_item(reply->element[k], 0));
+        const redisReply *entries = redis_item(reply->element[k], 1);
         size_t n = strlen(key_end);
         if (!entries || key.n < n || memcmp(key.p + key.n - n, key_end, n) != 0)
             continue;
@@ -339,10 +292,10 @@ static void on_read(redisAsyncContext *c, void *reply, void *user)
     if (take(r, reply, "notes", on_note) < READ_COUNT)
         take(r, reply, pl_share_node(r->share), on_message);
     r->changed(r->user);
-    if (now(r) - r->read_us >= READ_PACE_US) /* under load one reading brings several messages */
+    if (now(r) - r->read_us >= PACE_US) /* under load one reading brings several messages */
         read_on(r);
     else
-        pl_timer_set(r->loop, &r->read_timer, r->read_us + READ_PACE_US);
+        pl_timer_set(r->loop, &r->read_timer, r->read_us + PACE_US);
 }
 
 static void on_read_time(void *user, int64_t now_us)
@@ -390,7 +343,7 @@ static void on_loaded(redisAsyncContext *c, void *reply, void *user)
     if (!is_well(r, reply))
         return;
     unsigned i = r->n_loaded++; /* they come in order */
-    if (i >= SCRIPTS || !pl_str_copy(text(reply), r->sha[i], sizeof r->sha[i]))
+    if (i >= SCRIPTS || !pl_str_copy(redis_text(reply), r->sha[i], sizeof r->sha[i]))
         drop(r, "it takes no scripts");
     else if (--r->n_setting_up == 0)
         start_running(r);

@@ -32,6 +32,7 @@ _Static_assert(PL_SHARE_ALIVE_S == 3, "as the scripts say");
     "end\n"                                                                                                  \
     "local function give_ids(n)\n"                                                                           \
     "  if n == 0 then return 0 end\n"                                                                        \
+    "  if tonumber(call('GET', P .. 'id') or '0') > 2147483647 - n then call('SET', P .. 'id', 0) end\n"     \
     "  return call('INCRBY', P .. 'id', n) - n + 1\n"                                                        \
     "end\n"                                                                                                  \
     "local function live()\n"                                                                                \
@@ -40,13 +41,15 @@ _Static_assert(PL_SHARE_ALIVE_S == 3, "as the scripts say");
     "  call('EXPIRE', P .. 'to:' .. me, 600)\n"                                                              \
     "end\n"
 
-/* prefix, node, ids wanted, highest id, highest seq, secret, birth: done, first id, secret, seq, birth, peers. */
+/* prefix, node, ids wanted, highest id, highest seq, secret, birth, id that a new memory begins behind, room for ids that
+ * nobody has told of: done, first id, secret, seq, birth, peers. */
 static const char pl_redis_hello[] = PL_REDIS_COMMON
     "if tonumber(call('GET', P .. 'seq') or '0') < tonumber(ARGV[5]) then\n"
     "  call('SET', P .. 'seq', ARGV[5])\n"
     "end\n"
-    "if tonumber(call('GET', P .. 'id') or '0') < tonumber(ARGV[4]) then call('SET', P .. 'id', ARGV[4]) "
-    "end\n"
+    "local id, highest = tonumber(call('GET', P .. 'id') or ARGV[8]), tonumber(ARGV[4])\n"
+    "if id < highest and highest - id < 1073741824 then id = highest + tonumber(ARGV[9]) end\n"
+    "call('SET', P .. 'id', text(id))\n"
     "call('SETNX', P .. 'secret', ARGV[6])\n"
     "call('SETNX', P .. 'birth', ARGV[7])\n"
     "live()\n"
@@ -55,51 +58,55 @@ static const char pl_redis_hello[] = PL_REDIS_COMMON
     "         tonumber(call('GET', P .. 'seq') or '0'), call('GET', P .. 'birth'), call('HGETALL', P .. "
     "'peers') }\n";
 
-/* prefix, node, number, kind, id, to, seq, bound, room, name, type, data: result, at. */
+/* prefix, node, then for each operation PL_REDIS_OP_ARGS: number, kind, id, to, seq, bound, room, name, type, data. For each
+ * a pair: result, at. Several in one call, since beginning a script costs as much as a message does in it. */
+enum { PL_REDIS_OP_ARGS = 10 };
 static const char pl_redis_op[] = PL_REDIS_COMMON
-    "local number, kind, id, to = tonumber(ARGV[3]), ARGV[4], ARGV[5], ARGV[6]\n"
+    "local known = call('HEXISTS', P .. 'nodes', me) == 1\n"
     "local done = tonumber(call('HGET', P .. 'done', me) or '0')\n"
-    "if number <= done and kind ~= 'move' then return { 0, 0 } end\n"
-    "if number > done then call('HSET', P .. 'done', me, number) end\n"
+    "local function carry_out(number, kind, id, to, seq, has_bound, in_room, as_name, type, data)\n"
+    "if not known then return 3, 0 end\n"
+    "if number <= done and kind ~= 'move' then return 0, 0 end\n"
+    "if number > done then done = number end\n"
     "local record = call('HGET', P .. 'peers', id)\n"
     "local node = record and read(record)\n"
     "local function said() return tonumber(call('HGET', P .. 'said', id) or '0') end\n"
     "if kind == 'send' then\n"
-    "  local nth = tonumber(ARGV[7])\n"
-    "  if nth > 0 and nth <= said() then return { 0, 0 } end\n"
+    "  local nth = tonumber(seq)\n"
+    "  if nth > 0 and nth <= said() then return 0, 0 end\n"
     "  local target = call('HGET', P .. 'peers', to)\n"
-    "  if not target then return { 1, 0 } end\n"
-    "  if call('SISMEMBER', P .. 'busy', to) == 1 then return { 2, 0 } end\n"
+    "  if not target then return 1, 0 end\n"
+    "  if call('SISMEMBER', P .. 'busy', to) == 1 then return 2, 0 end\n"
     "  call('XADD', P .. 'to:' .. read(target), 'MAXLEN', '~', 65536, next_seq(), 't', to, 'f', id, 'y', "
-    "ARGV[11],\n"
-    "       'd', ARGV[12])\n"
-    "  if nth > 0 then call('HSET', P .. 'said', id, ARGV[7]) end\n"
+    "type,\n"
+    "       'd', data)\n"
+    "  if nth > 0 then call('HSET', P .. 'said', id, seq) end\n"
     "elseif kind == 'join' then\n"
-    "  if record and node ~= me then return { 0, 0 } end\n"
-    "  local mine = me .. '\\n' .. ARGV[8] .. '\\n' .. ARGV[9] .. '\\n' .. ARGV[10]\n"
+    "  if record and node ~= me then return 0, 0 end\n"
+    "  local mine = me .. '\\n' .. has_bound .. '\\n' .. in_room .. '\\n' .. as_name\n"
     "  call('HSET', P .. 'peers', id, mine)\n"
-    "  if tonumber(ARGV[7]) > said() then call('HSET', P .. 'said', id, ARGV[7]) end\n"
+    "  if tonumber(seq) > said() then call('HSET', P .. 'said', id, seq) end\n"
     "  if not record then\n"
     "    call('HSET', P .. 'heard', id, call('GET', P .. 'seq') or '0')\n"
     "    note('join', id, mine, me)\n"
     "  end\n"
     "elseif kind == 'leave' then\n"
-    "  if record and (node == me or ARGV[8] == '1') then\n"
+    "  if record and (node == me or has_bound == '1') then\n"
     "    note('left', id, record, me)\n"
     "    forget(id)\n"
     "  end\n"
     "elseif kind == 'heard' then\n"
-    "  if record and tonumber(ARGV[7]) > tonumber(call('HGET', P .. 'heard', id) or '0') then\n"
-    "    call('HSET', P .. 'heard', id, ARGV[7])\n"
+    "  if record and tonumber(seq) > tonumber(call('HGET', P .. 'heard', id) or '0') then\n"
+    "    call('HSET', P .. 'heard', id, seq)\n"
     "  end\n"
     "elseif kind == 'busy' then\n"
     "  if record then call('SADD', P .. 'busy', id) end\n"
     "elseif kind == 'calm' then\n"
     "  call('SREM', P .. 'busy', id)\n"
     "elseif kind == 'move' then\n"
-    "  if not record then return { 1, 0 } end\n"
+    "  if not record then return 1, 0 end\n"
     "  local _, bound, room, name = read(record)\n"
-    "  local said_heard = tonumber(ARGV[7])\n"
+    "  local said_heard = tonumber(seq)\n"
     "  local heard = math.max(said_heard, tonumber(call('HGET', P .. 'heard', id) or '0'))\n"
     "  if node ~= me then\n"
     "    record = me .. '\\n' .. bound .. '\\n' .. room .. '\\n' .. name\n"
@@ -121,9 +128,17 @@ static const char pl_redis_op[] = PL_REDIS_COMMON
     "    if #part < 500 then break end\n"
     "    heard = tonumber(string.match(part[#part][1], '^%d+'))\n"
     "  end\n"
-    "  return { 0, at }\n"
+    "  return 0, at\n"
     "end\n"
-    "return { 0, 0 }\n";
+    "return 0, 0\n"
+    "end\n"
+    "local answer, last = {}, tonumber(ARGV[#ARGV - 9])\n"
+    "if known and last > done then call('HSET', P .. 'done', me, text(last)) end\n"
+    "for i = 3, #ARGV, 10 do\n"
+    "  local result, at = carry_out(tonumber(ARGV[i]), unpack(ARGV, i + 1, i + 9))\n"
+    "  answer[#answer + 1], answer[#answer + 2] = result, at\n"
+    "end\n"
+    "return answer\n";
 
 /* prefix, node, ids wanted, seq to forget, seconds of grace: known, first id, seq. */
 static const char pl_redis_beat[] = PL_REDIS_COMMON

@@ -189,7 +189,7 @@ static bool read_offer(const ask *a, char ufrag[PL_DESC_UFRAG_MAX + 1])
     }
     bool fits = offer_fits(a, d);
     pl_sdp_fragment_of(d, &names);
-    if (fits && !pl_str_copy(names.ufrag, ufrag, PL_DESC_UFRAG_MAX + 1)) {
+    if (fits && (names.ufrag.n == 0 || !pl_str_copy(names.ufrag, ufrag, PL_DESC_UFRAG_MAX + 1))) {
         refuse(a, 422, "The offer has no ICE name.");
         fits = false;
     }

@@ -8,9 +8,7 @@
 #include "signal/http_request.h"
 
 static const int64_t pause_min_us = PL_MS(500), pause_max_us = PL_SEC(15);
-/* The server keeps the peer of a node that has died for longer than this. */
-static const int64_t resume_for_us = PL_SEC(PL_ROOMS_RESUME_S), resume_pause_min_us = PL_MS(100),
-                     resume_pause_max_us = PL_SEC(1);
+static const int64_t resume_pause_min_us = PL_MS(100), resume_pause_max_us = PL_SEC(1);
 
 /* ---- addresses ---- */
 
@@ -173,7 +171,7 @@ static bool tries_to_resume(pl_room_client *c, int64_t now_us)
         c->lost_us = now_us;
         c->pause_us = resume_pause_min_us;
     }
-    if (now_us - c->lost_us > resume_for_us)
+    if (now_us - c->lost_us > c->keeps_us)
         return false;
     pl_timer_set(c->loop, &c->timer, now_us + c->pause_us);
     c->pause_us = pl_min_us(2 * c->pause_us, resume_pause_max_us);
@@ -380,4 +378,14 @@ void pl_room_client_sign_out(pl_room_client *c)
 pl_peer_id pl_room_client_id(const pl_room_client *c)
 {
     return c->id;
+}
+
+void pl_room_client_check(pl_room_client *c)
+{
+    if (c->over || c->leaving)
+        return;
+    if (!c->carrier)
+        pl_timer_set(c->loop, &c->timer, pl_loop_now_us(c->loop));
+    else if (c->ops->check && c->on_line)
+        c->ops->check(c->carrier);
 }

@@ -1,9 +1,9 @@
 /* client.h - a peer of a room, over either protocol: http(s):// is the classic one (long poll, libcurl),
  * ws(s):// the JSON one.
  * Shape    lives on a loop; pl_room_client_new gives, pl_room_client_free takes. Signs in by itself, keeps
- *          messages in order, comes back after a lost connection: where the server shares its rooms with others,
- *          as the peer it was, within ten seconds and unnoticed; else with growing pauses (0.5 to 15 s) under a
- *          new id, telling `closed` and then `signed_in` again.
+ *          messages in order, comes back after a lost connection: over WebSocket as the peer it was, within ten seconds and
+ *          unnoticed; else with growing pauses (0.5 to 15 s) under a new id, telling `closed` and then `signed_in` again. A
+ *          connection over which nothing comes for five seconds after we said something is lost, too.
  * Errors   told to `closed`: PL_EIO (server not reached or lost), PL_EPROTO (no such server there, or it
  *          refused the name), PL_ENOSPC (server full, or we asked too often).
  * Thread   the loop's owner; callbacks never come inside a call of this header. */
@@ -55,6 +55,9 @@ void pl_room_client_free(pl_room_client *c);
 PL_NODISCARD pl_err pl_room_client_send(pl_room_client *c, pl_peer_id to, const char *text, size_t len);
 /* Sends what is queued, signs out, then tells `closed` with PL_OK. */
 void pl_room_client_sign_out(pl_room_client *c);
+/* There is reason to doubt that the server can be reached: a call's path went silent. Without an answer the connection is given up
+ * within seconds and made anew; a pause before the next attempt ends now. */
+void pl_room_client_check(pl_room_client *c);
 pl_peer_id pl_room_client_id(const pl_room_client *c); /* 0: not signed in */
 
 #endif

@@ -1,13 +1,15 @@
 /* The classic protocol, client side: one transfer hangs in /wait, the other signs in, posts the texts one by
  * one and signs out. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "signal/client_internal.h"
 #include "signal/curl_loop.h"
 
-enum { WAIT_RETRIES_MAX = 3, POST_RETRIES_MAX = 10, URL_MAX = 2048 };
-static const int64_t wait_retry_us = PL_MS(200), busy_retry_us = PL_SEC(1);
+/* The server keeps a peer for half a minute when nobody waits for it. Where none answers there is nobody to keep it. */
+enum { RETRIES_MAX = 12, REFUSED_RETRIES_MAX = 3, STALL_SEC = 8, URL_MAX = 2048 };
+static const int64_t retry_min_us = PL_MS(200), retry_us = PL_SEC(1);
 
 typedef enum job { JOB_NONE, JOB_SIGN_IN, JOB_MESSAGE, JOB_SIGN_OUT } job;
 
@@ -125,6 +127,9 @@ static void ask_message(client_carrier *k, const client_text *t)
     char path[64];
     snprintf(path, sizeof path, "/message?peer_id=%u&to=%u", k->client->id, t->to);
     k->job = JOB_MESSAGE;
+    curl_easy_setopt(k->control.easy, CURLOPT_TIMEOUT_MS, 0L);
+    curl_easy_setopt(k->control.easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(k->control.easy, CURLOPT_LOW_SPEED_TIME, (long)STALL_SEC);
     curl_easy_setopt(k->control.easy, CURLOPT_POST, 1L);
     curl_easy_setopt(k->control.easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)t->len);
     curl_easy_setopt(k->control.easy, CURLOPT_POSTFIELDS,
@@ -228,16 +233,36 @@ static bool is_busy(long status)
     return status == 429 || status == 503;
 }
 
+static bool is_refused(const transfer *t)
+{
+    long error = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &error);
+    return error == ECONNREFUSED;
+}
+
+/* On its next try, as the device may have another network by then. */
+static bool may_try_again(transfer *t, int *n_failed)
+{
+    curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 1L);
+    return ++*n_failed <= (is_refused(t) ? REFUSED_RETRIES_MAX : RETRIES_MAX);
+}
+
+static void post_again(client_carrier *k)
+{
+    pl_timer_set(k->client->loop, &k->post_again, pl_loop_now_us(k->client->loop) + retry_us);
+}
+
 /* A busy server is asked again. One peer that has left does not end our own stay. */
 static void on_posted(client_carrier *k, long status)
 {
-    if (is_busy(status) && ++k->n_failed_posts <= POST_RETRIES_MAX) {
-        pl_timer_set(k->client->loop, &k->post_again, pl_loop_now_us(k->client->loop) + busy_retry_us);
+    if (is_busy(status) && ++k->n_failed_posts <= RETRIES_MAX) {
+        post_again(k);
         return;
     }
     if (status != 200)
         pl_log_info(&k->client->log, "a message to peer %u was refused with %ld",
                     client_first_text(k->client)->to, status);
+    curl_easy_setopt(k->control.easy, CURLOPT_FRESH_CONNECT, 0L);
     k->n_failed_posts = 0;
     k->job = JOB_NONE;
     client_text_sent(k->client);
@@ -251,6 +276,10 @@ static void on_control_done(client_carrier *k, CURLcode result)
     long status = status_of(t->easy);
     if (was == JOB_SIGN_OUT) {
         client_lost(k->client, PL_OK, false, "signed out");
+        return;
+    }
+    if (result != CURLE_OK && was == JOB_MESSAGE && may_try_again(t, &k->n_failed_posts)) {
+        post_again(k);
         return;
     }
     if (result != CURLE_OK) {
@@ -286,18 +315,20 @@ static void on_wait_done(client_carrier *k, CURLcode result)
     transfer *t = &k->wait;
     long status = status_of(t->easy);
     if (result != CURLE_OK || is_busy(status)) {
-        if (++k->n_failed_waits > WAIT_RETRIES_MAX)
+        if (!may_try_again(t, &k->n_failed_waits))
             client_lost(k->client, PL_EIO, true, "%s: %s", k->client->url_text,
                         t->error[0] ? t->error : curl_easy_strerror(result));
         else
             pl_timer_set(k->client->loop, &k->wait_again,
-                         pl_loop_now_us(k->client->loop) + (result ? wait_retry_us : busy_retry_us));
+                         pl_loop_now_us(k->client->loop) +
+                             (result && k->n_failed_waits < 4 ? retry_min_us : retry_us));
         return;
     }
     if (status != 200 || !t->pragma) {
         refused(k, t, status);
         return;
     }
+    curl_easy_setopt(t->easy, CURLOPT_FRESH_CONNECT, 0L);
     k->n_failed_waits = 0;
     (void)pl_buf_z(&t->body);
     deliver(k, t);
@@ -331,6 +362,16 @@ static void on_done(void *user, CURL *easy, CURLcode result)
 
 /* ---- life ---- */
 
+/* The hanging request is asked on a new connection, which shows by itself whether the server can be reached. */
+static void check(client_carrier *k)
+{
+    if (!k->client->id || k->client->timer.node.linked || k->wait_again.node.linked)
+        return;
+    pl_curl_stop(k->curl, k->wait.easy);
+    curl_easy_setopt(k->wait.easy, CURLOPT_FRESH_CONNECT, 1L);
+    ask_wait(k);
+}
+
 static void close_carrier(client_carrier *k)
 {
     pl_timer_cancel(k->client->loop, &k->wait_again);
@@ -362,4 +403,4 @@ static client_carrier *open_carrier(pl_room_client *c)
     return k;
 }
 
-const client_carrier_ops client_classic_ops = { open_carrier, kick, close_carrier };
+const client_carrier_ops client_classic_ops = { open_carrier, kick, check, close_carrier };

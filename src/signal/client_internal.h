@@ -10,7 +10,7 @@
 #include "net/loop.h"
 #include "signal/client.h"
 #include "signal/client_peers.h"
-#include "signal/rooms_share.h"
+#include "signal/rooms_resume.h"
 
 enum { CLIENT_LIST_MAX = 4 * 1024 * 1024 }; /* bytes of the longest list of peers */
 
@@ -33,6 +33,7 @@ typedef struct client_carrier client_carrier;
 typedef struct client_carrier_ops {
     client_carrier *(*open)(pl_room_client *c); /* begins to sign in; NULL: no memory */
     void (*kick)(client_carrier *k);            /* there is something in the queue, or c->leaving was set */
+    void (*check)(client_carrier *k);           /* does the connection live? NULL: it shows by itself */
     void (*close)(client_carrier *k);
 } client_carrier_ops;
 extern const client_carrier_ops client_classic_ops, client_ws_ops;
@@ -50,6 +51,7 @@ struct pl_room_client {
     bool on_line;                       /* signed in, or back, on this carrier */
     char token[PL_ROOMS_TOKEN_LEN + 1]; /* of a server that lets us come back; "" for none */
     uint64_t heard;                     /* the newest message's place */
+    int64_t keeps_us;                   /* so long the server keeps us */
     int64_t lost_us;                    /* since when we are trying to come back; PL_NEVER: are not */
     client_peers peers;                 /* kept when there is a token */
     pl_list queue; /* of client_text; those before `next` are sent, and not acknowledged */

@@ -16,7 +16,9 @@ enum {
     OUT_MAX = 4 * PL_ROOMS_MESSAGE_MAX,
     CALM = 1024 * 1024,
     CONNECT_SEC = 10,
-    SILENCE_SEC = 70
+    SILENCE_SEC = 70,
+    ANSWER_SEC = 2, /* whatever we say is answered, if by an acknowledgement; else we ask */
+    PONG_SEC = 3
 };
 
 typedef enum phase { RESOLVING, CONNECTING, UPGRADING, OPEN, DEAD } phase;
@@ -34,6 +36,7 @@ struct client_carrier {
     pl_addr addr[PL_RESOLVE_ADDR_MAX];
     size_t n_addrs, next_addr;
     bool asked_to_leave, asked_upgrade;
+    bool expects, pinged; /* a sign of life */
     char accept[PL_WS_ACCEPT_LEN + 1];
 };
 
@@ -196,6 +199,8 @@ static void on_welcome(client_carrier *k, const json_t *msg)
     bool resumed = json_is_true(json_object_get(msg, "resumed")) && get_id(msg, "id") == c->id;
     if (!pl_str_copy(pl_str_of(get_text(msg, "token")), c->token, sizeof c->token))
         c->token[0] = '\0';
+    json_int_t keeps = json_integer_value(json_object_get(msg, "keeps"));
+    c->keeps_us = PL_SEC(keeps > 0 && keeps < PL_ROOMS_RESUME_S ? keeps : PL_ROOMS_RESUME_S);
     c->acked = c->token[0] && json_is_integer(json_object_get(msg, "said"));
     if (!resumed)
         c->heard = get_seq(msg, "heard");
@@ -249,11 +254,21 @@ static void on_text(client_carrier *k)
     json_decref(msg);
 }
 
+/* A device that has changed its network finds out by this, not by a connection that breaks: TCP would try for minutes. */
+static void expect_answer(client_carrier *k)
+{
+    if (k->expects || k->asked_to_leave)
+        return;
+    k->expects = true;
+    set_timer(k, PL_SEC(ANSWER_SEC));
+}
+
 static void on_plain(client_carrier *k, uint8_t *data, size_t len)
 {
     size_t at = k->phase == UPGRADING ? feed_head(k, data, len) : 0;
-    if (k->phase == OPEN)
+    if (k->phase == OPEN && !k->asked_to_leave)
         set_timer(k, PL_SEC(SILENCE_SEC));
+    k->expects = k->pinged = false;
     while (k->phase == OPEN && at < len) {
         size_t used;
         pl_buf out = pl_buf_init(OUT_MAX);
@@ -354,8 +369,13 @@ static void on_time(void *user, int64_t now_us)
 {
     client_carrier *k = user;
     (void)now_us;
-    if (k->phase != DEAD)
+    if (k->phase == OPEN && k->expects && !k->pinged) {
+        k->pinged = true;
+        set_timer(k, PL_SEC(PONG_SEC));
+        send_json(k, json_pack("{ss}", "type", "ping"));
+    } else if (k->phase != DEAD) {
         lost(k, PL_EIO, "the server is silent");
+    }
 }
 
 /* ---- verbs ---- */
@@ -370,6 +390,7 @@ static void send_text(client_carrier *k, client_text *t)
         json_object_set_new(msg, "n", json_integer((json_int_t)t->number));
     send_json(k, msg);
     client_text_sent(c);
+    expect_answer(k);
 }
 
 static void kick(client_carrier *k)
@@ -385,6 +406,14 @@ static void kick(client_carrier *k)
         send_json(k, json_pack("{ss}", "type", "sign_out"));
         set_timer(k, PL_SEC(2));
     }
+}
+
+static void check(client_carrier *k)
+{
+    if (k->phase != OPEN || k->pinged)
+        return;
+    k->expects = true;
+    on_time(k, 0);
 }
 
 static void close_carrier(client_carrier *k)
@@ -425,4 +454,4 @@ static client_carrier *open_carrier(pl_room_client *c)
     return k;
 }
 
-const client_carrier_ops client_ws_ops = { open_carrier, kick, close_carrier };
+const client_carrier_ops client_ws_ops = { open_carrier, kick, check, close_carrier };

@@ -32,6 +32,9 @@ pl_err pl_rooms_new(pl_rooms **out, const pl_rooms_conf *conf)
     pl_list_init(&r->ops);
     r->next_id = 1;
     r->ids_left = conf->shared ? 0 : INT32_MAX;
+    r->has_secret = !conf->shared; /* which the nodes agree on */
+    if (r->has_secret)
+        pl_rand_bytes(&r->conf.rand, r->secret, sizeof r->secret);
     *out = r;
     return PL_OK;
 }
@@ -159,6 +162,7 @@ void pl_peer_drop_queue(pl_rooms *r, pl_peer *p)
     }
     p->n_queued = 0;
     p->queued_bytes = 0;
+    pl_peer_drop_kept(r, p);
 }
 
 void pl_peer_free(pl_peer *p)
@@ -290,6 +294,7 @@ pl_peer *pl_peer_new(pl_peer_id id, pl_str name)
         return NULL;
     p->id = id;
     pl_list_init(&p->queue);
+    pl_list_init(&p->kept);
     p->name = pl_name_new(name, id);
     if (!p->name) {
         free(p);

@@ -89,16 +89,15 @@ typedef enum pl_rooms_kind {
     PL_ROOMS_JOINED,
     PL_ROOMS_LEFT,
     PL_ROOMS_REFUSED, /* shared rooms: a message of this peer's, taken before, did not reach `peer` */
-    PL_ROOMS_SAID     /* shared rooms: this peer's numbered messages up to seq are safe */
+    PL_ROOMS_SAID     /* this peer's numbered messages up to seq are safe: rooms_resume.h */
 } pl_rooms_kind;
 typedef struct pl_rooms_item {
     pl_rooms_kind kind;
     pl_peer_id peer; /* who sent it, came or left */
     pl_str name;     /* of who came or left */
     pl_str type, data;
-    uint64_t
-        seq; /* shared rooms: the message's place, for pl_rooms_resume; of PL_ROOMS_REFUSED its number, or 0 */
-    bool busy; /* PL_ROOMS_REFUSED: too much waits for it; else it is not there */
+    uint64_t seq; /* the message's place, for pl_rooms_resume; of PL_ROOMS_REFUSED its number, or 0 */
+    bool busy;    /* PL_ROOMS_REFUSED: too much waits for it; else it is not there */
 } pl_rooms_item;
 /* The next thing for a peer, in the order in which things happened; false when it has heard everything. The
  * slices are lent until the next verb. */
@@ -123,6 +122,7 @@ void pl_rooms_check(const pl_rooms *r);          /* asserts every invariant */
 typedef struct pl_rooms_stats {
     uint32_t n_peers, n_rooms, n_listening;
     size_t queued_bytes, n_queued; /* messages that wait */
+    size_t kept_bytes;             /* that were told, and may have been lost on the way: rooms_resume.h */
     size_t log_bytes;              /* comings and goings that not everybody has heard */
     uint64_t n_signed_in, n_signed_out, n_idle, n_behind, n_messages, message_bytes, n_refused;
     uint32_t n_remote; /* peers of other nodes; n_peers are our own */

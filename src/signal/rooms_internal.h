@@ -1,5 +1,5 @@
 /* rooms_internal.h - what rooms.c (peers and rooms), rooms_messages.c (queues and listeners), rooms_log.c (comings and
- * goings), rooms_share.c (other nodes) and rooms_check.c have in common.
+ * goings), rooms_resume.c (who comes back), rooms_share.c (other nodes) and rooms_check.c have in common.
  * Shape    private to these files. */
 #ifndef PL_SIGNAL_ROOMS_INTERNAL_H
 #define PL_SIGNAL_ROOMS_INTERNAL_H
@@ -28,7 +28,8 @@ typedef struct pl_message {
     pl_peer_id from;
     uint64_t after; /* the room's log_end when it was sent: it is heard after those notes */
     uint64_t seq, origin;
-    uint8_t kind; /* PL_ROOMS_MESSAGE or PL_ROOMS_REFUSED */
+    int64_t taken_us; /* of one that is kept */
+    uint8_t kind;     /* PL_ROOMS_MESSAGE or PL_ROOMS_REFUSED */
     bool busy;
     size_t type_len, data_len;
     char bytes[]; /* type, then data */
@@ -50,18 +51,20 @@ typedef struct pl_peer {
     pl_hash_node by_id;
     pl_heap_node idle; /* linked while nobody listens */
     pl_node in_room;
-    pl_node in_ready; /* in ready, or after signing out in gone */
-    pl_list queue;
+    pl_node in_ready;    /* in ready, or after signing out in gone */
+    pl_list queue, kept; /* kept: taken, and may have to be told again */
     pl_room *room;
     pl_name *name;
     void *listener;
     uint64_t cursor; /* the next note of the room it has not heard */
     size_t queued_bytes;
-    uint32_t n_queued;
+    uint32_t n_queued, n_kept;
+    size_t kept_bytes;
+    uint64_t missed; /* the newest that is kept no more */
     pl_peer_id id;
     uint64_t heard;                 /* by the origins of messages, as it told when it came back */
     uint64_t said, safe, told_safe; /* its numbered messages: taken here, had by the common memory, told so */
-    bool bound;
+    bool bound, keeps;
     bool remote;         /* another node's: no listener, no queue, hears nothing */
     bool arriving;       /* moved here; what comes first is still on its way */
     bool busy;           /* the others were told that too much waits for it */
@@ -139,6 +142,12 @@ void pl_peer_enqueue(pl_rooms *r, pl_peer *p, pl_message *m);
 /* The next has been taken out of its queue; told the others if need be. */
 void pl_peer_dequeued(pl_rooms *r, pl_peer *p, const pl_message *m);
 
+/* ---- rooms_resume.c ---- */
+/* Takes a message that its listener was given, to tell it again if need be; false: it is still the caller's. */
+bool pl_peer_keep(pl_rooms *r, int64_t now_us, pl_peer *p, pl_message *m);
+void pl_peer_drop_kept(pl_rooms *r, pl_peer *p);
+void pl_peer_leave_listener(pl_rooms *r, pl_peer *p);
+
 /* ---- rooms_share.c ---- */
 /* Without conf.shared these do nothing. */
 pl_err pl_peer_promise_leave(pl_rooms *r, pl_peer *p);
@@ -147,6 +156,8 @@ void pl_peer_share_bound(pl_rooms *r, const pl_peer *p);
 pl_err pl_rooms_share_message(pl_rooms *r, pl_peer_id from, pl_peer_id to, pl_str type, pl_str data,
                               uint64_t number);
 void pl_peer_share_heard(pl_rooms *r, pl_peer *p, uint64_t seq);
+/* pl_rooms_resume with conf.shared. */
+pl_err pl_peer_share_resume(pl_rooms *r, pl_peer *p, uint64_t heard_seq);
 void pl_peer_share_load(pl_rooms *r, pl_peer *p);
 
 #endif

@@ -56,7 +56,7 @@ void pl_peer_dequeued(pl_rooms *r, pl_peer *p, const pl_message *m)
 
 static bool has_room_for(const pl_rooms *r, const pl_peer *to, size_t size)
 {
-    return to->n_queued < r->conf.max_queue && size <= r->conf.max_queue_bytes - to->queued_bytes &&
+    return to->n_queued < r->conf.max_queue && to->queued_bytes + size <= r->conf.max_queue_bytes &&
            r->stats.queued_bytes + size <= r->conf.max_total_bytes;
 }
 
@@ -71,7 +71,7 @@ pl_err pl_rooms_send_numbered(pl_rooms *r, int64_t now_us, pl_peer_id from, pl_p
     pl_peer *sender = pl_peer_find(r, from), *target = pl_peer_find(r, to);
     if (!sender)
         return pl_rooms_refused(r, PL_ESTATE);
-    if (r->conf.shared && number && number <= sender->said) /* said again, and on its way already */
+    if (number && number <= sender->said) /* said again, and on its way already */
         return PL_OK;
     if (!sender->listener && !sender->remote) /* who speaks is alive */
         pl_heap_set(&r->idle, &sender->idle, now_us + r->conf.idle_us);
@@ -86,7 +86,12 @@ pl_err pl_rooms_send_numbered(pl_rooms *r, int64_t now_us, pl_peer_id from, pl_p
     pl_message *m = pl_message_new(from, type, data);
     if (!m)
         return PL_ENOMEM;
+    m->seq = m->origin = ++r->seq;
     pl_peer_enqueue(r, target, m);
+    if (number) {
+        sender->said = number;
+        pl_rooms_said(r, from, number);
+    }
     return PL_OK;
 }
 
@@ -137,17 +142,15 @@ void pl_rooms_unlisten(pl_rooms *r, int64_t now_us, pl_peer_id id, const void *l
     p->told = false;
     r->stats.n_listening--;
     pl_list_remove(&p->in_ready);
-    int64_t idle_us = r->conf.idle_us;
-    if (r->conf.shared && p->bound) /* it comes back soon, or not at all */
-        idle_us = pl_min_us(idle_us, PL_SEC(PL_ROOMS_RESUME_S));
-    pl_heap_set(&r->idle, &p->idle, now_us + idle_us);
+    bool comes_back = p->keeps || (r->conf.shared && p->bound); /* soon, or not at all */
+    pl_heap_set(&r->idle, &p->idle, now_us + (comes_back ? pl_rooms_resume_us(r) : r->conf.idle_us));
 }
 
-static void take_message(pl_rooms *r, pl_peer *p, pl_rooms_item *out)
+static void take_message(pl_rooms *r, int64_t now_us, pl_peer *p, pl_rooms_item *out)
 {
     pl_message *m = pl_of(pl_list_pop_front(&p->queue), pl_message, in_queue);
     pl_peer_dequeued(r, p, m);
-    r->lent_message = m;
+    r->lent_message = pl_peer_keep(r, now_us, p, m) ? NULL : m;
     *out = (pl_rooms_item){ .kind = (pl_rooms_kind)m->kind,
                             .peer = m->from,
                             .type = { m->bytes, m->type_len },
@@ -172,14 +175,13 @@ static void take_note(pl_rooms *r, pl_peer *p, pl_rooms_item *out)
 
 bool pl_rooms_take(pl_rooms *r, int64_t now_us, pl_peer_id id, pl_rooms_item *out)
 {
-    (void)now_us;
     pl_rooms_forget_lent(r);
     pl_peer *p = pl_peer_find(r, id);
     if (!p || p->remote || p->arriving || fell_behind(r, p))
         return false;
     const pl_node *first = pl_list_first(&p->queue);
     if (first && pl_of(first, pl_message, in_queue)->after <= p->cursor) {
-        take_message(r, p, out);
+        take_message(r, now_us, p, out);
         return true;
     }
     if (p->cursor != p->room->log_end) {

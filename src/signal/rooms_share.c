@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#include "crypto/hmac.h"
 #include "signal/rooms_internal.h"
 
 static const pl_log share_log = { "rooms" };
@@ -130,12 +129,6 @@ void pl_rooms_said(pl_rooms *r, pl_peer_id id, uint64_t number)
         pl_peer_wake(r, p);
 }
 
-uint64_t pl_rooms_said_until(const pl_rooms *r, pl_peer_id id)
-{
-    const pl_peer *p = pl_peer_find(r, id);
-    return p ? p->safe : 0;
-}
-
 /* Who came over WebSocket says itself, when it comes back, what it has heard. Without memory a message may come twice. */
 void pl_peer_share_heard(pl_rooms *r, pl_peer *p, uint64_t seq)
 {
@@ -201,30 +194,13 @@ void pl_rooms_remote_leave(pl_rooms *r, pl_peer_id id)
         pl_peer_sign_out(r, p, "it left another node");
 }
 
-/* Its listener stays behind with a stand-in, which is told that it is gone. */
-static void leave_listener(pl_rooms *r, pl_peer *p)
-{
-    pl_peer *stand_in = p->listener ? calloc(1, sizeof *stand_in) : NULL;
-    if (stand_in) {
-        stand_in->id = p->id;
-        stand_in->listener = p->listener;
-        pl_list_init(&stand_in->queue);
-        pl_list_push_back(&r->gone, &stand_in->in_ready);
-    }
-    r->stats.n_listening -= p->listener != NULL;
-    p->listener = NULL;
-    p->told = false;
-    pl_list_remove(&p->in_ready);
-    pl_heap_remove(&r->idle, &p->idle);
-}
-
 void pl_rooms_moved_away(pl_rooms *r, pl_peer_id id, uint64_t at)
 {
     pl_peer *p = pl_peer_find(r, id);
     if (!p || p->remote || p->arriving || at <= p->here_since)
         return;
     pl_room *room = p->room;
-    leave_listener(r, p);
+    pl_peer_leave_listener(r, p);
     pl_peer_drop_queue(r, p);
     free(p->leave);
     p->leave = NULL;
@@ -276,20 +252,17 @@ void pl_rooms_refuse(pl_rooms *r, pl_peer_id from, pl_peer_id to, uint64_t numbe
 
 /* ---- coming back ---- */
 
-pl_err pl_rooms_resume(pl_rooms *r, int64_t now_us, pl_peer_id id, uint64_t heard_seq)
+pl_err pl_peer_share_resume(pl_rooms *r, pl_peer *p, uint64_t heard_seq)
 {
-    pl_peer *p = pl_peer_find(r, id);
-    if (!p || !r->conf.shared)
-        return pl_rooms_refused(r, PL_ESTATE);
     if (!r->reach)
-        return pl_rooms_refused(r, PL_EAGAIN);
+        return PL_EAGAIN;
     if (p->remote && r->stats.n_peers >= r->conf.max_peers)
-        return pl_rooms_refused(r, PL_ENOSPC);
+        return PL_ENOSPC;
     if (p->arriving) { /* what it has not heard is on its way already; it may have been elsewhere meanwhile */
         p->heard = p->heard > heard_seq ? p->heard : heard_seq;
         return PL_OK;
     }
-    pl_rooms_op op = { .kind = PL_ROOMS_OP_MOVE, .id = id, .seq = heard_seq };
+    pl_rooms_op op = { .kind = PL_ROOMS_OP_MOVE, .id = p->id, .seq = heard_seq };
     if (pl_peer_promise_leave(r, p) || push(r, &op)) {
         if (p->remote) {
             free(p->leave);
@@ -302,16 +275,10 @@ pl_err pl_rooms_resume(pl_rooms *r, int64_t now_us, pl_peer_id id, uint64_t hear
         pl_peer_own(r, p);
     }
     if (p->listener) /* its former connection, which nobody has seen breaking */
-        leave_listener(r, p);
+        pl_peer_leave_listener(r, p);
     pl_peer_drop_queue(r, p);
     p->arriving = true;
     p->heard = heard_seq;
-    if (p->cursor != p->room->log_end) { /* it will be given the list of who is there */
-        p->cursor = p->room->log_end;
-        pl_room_caught_up(r, p->room);
-    }
-    pl_heap_set(&r->idle, &p->idle, now_us + r->conf.idle_us);
-    r->stats.n_resumed++;
     return PL_OK;
 }
 
@@ -362,41 +329,6 @@ bool pl_rooms_each_of_all(const pl_rooms *r, const void **cursor, pl_rooms_peer 
     *cursor = n;
     pl_peer_describe(pl_of(n, pl_peer, in_room), out);
     return true;
-}
-
-/* ---- who it is ---- */
-
-void pl_rooms_set_secret(pl_rooms *r, const uint8_t secret[32])
-{
-    memcpy(r->secret, secret, sizeof r->secret);
-    r->has_secret = true;
-}
-
-bool pl_rooms_token(const pl_rooms *r, pl_peer_id id, char out[PL_ROOMS_TOKEN_LEN + 1])
-{
-    static const char digits[] = "0123456789abcdef";
-    uint8_t mac[PL_SHA256_LEN];
-    pl_slice part[] = { { "peer", 4 }, { &id, sizeof id } };
-    out[0] = '\0';
-    if (!r->has_secret)
-        return false;
-    pl_hmac_sha256(r->secret, sizeof r->secret, part, 2, mac);
-    for (size_t i = 0; i < PL_ROOMS_TOKEN_LEN; i++)
-        out[i] = digits[mac[i / 2] >> (i & 1 ? 0 : 4) & 15];
-    out[PL_ROOMS_TOKEN_LEN] = '\0';
-    return true;
-}
-
-bool pl_rooms_token_is_right(const pl_rooms *r, pl_peer_id id, pl_str token)
-{
-    char right[PL_ROOMS_TOKEN_LEN + 1];
-    return pl_rooms_token(r, id, right) && token.n == PL_ROOMS_TOKEN_LEN &&
-           pl_ct_eq(right, token.p, PL_ROOMS_TOKEN_LEN);
-}
-
-uint64_t pl_rooms_seq(const pl_rooms *r)
-{
-    return r->seq;
 }
 
 void pl_rooms_set_seq(pl_rooms *r, uint64_t seq)

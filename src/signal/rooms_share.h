@@ -11,13 +11,9 @@
 #define PL_SIGNAL_ROOMS_SHARE_H
 
 #include "base/list.h"
-#include "signal/rooms.h"
+#include "signal/rooms_resume.h"
 
-enum {
-    PL_ROOMS_OPS_MAX = 100000,
-    PL_ROOMS_OPS_BYTES = 64 << 20,
-    PL_ROOMS_RESUME_S = 10 /* so long a WebSocket's peer stays when its connection has broken */
-};
+enum { PL_ROOMS_OPS_MAX = 100000, PL_ROOMS_OPS_BYTES = 64 << 20 };
 
 typedef enum pl_rooms_op_kind {
     PL_ROOMS_OP_JOIN,  /* id, room, name, bound; seq: its numbered messages up to that are safe */
@@ -62,21 +58,8 @@ void pl_rooms_deliver(pl_rooms *r, pl_peer_id to, pl_peer_id from, pl_str type, 
 /* A message of our peer's, of that number or 0, did not reach `to`. */
 void pl_rooms_refuse(pl_rooms *r, pl_peer_id from, pl_peer_id to, uint64_t number, bool busy);
 
-/* As pl_rooms_send, for a client that counts its messages, from 1, and says again what was not acknowledged when it comes
- * back: one that was taken already is not taken twice, here or at any node. PL_ROOMS_SAID acknowledges. number 0, and rooms
- * that are not shared: as pl_rooms_send. */
-PL_NODISCARD pl_err pl_rooms_send_numbered(pl_rooms *r, int64_t now_us, pl_peer_id from, pl_peer_id to,
-                                           pl_str type, pl_str data, uint64_t number);
 /* The common memory has the messages of a peer of ours up to that number. */
 void pl_rooms_said(pl_rooms *r, pl_peer_id id, uint64_t number);
-/* Up to which number they are safe, as far as this node knows. */
-uint64_t pl_rooms_said_until(const pl_rooms *r, pl_peer_id id);
-
-/* A peer comes back on a new connection, here: from another node, or to this one; it has heard up to seq. What it has
- * not follows, in order. The caller has made sure that it is the peer itself. Errors: PL_ESTATE (no such peer any more),
- * PL_EAGAIN (the other nodes are out of reach: what it said at its former node may not have been told yet), PL_ENOSPC,
- * PL_ENOMEM. */
-PL_NODISCARD pl_err pl_rooms_resume(pl_rooms *r, int64_t now_us, pl_peer_id id, uint64_t heard_seq);
 /* The answer to PL_ROOMS_OP_MOVE: it is here since `at`, in the order of everything; what it has not heard of the messages
  * before that comes again, behind it. */
 void pl_rooms_arrive(pl_rooms *r, pl_peer_id id, uint64_t at);
@@ -87,14 +70,8 @@ void pl_rooms_set_reach(pl_rooms *r, bool reach);
 /* All peers, also of other nodes, by rooms; start with *cursor NULL. No other verb between the calls, but pl_rooms_join_again. */
 bool pl_rooms_each_of_all(const pl_rooms *r, const void **cursor, pl_rooms_peer *out);
 
-/* What a client has to show when it comes back: 32 characters and a final zero, not to be guessed. */
-enum { PL_ROOMS_TOKEN_LEN = 32 };
+/* What tokens are made with, at all nodes; without conf.shared pl_rooms_new chooses it. */
 void pl_rooms_set_secret(pl_rooms *r, const uint8_t secret[32]);
-/* False before pl_rooms_set_secret, and without conf.shared. */
-bool pl_rooms_token(const pl_rooms *r, pl_peer_id id, char out[PL_ROOMS_TOKEN_LEN + 1]);
-bool pl_rooms_token_is_right(const pl_rooms *r, pl_peer_id id, pl_str token);
-/* The place of the newest message that this node has seen: what a new peer has heard. */
-uint64_t pl_rooms_seq(const pl_rooms *r);
 void pl_rooms_set_seq(pl_rooms *r, uint64_t seq);
 
 #endif

@@ -25,6 +25,8 @@ struct pl_share {
     pl_node *next; /* the first that is to be told; &ops: none */
     uint64_t n_ops_numbered;
     uint32_t n_unanswered;
+    uint32_t n_unknown; /* answered by a memory that does not know us: to be told again after the hello */
+    pl_peer_id first_base;
     uint64_t notes_seq, messages_seq;
     pl_peer_id highest_id;
     int64_t beat_us;
@@ -51,6 +53,7 @@ pl_err pl_share_new(pl_share **out, pl_rooms *rooms, const pl_rand *rand)
     for (size_t i = 0; i < sizeof name; i++)
         snprintf(s->node + 2 * i, 3, "%02x", name[i]);
     pl_rand_bytes(rand, s->secret, sizeof s->secret);
+    s->first_base = (pl_peer_id)(pl_rand_u32(rand) >> 2);
     pl_list_init(&s->ops);
     s->next = &s->ops;
     s->beat_us = s->mark_us = s->again_us = PL_NEVER;
@@ -113,7 +116,7 @@ void pl_share_lost(pl_share *s, int64_t now_us)
     s->beating = false;
     s->beat_us = s->mark_us = s->again_us = PL_NEVER;
     s->next = pl_list_empty(&s->ops) ? &s->ops : s->ops.next; /* all that is not answered is told again */
-    s->n_unanswered = 0;
+    s->n_unanswered = s->n_unknown = 0;
 }
 
 /* ---- what is asked ---- */
@@ -175,6 +178,7 @@ static bool ask_hello(pl_share *s, pl_share_ask *out)
     *out = (pl_share_ask){ .kind = PL_SHARE_HELLO,
                            .n_ids = ids_wanted(s),
                            .highest_id = s->highest_id,
+                           .first_base = s->first_base,
                            .highest_seq = s->notes_seq > s->messages_seq ? s->notes_seq : s->messages_seq };
     memcpy(out->secret, s->secret, sizeof out->secret);
     out->birth = s->our_birth;
@@ -283,6 +287,7 @@ static void drop_done(pl_share *s, uint64_t done)
             op_done(s, op);
     }
     s->next = pl_list_empty(&s->ops) ? &s->ops : s->ops.next;
+    s->n_unknown = 0;
 }
 
 void pl_share_hello_answered(pl_share *s, int64_t now_us, const pl_share_hello *a)
@@ -340,10 +345,14 @@ static void move_answered(pl_share *s, pl_peer_id id, const pl_share_answer *a)
 void pl_share_op_answered(pl_share *s, int64_t now_us, const pl_share_answer *a)
 {
     pl_rooms_op *op = first_op(s);
-    (void)now_us;
     if (s->state != HERE || !op || s->n_unanswered == 0)
         return;
     s->n_unanswered--;
+    if (a->result == PL_SHARE_UNKNOWN || s->n_unknown) { /* so are all that are on their way */
+        s->n_unknown++;
+        s->again_us = now_us;
+        return;
+    }
     if (op->kind == PL_ROOMS_OP_MOVE)
         move_answered(s, op->id, a);
     else if (op->kind == PL_ROOMS_OP_SEND && a->result != PL_SHARE_DONE)
@@ -368,7 +377,7 @@ void pl_share_beat_answered(pl_share *s, int64_t now_us, bool known, pl_peer_id 
     }
     if (known)
         return;
-    pl_log_warn(&s->log, "the other nodes took this one for dead");
+    pl_log_warn(&s->log, "the common memory knows this node no more");
     s->again_us = now_us; /* when all is answered that is on its way */
 }
 
@@ -449,7 +458,7 @@ void pl_share_check(const pl_share *s)
         last = op->number;
         n++;
     }
-    assert(told == s->n_unanswered);
+    assert(told == s->n_unanswered + s->n_unknown);
     assert((s->next == &s->ops) == before_next);
     assert(n <= pl_rooms_get_stats(s->rooms)->n_ops);
     (void)n, (void)told, (void)last;

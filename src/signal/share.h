@@ -23,8 +23,11 @@ enum {
     PL_SHARE_BIRTH_MAX = 40, /* and of a memory's */
     PL_SHARE_ALIVE_S = 3,
     PL_SHARE_GRACE_S = 10,
-    PL_SHARE_KEEP_S = 120,    /* so long a stream keeps its entries */
-    PL_SHARE_IDS = 10000,     /* ids asked for at a time: thousands may sign in before the next come */
+    PL_SHARE_KEEP_S = 120, /* so long a stream keeps its entries */
+    PL_SHARE_IDS = 10000,  /* ids asked for at a time: thousands may sign in before the next come */
+    PL_SHARE_ID_ROOM =
+        1
+        << 20, /* above the highest known id: what others may have been given, 50 nodes with two lots each */
     PL_SHARE_UNANSWERED = 512 /* operations told and not answered */
 };
 
@@ -41,6 +44,8 @@ typedef struct pl_share_ask {
     const pl_rooms_op *op; /* PL_SHARE_OP: lent until it is answered */
     uint32_t n_ids;        /* PL_SHARE_HELLO and _BEAT: how many are wanted */
     pl_peer_id highest_id; /* PL_SHARE_HELLO: what a memory that has forgotten all must go on from */
+    pl_peer_id
+        first_base; /* PL_SHARE_HELLO: behind which a memory without a counter begins, which may have had one */
     uint64_t highest_seq;
     uint8_t secret[32]; /* PL_SHARE_HELLO: to be the common one, when there is none; so with birth */
     const char *birth;
@@ -65,7 +70,12 @@ typedef struct pl_share_hello {
         birth; /* another one than before: the memory has lost everything, and the other nodes will tell it anew */
 } pl_share_hello;
 
-typedef enum pl_share_result { PL_SHARE_DONE, PL_SHARE_NO_PEER, PL_SHARE_BUSY } pl_share_result;
+typedef enum pl_share_result {
+    PL_SHARE_DONE,
+    PL_SHARE_NO_PEER,
+    PL_SHARE_BUSY,
+    PL_SHARE_UNKNOWN /* nothing was done: the memory does not know the node, until its next hello */
+} pl_share_result;
 
 typedef struct pl_share_message {
     uint64_t seq,

@@ -2,7 +2,7 @@
 
 #include <jansson.h>
 
-#include "signal/rooms_share.h"
+#include "signal/rooms_resume.h"
 
 /* What a number in JavaScript holds exactly. */
 #define NUMBER_MAX ((INT64_C(1) << 53) - 1)
@@ -73,7 +73,8 @@ static void add_token(const pl_ws_session *s, const pl_rooms *rooms, bool resume
     char token[PL_ROOMS_TOKEN_LEN + 1];
     if (!s->resumable || !pl_rooms_token(rooms, s->id, token))
         return;
-    pl_buf_addf(out, ",\"token\":\"%s\",\"said\":%llu", token,
+    pl_buf_addf(out, ",\"token\":\"%s\",\"keeps\":%lld,\"said\":%llu", token,
+                (long long)(pl_rooms_resume_us(rooms) / PL_SEC(1)),
                 (unsigned long long)pl_rooms_said_until(rooms, s->id));
     if (resumed)
         pl_buf_addf(out, ",\"resumed\":true");
@@ -159,6 +160,8 @@ static void on_sign_in(pl_ws_session *s, pl_rooms *rooms, int64_t now_us, const 
     s->id = id;
     s->resumable = json_is_true(json_object_get(msg, "resumable"));
     pl_rooms_bind(rooms, id);
+    if (s->resumable)
+        pl_rooms_keep(rooms, id);
     add_welcome(s, rooms, false, out);
 }
 

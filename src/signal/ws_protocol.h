@@ -5,7 +5,7 @@
  *     out  {"type":"welcome","id":1,"name":"ann","room":"r","peers":[{"id":2,"name":"bob"}]}
  *          {"type":"joined","id":3,"name":"cid"}  {"type":"left","id":3,"name":"cid"}
  *          {"type":"message","from":2,"data":"text"}  {"type":"signed_out"}  {"type":"pong"}
- *          with shared rooms (rooms_share.h), to who said resumable, also "token", "heard" and "said" in the welcome, "seq"
+ *          to who said resumable also "token", "heard" and "said" in the welcome, "seq"
  *          in a message, "resumed":true in the welcome of who came back, and {"type":"ack","n":5} for messages with "n".
  *          {"type":"error","code":"no-such-peer","message":"...","to":9}
  * Shape    pure functions over rooms.h; a session is plain data inside its connection. Replies are appended

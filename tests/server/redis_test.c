@@ -362,6 +362,51 @@ PL_TEST(a_node_that_stays_away_takes_its_peers_with_it)
     world_down();
 }
 
+/* A command in plain text, on a connection of its own; redis-cli is not everywhere. */
+static void tell_redis(const char *command)
+{
+    struct sockaddr_in a = { .sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+                             .sin_port = htons(redis_port) };
+    char ok[3] = "";
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    PL_OKAY(fd >= 0 && connect(fd, (struct sockaddr *)&a, sizeof a) == 0);
+    PL_EQ(send(fd, command, strlen(command), 0), strlen(command));
+    PL_EQ(recv(fd, ok, sizeof ok, MSG_WAITALL), sizeof ok);
+    PL_EQ(memcmp(ok, "+OK", 3), 0);
+    close(fd);
+}
+
+PL_TEST(redis_is_emptied_while_nodes_run)
+{
+    person ann, bob, cid;
+    world_up();
+    join(&ann, 0, "ws", "ann");
+    pl_server_free(node[1]);
+    tell_redis("FLUSHALL\r\n");
+    node_up(1); /* it knows of nobody, and may be the first to greet what is empty now */
+    turn_while(is_apart, NULL);
+    join(&bob, 1, "ws", "bob");
+    turn_while(is_alone, &ann);
+    turn_while(is_alone, &bob);
+    PL_OKAY(bob.id != ann.id && ann.other == bob.id && bob.other == ann.id);
+    say(&ann, bob.id, 1, 10);
+    hears_all(&bob, 10);
+    tell_redis("FLUSHALL\r\n");
+    say(&bob, ann.id, 1, 10); /* before any node has noticed */
+    hears_all(&ann, 10);
+    join(&cid, 0, "ws", "cid");
+    PL_OKAY(cid.id != ann.id && cid.id != bob.id);
+    PL_EQ(ann.n_closed, 0);
+    PL_EQ(bob.n_closed, 0);
+    PL_EQ(ann.n_left, 0);
+    PL_EQ(bob.n_left, 0);
+    pl_room_client_free(ann.client);
+    pl_room_client_free(bob.client);
+    pl_room_client_free(cid.client);
+    world_down();
+}
+
 PL_TEST(redis_that_cannot_be_used)
 {
     static const char *const wrong[] = { "redis:/x",          "http://host",    "redis://",
@@ -383,4 +428,4 @@ PL_TEST(redis_that_cannot_be_used)
 
 PL_TESTS(t(people_of_two_nodes_hear_each_other), t(a_node_dies_and_its_peer_comes_back_at_the_next),
          t(redis_is_gone_for_a_while), t(a_node_that_stays_away_takes_its_peers_with_it),
-         t(redis_that_cannot_be_used))
+         t(redis_is_emptied_while_nodes_run), t(redis_that_cannot_be_used))

@@ -223,6 +223,31 @@ PL_TEST(bodies_that_are_not_taken)
     rig_free(r);
 }
 
+#define SECTION(kind, mid, pt, codec)                                                                        \
+    "m=" kind " 9 UDP/TLS/RTP/SAVPF " pt "\r\na=mid:" mid "\r\na=ice-ufrag:ufr1\r\n"                         \
+    "a=ice-pwd:pwdpwdpwdpwdpwdpwdpwd1\r\na=sendonly\r\na=rtpmap:" pt " " codec "\r\n"
+#define SDP_HEAD   "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n"
+#define AUDIO(mid) SECTION("audio", mid, "111", "opus/48000/2")
+#define VIDEO(mid) SECTION("video", mid, "96", "VP8/90000")
+
+/* RFC 9725 4.4.2 */
+PL_TEST(one_section_of_a_kind)
+{
+    rig *r = rig_new((pl_whip_server_conf){ 0 });
+    PL_EQ(ask(r, "POST", "/whip/a", SDP, SDP_HEAD AUDIO("0") AUDIO("1")), 422);
+    PL_EQ(ask(r, "POST", "/whip/a", SDP, SDP_HEAD VIDEO("0") AUDIO("1") VIDEO("2")), 422);
+    PL_EQ(ask(r, "POST", "/whip/a", SDP, SDP_HEAD), 422);
+    PL_EQ(ask(r, "POST", "/whip/a", SDP,
+              SDP_HEAD
+              "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\na=mid:0\r\na=sendonly\r\na=rtpmap:111 opus/48000/2\r\n"),
+          422); /* without an ICE name */
+    PL_EQ(ask(r, "POST", "/whip/a", SDP, SDP_HEAD AUDIO("0")), 201);
+    PL_OKAY(r->task.offers[PL_AUDIO] && !r->task.offers[PL_VIDEO]);
+    PL_EQ(ask(r, "POST", "/whip/b", SDP, SDP_HEAD VIDEO("0")), 201);
+    PL_OKAY(!r->task.offers[PL_AUDIO] && r->task.offers[PL_VIDEO]);
+    rig_free(r);
+}
+
 PL_TEST(names_that_are_none)
 {
     static const char *const bad[] = { "/whip/",      "/whip/.",   "/whip/..", "/whip/.hidden",
@@ -449,6 +474,7 @@ PL_TEST(random_clients)
 }
 
 PL_TESTS(t(a_session_from_post_to_delete), t(other_methods_are_reserved), t(browsers_may_ask_from_anywhere),
-         t(bodies_that_are_not_taken), t(names_that_are_none), t(one_publishes_and_others_watch),
-         t(players_know_no_etag), t(without_tokens_this_machine_alone), t(tokens),
-         t(token_files_that_make_no_sense), t(sessions_expire), t(ids_are_not_guessed), t(random_clients))
+         t(bodies_that_are_not_taken), t(one_section_of_a_kind), t(names_that_are_none),
+         t(one_publishes_and_others_watch), t(players_know_no_etag), t(without_tokens_this_machine_alone),
+         t(tokens), t(token_files_that_make_no_sense), t(sessions_expire), t(ids_are_not_guessed),
+         t(random_clients))

@@ -262,6 +262,60 @@ PL_TEST(malformed_requests_get_4xx)
     world_free(&w);
 }
 
+/* A byte now and then does not buy more time: a request is whole in time, or refused. */
+PL_TEST(who_drips_gets_408)
+{
+    static const char *const begins[] = {
+        "GET / HTTP/1.1\r\nX-Slow: ",
+        "POST /message?peer_id=1&to=2 HTTP/1.1\r\nContent-Length: 200000\r\n\r\n",
+        "POST /message?peer_id=1&to=2 HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n30000\r\n",
+        "GET / HTTP/1.1\r\nHost: x\r\n\r\nGET / HTTP/1.1\r\nX-Slow: ", /* the second of two */
+    };
+    world w = world_new((pl_http_server_conf){ .header_us = PL_MS(150) });
+    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
+        wire c = wire_open(w.loop, &w.at);
+        wire_send(&c, begins[i], strlen(begins[i]));
+        int n_sent = 0;
+        while (!strstr(c.in, " 408 ") && !c.ended && n_sent < 100000) {
+            wire_send(&c, "a", 1);
+            n_sent++;
+            wire_turn_us(w.loop, 5000);
+            (void)wire_wait_for(&c, "");
+        }
+        PL_OKAY(strstr(c.in, " 408 "));
+        PL_EQ(stats(&w)->n_timeouts, i + 1);
+        wire_close(&c);
+    }
+    wire silent = wire_open(w.loop, &w.at); /* says nothing at all */
+    (void)wire_wait_end(&silent);
+    PL_OKAY(silent.ended);
+    wire_close(&silent);
+    PL_EQ(pl_rooms_get_stats(pl_http_server_rooms(w.server))->n_peers, 0);
+    world_free(&w);
+}
+
+/* Each piece alone, and all in one: the answers are the same. */
+PL_TEST(requests_cut_anywhere)
+{
+    static const char two[] = "GET / HTTP/1.1\r\nHost: x\r\n\r\nHEAD / HTTP/1.1\r\nConnection: close\r\n\r\n";
+    world w = world_new((pl_http_server_conf){ .rate = 100000, .burst = 100000 });
+    char whole[2048] = "";
+    for (size_t cut = 0; cut < sizeof two - 1; cut++) {
+        wire c = wire_open(w.loop, &w.at);
+        if (cut)
+            wire_send(&c, two, cut);
+        wire_turn_us(w.loop, 1000);
+        wire_send(&c, two + cut, sizeof two - 1 - cut);
+        (void)wire_wait_end(&c);
+        if (cut == 0)
+            snprintf(whole, sizeof whole, "%s", c.in);
+        PL_OKAY(whole[0]);
+        PL_STREQ(c.in, whole);
+        wire_close(&c);
+    }
+    world_free(&w);
+}
+
 PL_TEST(floods_get_429)
 {
     world w = world_new((pl_http_server_conf){ .rate = 1, .burst = 5, .max_per_address = 20 });
@@ -341,5 +395,6 @@ PL_TEST(wrong_configurations_are_refused)
 PL_TESTS(t(old_clients_find_each_other), t(a_hanging_request_can_be_opened_again),
          t(silent_peers_are_signed_out), t(both_protocols_share_the_rooms),
          t(a_thousand_messages_arrive_in_order), t(dead_and_undecided_websockets_are_closed),
-         t(broken_frames_get_a_close), t(pages), t(malformed_requests_get_4xx), t(floods_get_429),
-         t(leaving_lets_answers_finish), t(wrong_configurations_are_refused))
+         t(broken_frames_get_a_close), t(pages), t(malformed_requests_get_4xx), t(who_drips_gets_408),
+         t(requests_cut_anywhere), t(floods_get_429), t(leaving_lets_answers_finish),
+         t(wrong_configurations_are_refused))

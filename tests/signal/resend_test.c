@@ -46,6 +46,7 @@ typedef struct client {
 
 typedef struct world {
     uint64_t seed;
+    bool alone; /* one node, which shares nothing and does not die */
     pl_rand_seeded rand_state;
     pl_rand rand;
     int64_t now_us;
@@ -62,12 +63,18 @@ static uint32_t below(world *w, uint32_t n)
 
 /* ---- nodes ---- */
 
+static int nodes(const world *w)
+{
+    return w->alone ? 1 : NODES;
+}
+
 static void node_up(world *w, int i)
 {
     node *n = &w->node[i];
     pl_rand rand = pl_rand_seed(&n->rand_state, w->seed * 1000 + below(w, 1000000));
-    PL_EQ(pl_rooms_new(&n->rooms, &(pl_rooms_conf){ .shared = true, .rand = rand }), PL_OK);
-    PL_EQ(pl_share_new(&n->share, n->rooms, &rand), PL_OK);
+    PL_EQ(pl_rooms_new(&n->rooms, &(pl_rooms_conf){ .shared = !w->alone, .rand = rand }), PL_OK);
+    if (!w->alone)
+        PL_EQ(pl_share_new(&n->share, n->rooms, &rand), PL_OK);
     n->connected = false;
 }
 
@@ -75,6 +82,7 @@ static void node_down(node *n)
 {
     pl_share_free(n->share);
     pl_rooms_free(n->rooms);
+    n->share = NULL;
     n->rooms = NULL;
 }
 
@@ -306,8 +314,8 @@ static void something_happens(world *w)
 {
     client *c = &w->client[below(w, CLIENTS)];
     uint32_t what = below(w, 1000);
-    int at = (int)below(w, NODES);
-    if (what < 4 && w->node[at].rooms)
+    int at = (int)below(w, (uint32_t)nodes(w));
+    if (what < 4 && !w->alone && w->node[at].rooms)
         kill_node(w, at);
     else if (what < 60)
         cut(w, c);
@@ -320,34 +328,37 @@ static void step(world *w, bool calm)
     w->now_us += PL_MS(20);
     for (int i = 0; !calm && i < 2; i++)
         something_happens(w);
-    for (int i = 0; i < NODES; i++) {
+    for (int i = 0; i < nodes(w); i++) {
         node *n = &w->node[i];
         if (!n->rooms && (calm || below(w, 40) == 0))
             node_up(w, i);
         if (!n->rooms)
             continue;
-        if (calm || below(w, 2))
+        if (w->alone)
+            pl_rooms_check(n->rooms);
+        else if (calm || below(w, 2))
             node_asks(w, n, calm ? UINT32_MAX : below(w, 6), calm || below(w, 20));
         pl_rooms_tick(n->rooms, w->now_us);
         hear_of_the_gone(n);
     }
     for (int i = 0; i < CLIENTS; i++) {
         if (w->client[i].at < 0)
-            connect_to(w, &w->client[i], (int)below(w, NODES));
+            connect_to(w, &w->client[i], (int)below(w, (uint32_t)nodes(w)));
         carry(w, &w->client[i], calm);
     }
 }
 
-static void live(uint64_t seed, world *total)
+static void live(uint64_t seed, bool alone, world *total)
 {
     world *w = calloc(1, sizeof *w);
     PL_OKAY(w);
     w->seed = seed;
+    w->alone = alone;
     w->rand = pl_rand_seed(&w->rand_state, seed);
     w->now_us = PL_SEC(100);
     for (int i = 0; i < CLIENTS; i++)
         w->client[i].at = -1;
-    for (int i = 0; i < NODES; i++)
+    for (int i = 0; i < nodes(w); i++)
         node_up(w, i);
     for (int i = 0; i < 100; i++) /* all are in and know each other */
         step(w, true);
@@ -369,7 +380,7 @@ static void live(uint64_t seed, world *total)
     total->n_again += w->n_again;
     total->n_died += w->n_died;
     total->n_resumed += w->n_resumed;
-    for (int i = 0; i < NODES; i++)
+    for (int i = 0; i < nodes(w); i++)
         node_down(&w->node[i]);
     sim_share_memory_clear(&w->memory);
     free(w);
@@ -381,10 +392,22 @@ PL_TEST(cuts_in_both_directions_lose_and_double_nothing)
     world *total = calloc(1, sizeof *total);
     PL_OKAY(total);
     for (uint64_t seed = first; seed < first + 40; seed++)
-        live(seed, total);
+        live(seed, false, total);
     PL_OKAY(total->n_heard > 10000 && total->n_cut > 1000 && total->n_again > 1000);
     PL_OKAY(total->n_died > 20 && total->n_resumed > 1000);
     free(total);
 }
 
-PL_TESTS(t(cuts_in_both_directions_lose_and_double_nothing))
+PL_TEST(a_node_alone_lets_its_peers_come_back)
+{
+    uint64_t first = pl_test_seed(1);
+    world *total = calloc(1, sizeof *total);
+    PL_OKAY(total);
+    for (uint64_t seed = first; seed < first + 40; seed++)
+        live(seed, true, total);
+    PL_OKAY(total->n_heard > 10000 && total->n_cut > 1000 && total->n_again > 500);
+    PL_OKAY(total->n_resumed > 1000);
+    free(total);
+}
+
+PL_TESTS(t(a_node_alone_lets_its_peers_come_back), t(cuts_in_both_directions_lose_and_double_nothing))

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 
 #include "base/rand.h"
-#include "signal/rooms.h"
+#include "signal/rooms_resume.h"
 
 static pl_rooms *rooms_new(const pl_rooms_conf *conf)
 {
@@ -414,7 +414,105 @@ PL_TEST(simulation_keeps_order_and_presence)
     }
 }
 
-PL_TESTS(t(a_room_takes_so_many), t(things_are_heard_in_the_order_they_happened), t(names_are_checked),
+/* ---- coming back ---- */
+
+static void take_texts(pl_rooms *r, int64_t now_us, pl_peer_id id, int first, int n)
+{
+    pl_rooms_item item;
+    for (int i = first; i < first + n; i++) {
+        char text[16];
+        snprintf(text, sizeof text, "%d", i);
+        PL_OKAY(pl_rooms_take(r, now_us, id, &item));
+        PL_EQ(item.kind, PL_ROOMS_MESSAGE);
+        PL_OKAY(pl_str_is(item.data, text));
+        pl_rooms_check(r);
+    }
+}
+
+static void send_texts(pl_rooms *r, pl_peer_id from, pl_peer_id to, int first, int n)
+{
+    for (int i = first; i < first + n; i++) {
+        char text[16];
+        snprintf(text, sizeof text, "%d", i);
+        PL_EQ(send_text(r, from, to, text), PL_OK);
+    }
+}
+
+PL_TEST(who_comes_back_hears_what_it_missed)
+{
+    pl_rooms *r = rooms_new(&(pl_rooms_conf){ 0 });
+    pl_peer_id ann = sign_in(r, "ann"), bob = sign_in(r, "bob");
+    int first, second;
+    void *replaced;
+    pl_rooms_event ev;
+    pl_rooms_bind(r, bob);
+    pl_rooms_keep(r, bob);
+    uint64_t start = pl_rooms_seq(r);
+    listen_to(r, bob, &first);
+    send_texts(r, ann, bob, 0, 10);
+    take_texts(r, 0, bob, 0, 6);
+    PL_EQ(pl_rooms_resume(r, 0, bob, start + 2), PL_OK); /* four were swallowed, and nobody saw the break */
+    bool gone = false;
+    while (pl_rooms_poll_event(r, &ev))
+        gone |= ev.kind == PL_ROOMS_GONE && ev.listener == &first;
+    PL_OKAY(gone);
+    PL_EQ(pl_rooms_listen(r, 0, bob, &second, &replaced), PL_OK);
+    take_texts(r, 0, bob, 2, 8);
+    pl_rooms_unlisten(r, 0, bob, &second);
+    PL_EQ(pl_rooms_resume(r, 0, bob, start + 10), PL_OK);
+    PL_EQ(pl_rooms_get_stats(r)->kept_bytes, 0);
+    pl_rooms_tick(r, PL_SEC(PL_ROOMS_RESUME_S) + PL_SEC(30));
+    PL_EQ(pl_rooms_resume(r, 0, bob, start + 10), PL_ESTATE); /* too late */
+    pl_rooms_free(r);
+}
+
+PL_TEST(what_is_kept_is_bounded)
+{
+    pl_rooms *r = rooms_new(&(pl_rooms_conf){ .max_total_bytes = 1 << 20 });
+    pl_peer_id ann = sign_in(r, "ann"), bob = sign_in(r, "bob");
+    int listener;
+    pl_rooms_keep(r, bob);
+    uint64_t start = pl_rooms_seq(r);
+    listen_to(r, bob, &listener);
+    listen_to(r, ann, &listener);
+    send_texts(r, ann, bob, 0, PL_ROOMS_KEPT_MAX + 1);
+    take_texts(r, 0, bob, 0, PL_ROOMS_KEPT_MAX + 1);
+    PL_EQ(pl_rooms_resume(r, 0, bob, start), PL_ESTATE); /* the first is kept no more */
+    PL_EQ(pl_rooms_resume(r, 0, bob, start + 1), PL_OK);
+    listen_to(r, bob, &listener);
+    take_texts(r, 0, bob, 1, PL_ROOMS_KEPT_MAX);
+    send_texts(r, ann, bob, 100, 1); /* by time */
+    take_texts(r, PL_SEC(PL_ROOMS_KEPT_S) + 1, bob, 100, 1);
+    PL_EQ(pl_rooms_resume(r, 0, bob, start + PL_ROOMS_KEPT_MAX), PL_ESTATE);
+    size_t one = pl_rooms_get_stats(r)->kept_bytes;
+    PL_OKAY(one > 0 && one < 256);
+    static char large[PL_ROOMS_MESSAGE_MAX];
+    memset(large, 'x', sizeof large);
+    for (int i = 0; i < 3; i++) { /* by bytes, of one and then of all */
+        pl_rooms_item item;
+        PL_EQ(pl_rooms_send(r, 0, ann, bob, PL_STR(""), (pl_str){ large, sizeof large }), PL_OK);
+        PL_OKAY(pl_rooms_take(r, 0, bob, &item));
+        pl_rooms_check(r);
+        PL_OKAY(pl_rooms_get_stats(r)->kept_bytes <= PL_ROOMS_KEPT_BYTES);
+    }
+    PL_EQ(pl_rooms_resume(r, 0, bob, start), PL_ESTATE);
+    pl_rooms_sign_out(r, 0, bob);
+    PL_EQ(pl_rooms_get_stats(r)->kept_bytes, 0);
+    pl_rooms_free(r);
+}
+
+PL_TEST(who_did_not_say_that_it_comes_back_cannot)
+{
+    pl_rooms *r = rooms_new(&(pl_rooms_conf){ 0 });
+    pl_peer_id ann = sign_in(r, "ann");
+    pl_rooms_bind(r, ann);
+    PL_EQ(pl_rooms_resume(r, 0, ann, 0), PL_ESTATE);
+    pl_rooms_free(r);
+}
+
+PL_TESTS(t(who_comes_back_hears_what_it_missed), t(what_is_kept_is_bounded),
+         t(who_did_not_say_that_it_comes_back_cannot), t(a_room_takes_so_many),
+         t(things_are_heard_in_the_order_they_happened), t(names_are_checked),
          t(rooms_do_not_hear_each_other), t(limits_hold), t(who_is_not_listened_for_goes),
          t(ready_is_told_once_and_the_newest_listener_wins),
          t(a_listener_that_dies_before_it_is_told_is_forgotten),

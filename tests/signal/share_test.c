@@ -373,4 +373,94 @@ PL_TEST(messages_arrive_once_and_in_order_whatever_breaks)
     PL_OKAY(n_heard > 10000 && n_resumed > 1000 && n_died > 100);
 }
 
-PL_TESTS(t(messages_arrive_once_and_in_order_whatever_breaks))
+/* ---- a memory that was emptied while nodes run ---- */
+
+static pl_peer_id first_in(world *w, int at, const char *name)
+{
+    pl_peer_id id = 0;
+    PL_EQ(pl_rooms_sign_in(w->node[at].rooms, w->now_us, PL_STR("r"), pl_str_of(name), &id), PL_OK);
+    pl_rooms_bind(w->node[at].rooms, id);
+    return id;
+}
+
+static void all_exchange(world *w)
+{
+    for (int i = 0; i < NODES; i++) {
+        node_asks(w, &w->node[i], UINT32_MAX);
+        sim_share_read(&w->memory, w->now_us, w->node[i].share);
+    }
+}
+
+/* The newest node is the first that says hello to it, and knows of no id that was given before. */
+PL_TEST(an_emptied_memory_gives_no_id_twice)
+{
+    uint64_t seed = pl_test_seed(7);
+    world *w = world_new(seed);
+    pl_peer_id old[4], young[4];
+    all_exchange(w);
+    for (int i = 0; i < 4; i++)
+        old[i] = first_in(w, i % 2, "old");
+    all_exchange(w);
+    sim_share_memory_clear(&w->memory);
+    node_down(&w->node[2]);
+    node_up(w, 2);
+    node_asks(w, &w->node[2], UINT32_MAX);
+    for (int i = 0; i < 4; i++)
+        young[i] = first_in(w, 2, "young");
+    for (int i = 0; i < 40; i++) { /* both old ones notice, and hold back until each has told of its peers */
+        w->now_us += PL_MS(500);
+        all_exchange(w);
+    }
+    for (int i = 0; i < 4; i++)
+        for (int k = 0; k < 4; k++)
+            PL_OKAY(old[i] != young[k]);
+    for (int i = 0; i < NODES; i++) {
+        const pl_rooms_stats *st = pl_rooms_get_stats(w->node[i].rooms);
+        PL_EQ(st->n_peers + st->n_remote, 8);
+        PL_EQ(st->n_moved, 0); /* nobody's peer was taken for another's */
+    }
+    world_free(w);
+}
+
+/* What was given to others lately, and never seen at this node, is not given again either. */
+PL_TEST(an_emptied_memory_goes_on_above_what_others_may_hold)
+{
+    world *w = world_new(pl_test_seed(8));
+    all_exchange(w);
+    pl_peer_id given = w->memory.next_id; /* to all; node 0, which greeted first, has the lowest of them */
+    sim_share_memory_clear(&w->memory);
+    w->now_us += PL_SEC(2);
+    node_asks(w, &w->node[0], UINT32_MAX);
+    PL_OKAY(given > PL_SHARE_IDS && w->memory.next_id > given);
+    world_free(w);
+}
+
+/* What is said before the node has noticed waits, and nobody is told that the other is not there. */
+PL_TEST(a_message_to_an_emptied_memory_waits_for_the_hello)
+{
+    world *w = world_new(pl_test_seed(9));
+    pl_rooms_item item;
+    unsigned heard = 0;
+    all_exchange(w);
+    pl_peer_id ann = first_in(w, 0, "ann"), bob = first_in(w, 1, "bob");
+    all_exchange(w);
+    all_exchange(w);
+    sim_share_memory_clear(&w->memory);
+    for (int i = 0; i < 3; i++)
+        PL_EQ(pl_rooms_send(w->node[0].rooms, w->now_us, ann, bob, PL_STR("text/plain"), PL_STR("hello")),
+              PL_OK);
+    for (int i = 0; i < 40; i++) {
+        w->now_us += PL_MS(500);
+        all_exchange(w);
+        while (pl_rooms_take(w->node[0].rooms, w->now_us, ann, &item))
+            PL_OKAY(item.kind != PL_ROOMS_REFUSED);
+        while (pl_rooms_take(w->node[1].rooms, w->now_us, bob, &item))
+            heard += item.kind == PL_ROOMS_MESSAGE;
+    }
+    PL_EQ(heard, 3);
+    world_free(w);
+}
+
+PL_TESTS(t(messages_arrive_once_and_in_order_whatever_breaks), t(an_emptied_memory_gives_no_id_twice),
+         t(an_emptied_memory_goes_on_above_what_others_may_hold),
+         t(a_message_to_an_emptied_memory_waits_for_the_hello))
