@@ -215,17 +215,18 @@ static void on_peer(void *user, const pl_signaling_peer *peer)
         note(peer->here ? "%s is here" : "%s has left", peer->name);
 }
 
-/* With pasted texts both begin alike: whoever gets the other's text first answers it instead of calling. */
-static bool gives_way(void)
+/* With pasted texts both begin alike: whoever gets the other's text first answers it instead of calling. Who calls us while we
+ * call him is answered, too. */
+static bool gives_way(const pl_session *caller)
 {
-    return is_kind("paste") && me.talk && !pl_talk_connected(me.talk);
+    return me.talk && (is_kind("paste") ? !pl_talk_connected(me.talk) : pl_talk_crosses(me.talk, caller));
 }
 
 /* One call at a time: a second caller hears that we are busy. */
 static void on_call(void *user, pl_session *s)
 {
     (void)user;
-    if (gives_way()) {
+    if (gives_way(s)) {
         pl_talk_free(me.talk);
         me.talk = NULL;
     } else if (me.talk || me.wanted || me.over) {

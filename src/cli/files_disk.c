@@ -244,7 +244,7 @@ bool pl_files_disk_has_room(pl_files_disk *d)
     for (uint32_t i = 0; i < m->n; i++)
         need -= d->receiver ? pl_transfer_receiver_have(d->receiver, i) : d->one->n;
     if (fstatvfs(d->root, &v) == 0 && need > (uint64_t)v.f_bavail * v.f_frsize)
-        return fail(d, "the disk", "not enough free space");
+        return fail(d, "the disk", "not enough free space: make some, or choose another folder");
     return true;
 }
 

@@ -260,6 +260,19 @@ const char *pl_talk_peer(const pl_talk *t)
     return pl_session_peer_name(t->session);
 }
 
+const char *pl_talk_peer_address(const pl_talk *t)
+{
+    return pl_session_peer_address(t->session);
+}
+
+bool pl_talk_crosses(const pl_talk *t, const pl_session *caller)
+{
+    const char *whom = pl_talk_peer(t), *who = pl_session_peer_address(caller);
+    size_t n = strcspn(who, "/");
+    return pl_session_is_outgoing(t->session) && !t->pc && strcspn(whom, "/") == n &&
+           strncmp(whom, who, n) == 0;
+}
+
 bool pl_talk_say(pl_talk *t, const char *text)
 {
     return t->chat_open && pl_data_channel_send_text(t->chat, text) == PL_OK;

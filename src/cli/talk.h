@@ -34,7 +34,10 @@ PL_NODISCARD pl_err pl_talk_new(pl_talk **out, const pl_talk_conf *conf, char *e
 void pl_talk_join(pl_talk *t, pl_session *session);
 /* For pl_session_call: it tells the talk. */
 pl_session_observer pl_talk_observer(pl_talk *t);
-const char *pl_talk_peer(const pl_talk *t);
+const char *pl_talk_peer(const pl_talk *t);         /* for people */
+const char *pl_talk_peer_address(const pl_talk *t); /* for scripts */
+/* The caller is whom we are calling, and has not been reached: we called each other, and who answers joins the two. */
+bool pl_talk_crosses(const pl_talk *t, const pl_session *caller);
 bool pl_talk_say(pl_talk *t, const char *text); /* false: there is no open chat */
 bool pl_talk_reached(const pl_talk *t);         /* the other side was there at some time */
 bool pl_talk_connected(const pl_talk *t);       /* at some time */

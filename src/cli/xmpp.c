@@ -64,8 +64,11 @@ static const pl_opt opts[] = {
     { "yes", PL_OPT_FLAG, &xmpp_opt.yes, NULL, "receive: take files without being asked." },
     { "overwrite", PL_OPT_FLAG, &xmpp_opt.overwrite, NULL,
       "receive: replace files of the same name. By default the new one becomes NAME (1)." },
+    { "max-size", PL_OPT_INT, &xmpp_opt.max_size, "BYTES",
+      "receive: larger files are declined, and one of unknown size ends there. Default: any that fits.", 0,
+      1e15 },
     { "in-band", PL_OPT_FLAG, &xmpp_opt.in_band, NULL,
-      "send-file, receive: tell nobody our addresses; files go through the servers, slowly." },
+      "send-file, receive: tell nobody our addresses; files go through the servers, in their stanzas." },
     { "proxy-only", PL_OPT_FLAG, &xmpp_opt.proxy_only, NULL,
       "send-file, receive: tell nobody our addresses; files go through the server's proxy where it has "
       "one." },
@@ -134,7 +137,8 @@ const pl_command pl_cmd_xmpp = {
         "[REASON], /ban JID "
         "[REASON], /topic TEXT, /whisper NICK TEXT, /role NICK ROLE, /affiliation JID AFFILIATION, /invite "
         "JID "
-        "[REASON], /configure KEY VALUE (an owner: muc#roomconfig_roomname ...) and /quit do what they "
+        "[REASON], /invite-directly JID [REASON] (with the room's password, past the room), /voice (asks the "
+        "moderators), /configure KEY VALUE (an owner: muc#roomconfig_roomname ...) and /quit do what they "
         "say.\n\n"
         "call ACCOUNT JID calls: all devices of JID ring, and the one that takes it is spoken with. "
         "call ACCOUNT waits for calls of contacts. Lines are chat; /accept, /decline, /bye and /quit do "
@@ -149,16 +153,19 @@ const pl_command pl_cmd_xmpp = {
         "NAME.part until it is whole and its SHA-256 is the sender's.\n\n"
         "With --json, events are online, trouble, error, contact, contact-removed, roster, presence, "
         "request, "
-        "accepted, denied, message, sent, delivered, joined, not-in, out, came, changed, renamed, "
+        "accepted, denied, invitation, message, sent, delivered, joined, not-in, out, came, changed, "
+        "renamed, "
         "went, said, "
-        "whispered, topic, refused, calling, ringing, missed, progress, chat and report; of files offer, "
+        "whispered, topic, refused, asked, calling, ringing, missed, progress, chat and report; of files "
+        "offer, "
         "accepted, file, progress, stored and lost. Commands are "
         "{\"do\":\"add\",\"jid\":...,\"name\":...}, "
         "remove, accept, deny; "
         "{\"do\":\"presence\",\"show\":...}; {\"do\":\"say\",\"body\":...}; nick and kick with "
         "\"nick\", ban with "
         "\"jid\", topic with \"topic\", whisper with \"nick\" and \"body\", role with \"nick\" and "
-        "\"role\", affiliation with \"jid\" and \"affiliation\", invite with \"jid\", configure with \"key\" "
+        "\"role\", affiliation with \"jid\" and \"affiliation\", invite and invite-directly with \"jid\", "
+        "voice, configure with \"key\" "
         "and "
         "\"value\", leave; accept, decline, "
         "hang-up, and say in a call; and quit.",

@@ -15,7 +15,7 @@ static const char *const names[] = {
     [PL_MUC_JOINED] = "joined", [PL_MUC_NOT_IN] = "not-in",   [PL_MUC_OUT] = "out",
     [PL_MUC_CAME] = "came",     [PL_MUC_CHANGED] = "changed", [PL_MUC_RENAMED] = "renamed",
     [PL_MUC_WENT] = "went",     [PL_MUC_SAID] = "said",       [PL_MUC_WHISPERED] = "whispered",
-    [PL_MUC_TOPIC] = "topic",   [PL_MUC_REFUSED] = "refused"
+    [PL_MUC_TOPIC] = "topic",   [PL_MUC_REFUSED] = "refused", [PL_MUC_ASKED] = "asked"
 };
 
 static json_t *occupant_json(const pl_occupant *o)
@@ -92,6 +92,9 @@ static void print_event(const pl_muc_event *e)
     case PL_MUC_TOPIC: pl_xmpp_print(stdout, "* topic: %s", e->topic); break;
     case PL_MUC_SAID: pl_xmpp_print(stdout, "%s: %s", nick, e->message->body); break;
     case PL_MUC_WHISPERED: pl_xmpp_print(stdout, "%s whispers: %s", nick, e->message->body); break;
+    case PL_MUC_ASKED:
+        pl_xmpp_print(stdout, "* %s asks for voice: /role %s participant gives it", nick, nick);
+        break;
     }
 }
 
@@ -128,14 +131,15 @@ static bool rule(xmpp_session *s, const char *word, const char *what, const char
     static const char *const roles[] = { "none", "visitor", "participant", "moderator" },
                              *const affiliations[] = { "outcast", "none", "member", "admin", "owner" };
     bool role = strcmp(word, "role") == 0, affiliation = strcmp(word, "affiliation") == 0;
-    bool invite = strcmp(word, "invite") == 0;
+    bool directly = strcmp(word, "invite-directly") == 0, invite = directly || strcmp(word, "invite") == 0;
     size_t i = 0, n = role ? 4 : 5;
     if (!role && !affiliation && !invite && strcmp(word, "configure") != 0)
         return false;
     if (!what || !what[0] || (!more && !invite)) {
         xmpp_failed(s, word, "says too little");
     } else if (invite) {
-        xmpp_try(s, word, pl_muc_invite(room, what, more));
+        xmpp_try(s, word,
+                 directly ? pl_muc_invite_directly(room, what, more) : pl_muc_invite(room, what, more));
     } else if (!role && !affiliation) {
         xmpp_try(s, word, pl_muc_configure(room, what, more));
     } else {
@@ -189,13 +193,17 @@ static void on_line(xmpp_session *s, char *text)
         leave(s);
         return;
     }
+    if (strcmp(word, "voice") == 0) {
+        xmpp_try(s, word, pl_muc_ask_for_voice(room));
+        return;
+    }
     bool two = strcmp(word, "nick") != 0 && strcmp(word, "topic") != 0 &&
                strcmp(word, "say") != 0; /* an address or nickname, and more */
     const char *what = two && rest ? strsep(&rest, " ") : rest;
     if (!obey(s, word, what, two ? rest : NULL))
         xmpp_failed(s, word,
                     "is no command; there are /nick /kick /ban /topic /whisper /role /affiliation /invite "
-                    "/configure and /quit");
+                    "/invite-directly /voice /configure and /quit");
 }
 
 static void on_command(xmpp_session *s, const char *word, const json_t *all)
@@ -213,7 +221,7 @@ static void on_command(xmpp_session *s, const char *word, const json_t *all)
     if (strcmp(word, "role") == 0 || strcmp(word, "affiliation") == 0) {
         more = json_string_value(json_object_get(all, word));
         what = strcmp(word, "role") == 0 ? nick : jid;
-    } else if (strcmp(word, "invite") == 0) {
+    } else if (strcmp(word, "invite") == 0 || strcmp(word, "invite-directly") == 0) {
         what = jid;
     } else if (strcmp(word, "configure") == 0) {
         what = json_string_value(json_object_get(all, "key"));
@@ -221,10 +229,12 @@ static void on_command(xmpp_session *s, const char *word, const json_t *all)
     }
     if (strcmp(word, "leave") == 0)
         leave(s);
+    else if (strcmp(word, "voice") == 0)
+        xmpp_try(s, word, pl_muc_ask_for_voice(room));
     else if (!obey(s, word, what, more))
         xmpp_failed(s, word,
                     "is no command; there are say, whisper, nick, kick, ban, topic, role, affiliation, "
-                    "invite, configure, leave and quit");
+                    "invite, invite-directly, voice, configure, leave and quit");
 }
 
 /* ---- life ---- */

@@ -49,9 +49,26 @@ static void disk_failed(void)
     pl_file_session_end(me.session, PL_JINGLE_FAILED_APPLICATION, "it cannot be stored");
 }
 
+static bool is_too_large(uint64_t size)
+{
+    return xmpp_opt.max_size && size > (uint64_t)xmpp_opt.max_size;
+}
+
+/* Its sender said no size, and goes on and on. */
+static void grew_too_large(void)
+{
+    me.failed = true;
+    xmpp_failed(me.s, file()->name, "is larger than --max-size");
+    pl_file_session_end(me.session, PL_JINGLE_CANCEL, "it is larger than what is taken here");
+}
+
 static void on_data(void *user, const uint8_t *data, size_t len)
 {
     (void)user;
+    if (is_too_large(me.found.n + len)) {
+        grew_too_large();
+        return;
+    }
     pl_sha256_more(&me.found.run, data, len);
     me.found.n += len;
     if (!pl_files_disk_write(&me.disk, data, len))
@@ -227,6 +244,11 @@ static void on_incoming(const pl_jingle_event *e)
     me.over = me.stored = false;
     if (pl_file_session_take(&me.session, &conf, e))
         return;
+    if (file()->has_size && is_too_large(file()->size)) {
+        xmpp_failed(me.s, file()->name, "is larger than --max-size");
+        decline("it is larger than what is taken here");
+        return;
+    }
     if (name_it(&why)) {
         ask();
         return;

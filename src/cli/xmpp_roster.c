@@ -47,8 +47,10 @@ static void say_contact(xmpp_session *s, const pl_contact *c, bool gone)
     draw(s);
 }
 
-static void on_loaded(xmpp_session *s)
+static void on_loaded(xmpp_session *s, bool known)
 {
+    if (!known)
+        return;
     for (const pl_contact *c = NULL; (c = pl_roster_next(s->roster, c));)
         say_contact(s, c, false);
     xmpp_event(s, "roster", s->json ? json_pack("{si}", "contacts", (int)pl_roster_count(s->roster)) : NULL);

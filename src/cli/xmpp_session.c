@@ -150,8 +150,8 @@ static void on_loaded(void *user, const char *error)
     xmpp_session *s = user;
     if (error)
         xmpp_failed(s, "the contacts", error[0] ? error : "no answer");
-    else if (s->action->loaded)
-        s->action->loaded(s);
+    if (s->action->loaded)
+        s->action->loaded(s, !error);
 }
 
 static void on_contact(void *user, const pl_contact *c, bool gone)
@@ -194,6 +194,21 @@ static void on_message(void *user, const pl_message *m)
     xmpp_session *s = user;
     if (s->action->message)
         s->action->message(s, m);
+}
+
+/* To any room that we are not in: whoever looks at the account may want to know. */
+static void on_invited(void *user, const pl_invitation *i)
+{
+    xmpp_session *s = user;
+    json_t *o = json_pack("{ss sb}", "room", i->room, "direct", i->direct);
+    pl_xmpp_member(o, "by", i->by[0] ? i->by : NULL);
+    pl_xmpp_member(o, "reason", i->reason);
+    pl_xmpp_member(o, "password", i->password);
+    xmpp_event(s, "invitation", o);
+    if (!s->json)
+        pl_xmpp_print(stderr, "* %s invites you to %s%s%s; 'peerline xmpp muc ACCOUNT ROOM' enters",
+                      i->by[0] ? i->by : "somebody", i->room, i->reason ? ": " : "",
+                      i->reason ? i->reason : "");
 }
 
 static void on_delivered(void *user, const char *from, const char *id)
@@ -265,11 +280,13 @@ static pl_err make_features(xmpp_session *s)
                                   .carbons = s->action->seen,
                                   .message = on_message,
                                   .delivered = on_delivered,
+                                  .invited = on_invited,
                                   .user = s };
     err = err ? err : pl_presence_new(&s->presence, s->client, &presence);
     err = err ? err : pl_messages_new(&s->messages, s->client, &messages);
     err = err ? err : pl_disco_add(s->disco, PL_NS_RECEIPTS);
     err = err ? err : pl_disco_add(s->disco, PL_NS_MUC);
+    err = err ? err : pl_disco_add(s->disco, PL_NS_CONFERENCE);
     (void)(xmpp_opt.show && pl_show_of(xmpp_opt.show, &show));
     if (!s->action->seen)
         show = PL_SHOW_OFFLINE;

@@ -31,6 +31,7 @@ typedef struct xmpp_options {
     /* send-file, receive */
     const char *into;
     bool yes, overwrite, in_band, proxy_only;
+    int64_t max_size; /* 0: any */
     pl_ice_options ice;
 } xmpp_options;
 extern xmpp_options xmpp_opt;
@@ -44,7 +45,7 @@ typedef struct xmpp_action {
     void (*begin)(xmpp_session *s); /* features are there, nothing is sent yet */
     void (*end)(xmpp_session *s);   /* gives back what begin took */
     void (*opened)(xmpp_session *s, bool again);
-    void (*loaded)(xmpp_session *s);
+    void (*loaded)(xmpp_session *s, bool known); /* the contacts; !known: the server does not tell them */
     void (*contact)(xmpp_session *s, const pl_contact *c, bool gone);
     void (*device)(xmpp_session *s, const pl_device *d);
     void (*asked)(xmpp_session *s, const char *jid, const char *status);

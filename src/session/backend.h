@@ -37,6 +37,9 @@ typedef struct pl_backend {
     bool
         restarts; /* the core asks for an ICE restart when the path is silent for two seconds or failed, 5 times in a row */
 
+    /* Both sides may add media at one time: the callee's mids begin with this letter, so that no two have one name. 0: none. */
+    char callee_mids;
+
     /* Copies what it needs of conf (its texts are lent), reads conf->url, begins to sign in, and tells pl_sig_opened later, from
      * the loop. With an error nothing is left behind, and a sentence may be in error. `callee`: pl_sig_set_callee. */
     pl_err (*open)(pl_signaling *sig, const pl_signaling_conf *conf, char *error, size_t cap);
@@ -58,6 +61,8 @@ typedef struct pl_backend {
     /* reason: HUNG_UP (also when a connected call's path was lost: why), CANCELLED, DECLINED, BUSY, FAILED. */
     void (*end)(pl_session *s, pl_session_reason reason, const char *why);
     void (*drop)(pl_session *s);
+    /* A path went silent, so the way may be dead, too: it shows now, not when TCP gives up. NULL: nothing to be done. */
+    void (*check)(pl_signaling *sig);
     /* Whose offer gives way when two cross. NULL: the callee's. */
     bool (*polite)(const pl_session *s);
 } pl_backend;

@@ -331,6 +331,11 @@ static void rooms_close(pl_signaling *sig)
     pl_timer_set(pl_sig_loop(sig), &r->bye, pl_loop_now_us(pl_sig_loop(sig)) + (r->in ? sign_out_us : 0));
 }
 
+static void rooms_check(pl_signaling *sig)
+{
+    pl_room_client_check(((rooms *)pl_sig_state(sig))->client);
+}
+
 static void rooms_free(pl_signaling *sig)
 {
     rooms *r = pl_sig_state(sig);
@@ -402,6 +407,7 @@ static const char *const schemes[] = { "http:", "https:", "ws:", "wss:", NULL };
 const pl_backend pl_backend_rooms = {
     .kind = "rooms",
     .scheme = schemes,
+    .restarts = true,
     .open = rooms_open,
     .close = rooms_close,
     .free = rooms_free,
@@ -411,5 +417,6 @@ const pl_backend pl_backend_rooms = {
     .candidate = rooms_candidate,
     .end = rooms_end,
     .drop = rooms_drop,
+    .check = rooms_check,
     .polite = rooms_polite,
 };

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "session/rooms_url.h"
+#include "session/session_internal.h"
 #include "session/xmpp_internal.h"
 
 static const int64_t arriving_us = PL_SEC(2), look_us = PL_MS(500);
@@ -34,8 +35,8 @@ static void on_due(void *user, int64_t now_us)
 
 static bool is_here(const xmpp_way *w, const char *bare)
 {
-    for (const pl_device *d = pl_presence_next(w->presence, bare, NULL); d;
-         d = pl_presence_next(w->presence, bare, d)) {
+    for (const pl_device *d = pl_presence_next(w->on.presence, bare, NULL); d;
+         d = pl_presence_next(w->on.presence, bare, d)) {
         if (d->show != PL_SHOW_OFFLINE)
             return true;
     }
@@ -46,7 +47,7 @@ static bool is_here(const xmpp_way *w, const char *bare)
 static void on_device(void *user, const pl_device *d)
 {
     xmpp_way *w = user;
-    const pl_contact *c = pl_roster_find(w->roster, d->jid);
+    const pl_contact *c = pl_roster_find(w->on.roster, d->jid);
     bool here = c && is_here(w, c->jid);
     if (!c || here == (c->user != NULL))
         return;
@@ -59,20 +60,25 @@ static void on_device(void *user, const pl_device *d)
     pl_sig_peer(w->sig, &peer);
 }
 
-static void on_loaded(void *user, const char *error)
+static void begin(xmpp_way *w)
 {
-    xmpp_way *w = user;
-    if (error)
-        pl_sig_note(w->sig, "the server does not tell our contacts: nobody may ring");
     w->ready = true;
     xmpp_calls_begin(w);
     xmpp_run(w);
 }
 
+static void on_loaded(void *user, const char *error)
+{
+    xmpp_way *w = user;
+    if (error)
+        pl_sig_note(w->sig, "the server does not tell our contacts: nobody may ring");
+    begin(w);
+}
+
 static void on_caps(void *user)
 {
     xmpp_way *w = user;
-    if (w->presence && pl_presence_repeat(w->presence))
+    if (w->on.presence && pl_presence_repeat(w->on.presence))
         pl_sig_note(w->sig, "presence could not be sent");
 }
 
@@ -82,7 +88,6 @@ static void on_trouble(void *user, pl_xmpp_fault fault, const char *why, bool ag
 {
     xmpp_way *w = user;
     (void)fault, (void)in_us;
-    w->open = false;
     pl_sig_closed(w->sig, PL_EIO, why, again);
 }
 
@@ -91,6 +96,8 @@ static void before_state(void *user, pl_xmpp_state state, bool resumed)
 {
     xmpp_way *w = user;
     w->cut = state == PL_XMPP_CLOSED || (state == PL_XMPP_OPENED && !resumed);
+    if (w->cut)
+        w->ready = false; /* until the contacts are loaded anew */
 }
 
 static void after_state(void *user, pl_xmpp_state state, bool resumed)
@@ -99,17 +106,16 @@ static void after_state(void *user, pl_xmpp_state state, bool resumed)
     if (w->cut)
         xmpp_calls_cut(w);
     w->cut = false;
-    if (state == PL_XMPP_OPENED && !resumed) {
+    if (state == PL_XMPP_OPENED && resumed) {
+        pl_sig_opened(w->sig, "the session at the server goes on");
+    } else if (state == PL_XMPP_OPENED) {
         char text[PL_SESSION_WHY_MAX];
-        const char *security = pl_xmpp_connection_security(w->connection);
+        const char *security = pl_xmpp_connection_security(w->on.connection);
         snprintf(text, sizeof text, "signed in as %.200s%s%.80s%s", pl_xmpp_client_jid(w->client)->text,
                  security[0] ? " (" : "", security, security[0] ? ")" : "");
-        w->open = true;
-        w->ready = false; /* until the contacts are loaded anew */
         w->arriving_until_us = pl_loop_now_us(pl_sig_loop(w->sig)) + arriving_us;
         pl_sig_opened(w->sig, text);
     } else if (state == PL_XMPP_CLOSED) {
-        w->open = w->ready = false;
         pl_sig_closed(w->sig, w->leaving ? PL_OK : PL_EIO, w->leaving ? "" : "the account is signed out",
                       false);
     }
@@ -164,6 +170,22 @@ static pl_err make_features(xmpp_way *w)
     static const pl_disco_identity self = { "client", "phone", "Peerline" };
     pl_caps_conf caps = { .node = "urn:peerline", .changed = on_caps, .user = w };
     const pl_roster_conf roster = { .loaded = on_loaded, .user = w };
+    pl_err err = pl_disco_new(&w->on.disco, w->client, &self);
+    caps.disco = w->on.disco;
+    if (!err)
+        err = pl_caps_new(&w->on.caps, w->client, &caps);
+    if (!err)
+        err = pl_roster_new(&w->on.roster, w->client, &roster);
+    const pl_presence_conf presence = {
+        .roster = w->on.roster, .caps = w->on.caps, .changed = on_device, .user = w
+    };
+    if (!err)
+        err = pl_presence_new(&w->on.presence, w->client, &presence);
+    return err ? err : pl_presence_set(w->on.presence, PL_SHOW_ONLINE, 0, NULL);
+}
+
+static pl_err make_jingle(xmpp_way *w)
+{
     const pl_xmpp_jingle_conf jingle = {
         .client = w->client, .user = w, .session = xmpp_on_session, .proposal = xmpp_on_proposal
     };
@@ -171,41 +193,44 @@ static pl_err make_features(xmpp_way *w)
     w->after = (pl_xmpp_handler){ .state = after_state, .user = w };
     pl_xmpp_add_handler(w->client, PL_XMPP_PEEK, &w->before);
     pl_xmpp_add_handler(w->client, PL_XMPP_ALL, &w->after);
-    pl_err err = pl_disco_new(&w->disco, w->client, &self);
-    caps.disco = w->disco;
-    if (!err)
-        err = pl_caps_new(&w->caps, w->client, &caps);
-    if (!err)
-        err = pl_roster_new(&w->roster, w->client, &roster);
-    const pl_presence_conf presence = {
-        .roster = w->roster, .caps = w->caps, .changed = on_device, .user = w
-    };
-    if (!err)
-        err = pl_presence_new(&w->presence, w->client, &presence);
-    if (!err)
-        err = pl_presence_set(w->presence, PL_SHOW_ONLINE, 0, NULL);
-    if (!err)
-        err = pl_xmpp_jingle_new(&w->jingle, &jingle);
+    pl_err err = pl_xmpp_jingle_new(&w->jingle, &jingle);
     for (const char *const *f = pl_xmpp_jingle_features(); *f && !err; f++)
-        err = pl_disco_add(w->disco, *f);
+        err = pl_disco_add(w->on.disco, *f);
     return err;
+}
+
+static void free_account(pl_session_account *a)
+{
+    pl_presence_free(a->presence);
+    pl_roster_free(a->roster);
+    pl_caps_free(a->caps);
+    pl_disco_free(a->disco);
+    pl_xmpp_connection_free(a->connection);
 }
 
 static void way_free(xmpp_way *w)
 {
     pl_timer_cancel(pl_sig_loop(w->sig), &w->due);
     pl_xmpp_jingle_free(w->jingle);
-    pl_presence_free(w->presence);
-    pl_roster_free(w->roster);
-    pl_caps_free(w->caps);
-    pl_disco_free(w->disco);
-    if (w->client) {
+    if (w->before.user) {
         pl_xmpp_remove_handler(w->client, &w->before);
         pl_xmpp_remove_handler(w->client, &w->after);
     }
-    pl_xmpp_connection_free(w->connection);
+    if (!w->lent)
+        free_account(&w->on);
     free(w->callee);
     free(w);
+}
+
+static xmpp_way *way_new(pl_signaling *sig, bool anybody)
+{
+    xmpp_way *w = calloc(1, sizeof *w);
+    if (!w)
+        return NULL;
+    w->sig = sig;
+    w->anybody = anybody;
+    w->due = (pl_timer){ .fn = on_due, .arg = w };
+    return w;
 }
 
 static pl_err refuse(pl_err err, const char *why, char *error, size_t cap)
@@ -249,35 +274,34 @@ static pl_err connect_to(xmpp_way *w, const pl_signaling_conf *conf, char *error
     if (!choose_server(conf->server, &c, host, sizeof host))
         return refuse(PL_EINVAL, "the server is HOST[:PORT], tls://HOST[:PORT], or a ws or http address",
                       error, cap);
-    pl_err err = pl_xmpp_connection_new(&w->connection, pl_sig_loop(w->sig), &c);
+    pl_err err = pl_xmpp_connection_new(&w->on.connection, pl_sig_loop(w->sig), &c);
     if (err)
         return refuse(err,
                       err == PL_EINVAL ? "the server's address or the file of authorities cannot be used"
                                        : pl_err_str(err),
                       error, cap);
-    w->client = pl_xmpp_connection_client(w->connection);
+    w->client = pl_xmpp_connection_client(w->on.connection);
     return PL_OK;
 }
 
 static pl_err xmpp_open(pl_signaling *sig, const pl_signaling_conf *conf, char *error, size_t cap)
 {
-    xmpp_way *w = calloc(1, sizeof *w);
+    xmpp_way *w = way_new(sig, conf->anybody);
     if (!w)
         return PL_ENOMEM;
-    w->sig = sig;
-    w->anybody = conf->anybody;
-    w->due = (pl_timer){ .fn = on_due, .arg = w };
     pl_err err = take_url(w, conf->url, error, cap);
     if (!err)
         err = connect_to(w, conf, error, cap);
     if (!err)
         err = make_features(w);
+    if (!err)
+        err = make_jingle(w);
     if (err) {
         way_free(w);
         return err;
     }
     pl_sig_set_state(sig, w);
-    pl_xmpp_connection_open(w->connection);
+    pl_xmpp_connection_open(w->on.connection);
     return PL_OK;
 }
 
@@ -286,7 +310,15 @@ static void xmpp_close(pl_signaling *sig)
     xmpp_way *w = pl_sig_state(sig);
     w->leaving = true;
     xmpp_run(w);
-    pl_xmpp_connection_close(w->connection);
+    if (w->lent)
+        pl_sig_closed(sig, PL_OK, "", false);
+    else
+        pl_xmpp_connection_close(w->on.connection);
+}
+
+static void xmpp_check(pl_signaling *sig)
+{
+    pl_xmpp_probe(((xmpp_way *)pl_sig_state(sig))->client);
 }
 
 static void xmpp_free(pl_signaling *sig)
@@ -298,6 +330,7 @@ static const char *const schemes[] = { "xmpp:", NULL };
 const pl_backend pl_backend_xmpp = { .kind = "xmpp",
                                      .scheme = schemes,
                                      .restarts = true,
+                                     .callee_mids = PL_JINGLE_CALLEE_MIDS,
                                      .open = xmpp_open,
                                      .close = xmpp_close,
                                      .free = xmpp_free,
@@ -307,4 +340,35 @@ const pl_backend pl_backend_xmpp = { .kind = "xmpp",
                                      .describe = xmpp_describe,
                                      .candidate = xmpp_candidate,
                                      .end = xmpp_end,
-                                     .drop = xmpp_drop };
+                                     .drop = xmpp_drop,
+                                     .check = xmpp_check };
+
+/* ---- on an account of somebody else ---- */
+
+pl_err pl_signaling_open_account(pl_signaling **out, pl_loop *loop, const pl_session_account *account,
+                                 bool anybody, const pl_signaling_observer *observer)
+{
+    pl_signaling *sig = sig_new(loop, &pl_backend_xmpp, observer);
+    xmpp_way *w = sig ? way_new(sig, anybody) : NULL;
+    *out = NULL;
+    if (!w) {
+        free(sig);
+        return PL_ENOMEM;
+    }
+    w->on = *account;
+    w->lent = true;
+    w->client = pl_xmpp_connection_client(account->connection);
+    pl_sig_set_state(sig, w);
+    pl_err err = make_jingle(w);
+    if (err) {
+        pl_signaling_free(sig);
+        return err;
+    }
+    *out = sig;
+    return PL_OK;
+}
+
+void pl_signaling_account_ready(pl_signaling *sig)
+{
+    begin(pl_sig_state(sig));
+}

@@ -55,9 +55,18 @@ static void negotiation_note(void *user, const char *text)
 
 /* ---- the path ---- */
 
+static void look_again(pl_session *s, int64_t in_us)
+{
+    pl_timer_set(s->sig->loop, &s->silent, pl_loop_now_us(s->sig->loop) + in_us);
+}
+
+/* Not while an earlier one waits for its answer. */
 static void restart(pl_session *s, const char *why)
 {
-    if (s->over || s->n_restarts == SESSION_RESTARTS_MAX ||
+    if (s->over)
+        return;
+    look_again(s, SESSION_ANSWER_US);
+    if (s->n_restarts == SESSION_RESTARTS_MAX ||
         pl_peer_connection_get_signaling_state(s->pc) != PL_SIGNALING_STABLE)
         return;
     s->n_restarts++;
@@ -67,14 +76,22 @@ static void restart(pl_session *s, const char *why)
 
 static void on_silent(void *user, int64_t now_us)
 {
+    pl_session *s = user;
     (void)now_us;
-    restart(user, "the path is silent");
+    if (pl_peer_connection_get_connection_state(s->pc) == PL_CONNECTION_FAILED)
+        session_end(s, PL_SESSION_FAILED, "the path is lost, and the other side does not answer");
+    else
+        restart(s, "the path is silent");
 }
 
+/* What took the path, another network or a router's reboot, may have taken the way as well: it is to be there when the restart
+ * is to be told. */
 static void path_is_silent(pl_session *s)
 {
+    if (s->sig->backend->check && !s->dropped)
+        s->sig->backend->check(s->sig);
     if (s->sig->backend->restarts)
-        pl_timer_set(s->sig->loop, &s->silent, pl_loop_now_us(s->sig->loop) + SESSION_SILENT_US);
+        look_again(s, SESSION_SILENT_US);
     else
         pl_session_note(s, "the path is silent: waiting for it to come back");
 }
@@ -201,7 +218,10 @@ static pl_err new_connection(pl_session *s, pl_factory *factory, const pl_config
                                                   .on_connection_state = on_connection,
                                                   .on_data_channel = on_data_channel,
                                                   .on_track = on_track };
-    pl_err err = pl_peer_connection_new(&s->pc, factory, conf, &between);
+    pl_configuration own = conf ? *conf : (pl_configuration){ 0 };
+    if (!s->outgoing && s->sig->backend->callee_mids)
+        own.mid_prefix = s->sig->backend->callee_mids;
+    pl_err err = pl_peer_connection_new(&s->pc, factory, &own, &between);
     s->has_servers = conf && conf->n_ice_servers > 0;
     if (!err && s->n_servers)
         pl_session_add_servers(s, s->servers, s->n_servers);

@@ -13,10 +13,11 @@
 #include "session/negotiation.h"
 
 enum {
-    SESSION_NOTES_MAX = 32,      /* that wait to be told; what comes then is left out */
-    SESSION_RESTARTS_MAX = 5,    /* of ICE, in a row */
-    SESSION_SILENT_US = 2000000, /* without a sign of the path, before one */
-    SESSION_TURNS_MAX = 64       /* events told in one turn of the loop */
+    SESSION_NOTES_MAX = 32,       /* that wait to be told; what comes then is left out */
+    SESSION_RESTARTS_MAX = 5,     /* of ICE, in a row */
+    SESSION_SILENT_US = 2000000,  /* without a sign of the path, before one */
+    SESSION_ANSWER_US = 15000000, /* for its answer */
+    SESSION_TURNS_MAX = 64        /* events told in one turn of the loop */
 };
 
 typedef enum sig_event_kind { SIG_LINK, SIG_PEER, SIG_TEXT, SIG_NOTE, SIG_SESSION } sig_event_kind;
@@ -116,6 +117,8 @@ void sig_queue_clear(pl_signaling *sig);
 void sig_dequeue(pl_signaling *sig, sig_turn *turn);
 
 /* ---- signaling.c ---- */
+/* Without its backend's part; NULL: no memory. */
+pl_signaling *sig_new(pl_loop *loop, const pl_backend *backend, const pl_signaling_observer *observer);
 void sig_unref(pl_signaling *sig);
 
 /* ---- session.c ---- */

@@ -6,27 +6,34 @@
 #include "session/backends.h"
 #include "session/session_internal.h"
 
+pl_signaling *sig_new(pl_loop *loop, const pl_backend *backend, const pl_signaling_observer *observer)
+{
+    pl_signaling *sig = calloc(1, sizeof *sig);
+    if (!sig)
+        return NULL;
+    sig->loop = loop;
+    sig->backend = backend;
+    sig->refs = 1;
+    sig->log = (pl_log){ "session" };
+    if (observer)
+        sig->on = *observer;
+    pl_list_init(&sig->sessions);
+    sig_queue_init(sig);
+    return sig;
+}
+
 pl_err pl_signaling_open(pl_signaling **out, pl_loop *loop, const pl_signaling_conf *conf,
                          const pl_signaling_observer *observer, char *error, size_t cap)
 {
     char why[PL_SESSION_WHY_MAX] = "";
     const pl_backend *backend = conf->url ? pl_backend_for(conf->url) : NULL;
-    pl_signaling *sig = backend ? calloc(1, sizeof *sig) : NULL;
+    pl_signaling *sig = backend ? sig_new(loop, backend, observer) : NULL;
     pl_err err = !conf->url || !backend ? PL_ENOTSUP : !sig ? PL_ENOMEM : PL_OK;
     *out = NULL;
     if (cap)
         error[0] = '\0';
-    if (!err) {
-        sig->loop = loop;
-        sig->backend = backend;
-        sig->refs = 1;
-        sig->log = (pl_log){ "session" };
-        if (observer)
-            sig->on = *observer;
-        pl_list_init(&sig->sessions);
-        sig_queue_init(sig);
+    if (!err)
         err = backend->open(sig, conf, why, sizeof why);
-    }
     if (err) {
         if (cap)
             snprintf(error, cap, "%s", why[0] ? why : backend ? pl_err_str(err) : "no such kind of address");

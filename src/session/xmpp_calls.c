@@ -108,16 +108,20 @@ static void on_ended(void *user, pl_jingle_reason r, const char *why)
 
 static pl_err join(xmpp_call *c, pl_jingle_session *session)
 {
-    const pl_jingle_call_conf conf = { .jingle = pl_xmpp_jingle_sessions(c->way->jingle),
-                                       .peer = c->peer,
-                                       .sid = c->id[0] ? c->id : NULL,
-                                       .session = session,
-                                       .user = c,
-                                       .description = on_description,
-                                       .candidate = on_candidate,
-                                       .refused = on_refused,
-                                       .note = on_note,
-                                       .ended = on_ended };
+    const pl_jingle_call_conf conf = {
+        .jingle = pl_xmpp_jingle_sessions(c->way->jingle),
+        .peer = c->peer,
+        .sid = c->id[0] ? c->id : NULL,
+        .session = session,
+        .no_channels = c->peer && pl_caps_can(c->way->on.caps, c->peer, PL_NS_JINGLE_CHANNELS) == PL_CAN_NOT,
+        .no_video = c->id[0] && !pl_session_wants(c->s, PL_VIDEO),
+        .user = c,
+        .description = on_description,
+        .candidate = on_candidate,
+        .refused = on_refused,
+        .note = on_note,
+        .ended = on_ended
+    };
     return conf.jingle ? pl_jingle_call_new(&c->jingle, &conf) : PL_EAGAIN;
 }
 
@@ -125,7 +129,7 @@ static pl_err join(xmpp_call *c, pl_jingle_session *session)
 
 static const char *name_of(const xmpp_way *w, const char *jid, char out[PL_JID_MAX + 1])
 {
-    const pl_contact *contact = pl_roster_find(w->roster, jid);
+    const pl_contact *contact = pl_roster_find(w->on.roster, jid);
     snprintf(out, PL_JID_MAX + 1, "%.*s", (int)strcspn(jid, "/"), jid);
     return contact && contact->name[0] ? contact->name : out;
 }
@@ -146,7 +150,7 @@ static bool set_peer(xmpp_call *c, const char *device)
 static bool may_ring(const xmpp_way *w, const char *jid)
 {
     char bare[PL_JID_MAX + 1];
-    bool known = w->anybody || pl_roster_find(w->roster, jid);
+    bool known = w->anybody || pl_roster_find(w->on.roster, jid);
     return pl_sig_may_call(w->sig, jid, name_of(w, jid, bare), known);
 }
 
@@ -157,13 +161,15 @@ static bool may_ring(const xmpp_way *w, const char *jid)
 static const char *device_without_proposals(const xmpp_way *w, const char *bare)
 {
     const char *best = NULL;
-    for (const pl_device *d = pl_presence_next(w->presence, bare, NULL); d;
-         d = pl_presence_next(w->presence, bare, d)) {
+    for (const pl_device *d = pl_presence_next(w->on.presence, bare, NULL); d;
+         d = pl_presence_next(w->on.presence, bare, d)) {
         if (d->show == PL_SHOW_OFFLINE)
             continue;
-        if (pl_caps_can(w->caps, d->jid, PL_NS_JINGLE_MESSAGE) != PL_CAN_NOT)
+        if (pl_caps_can(w->on.caps, d->jid, PL_NS_JINGLE_MESSAGE) == PL_CAN_UNKNOWN)
+            pl_caps_ask(w->on.caps, d->jid);
+        if (pl_caps_can(w->on.caps, d->jid, PL_NS_JINGLE_MESSAGE) != PL_CAN_NOT)
             return NULL;
-        if (!best && pl_caps_can(w->caps, d->jid, PL_NS_JINGLE_RTP) == PL_CAN)
+        if (!best && pl_caps_can(w->on.caps, d->jid, PL_NS_JINGLE_RTP) == PL_CAN)
             best = d->jid;
     }
     return best;
@@ -287,6 +293,7 @@ static void on_direct(xmpp_way *w, const pl_jingle_event *e)
 /* What follows a proposal that we said yes to. */
 static void on_awaited(xmpp_call *c, const pl_jingle_event *e)
 {
+    (void)!pl_jmi_started(proposals(c->way), c->id);
     if (pl_jingle_admit(e->session, now(c->way)))
         return;
     if (join(c, e->session))
@@ -382,7 +389,7 @@ pl_err xmpp_accept(pl_session *s)
     xmpp_call *c = call_of(s);
     if (c->jingle)
         return PL_OK; /* its description is here: the answer accepts it */
-    pl_err err = proposals(c->way) ? pl_jmi_proceed(proposals(c->way), c->id) : PL_EAGAIN;
+    pl_err err = proposals(c->way) ? pl_jmi_proceed(proposals(c->way), now(c->way), c->id) : PL_EAGAIN;
     c->proceeds = err == PL_OK;
     xmpp_run(c->way);
     return err;
@@ -393,7 +400,7 @@ pl_err xmpp_accept(pl_session *s)
 pl_err xmpp_describe(pl_session *s, pl_sdp_type type, const char *sdp)
 {
     xmpp_call *c = call_of(s);
-    if (!c->jingle || !c->way->open)
+    if (!c->jingle || pl_xmpp_client_state(c->way->client) != PL_XMPP_OPENED)
         return PL_EAGAIN;
     pl_err err = pl_jingle_call_describe(c->jingle, now(c->way), type, sdp);
     xmpp_run(c->way);
@@ -456,10 +463,24 @@ void xmpp_drop(pl_session *s)
 
 /* ---- time ---- */
 
+/* Proposed before presence told that none of their devices knows proposals. */
+static void look_again(xmpp_call *c)
+{
+    const char *device = device_without_proposals(c->way, c->to);
+    if (!device)
+        return;
+    (void)!pl_jmi_retract(proposals(c->way), c->id, PL_JINGLE_CANCEL);
+    c->id[0] = 0;
+    if (reach(c, device))
+        pl_session_over(c->s, PL_SESSION_FAILED, "no memory");
+}
+
 void xmpp_calls_tick(xmpp_way *w, int64_t now_us)
 {
     for (pl_session *s = pl_sig_next(w->sig, NULL); s; s = pl_sig_next(w->sig, s)) {
         xmpp_call *c = call_of(s);
+        if (lives(c) && c->to && c->id[0] && !c->jingle)
+            look_again(c);
         if (c && c->jingle)
             pl_jingle_call_tick(c->jingle, now_us);
     }

@@ -3,25 +3,20 @@
 #define PL_SESSION_XMPP_INTERNAL_H
 
 #include "net/loop.h"
+#include "session/account.h"
 #include "session/backend.h"
 #include "signal/jingle_call.h"
-#include "signal/xmpp.h"
 #include "signal/xmpp_jingle.h"
-#include "xmpp/caps.h"
-#include "xmpp/presence.h"
 
 typedef struct xmpp_way {
     pl_signaling *sig;
-    pl_xmpp_connection *connection;
+    pl_session_account on;
+    bool lent; /* the account is somebody else's */
     pl_xmpp_client *client;
     pl_xmpp_handler before, after; /* of all others, and behind them: what is cut, and what begins */
-    pl_disco *disco;
-    pl_caps *caps;
-    pl_roster *roster;
-    pl_presence *presence;
     pl_xmpp_jingle *jingle;
     char *callee; /* of the URL, or NULL */
-    bool anybody, open, ready, leaving, cut;
+    bool anybody, ready, leaving, cut;
     int64_t arriving_until_us; /* contacts that are told of until then were here before */
     pl_timer due;
 } xmpp_way;

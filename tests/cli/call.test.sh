@@ -2,42 +2,9 @@
 # call.test.sh - `peerline call` by its addresses: a name in a room, a room of its own, an account, endpoints of WHIP and WHEP, copy
 # and paste; who is busy, who is not there, and that each way says the same. On loopback, given the program in PEERLINE.
 set -u
-dir=$(mktemp -d) || exit 1
 server= a= b= prosody= # processes of ours
-bad=0
-cleanup() {
-    for pid in $a $b $server $prosody; do kill -9 "$pid" 2>/dev/null; done
-    rm -rf "$dir"
-}
-trap cleanup EXIT
-trap 'exit 1' INT TERM
-fail() {
-    echo "FAILED: $*"
-    for f in "$dir"/*.log "$dir"/*.err "$dir"/*.json; do echo "-- $f"; tail -n 15 "$f"; done 2>/dev/null
-    bad=1
-}
-check() { # NAME COMMAND...
-    name=$1
-    shift
-    if "$@" >/dev/null 2>&1; then echo "ok: $name"; else fail "$name"; fi
-}
-soon() { # COMMAND...: until it holds, for at most 60 seconds
-    i=0
-    until "$@" >/dev/null 2>&1; do
-        i=$((i + 1))
-        [ $i -lt 1200 ] || return 1
-        sleep 0.05
-    done
-}
-ended() { # PID CODE
-    wait "$1"
-    [ $? = "$2" ]
-}
-over() { # PID: by itself; what came is looked at apart, since the quality is the machine's
-    wait "$1"
-    [ $? -le 1 ]
-}
-says() { grep -q "$1" "$dir/$2"; }
+ours() { echo "$a $b $server $prosody"; }
+. "$(dirname "$0")/checks.sh"
 # The report: a member of it is more than a bound.
 above() { # FILE GROUP NAME BOUND
     python3 -c 'import json,sys
@@ -54,7 +21,7 @@ both_heard() { # NAME
 call() { # FILE ARGUMENTS...: in the background, its lines in FILE.json; it reads FILE.in
     out=$1
     shift
-    rm -f "$dir/$out.in"
+    rm -f "$dir/$out.in" "$dir/$out.json" # the child makes it anew only when it runs: the last one's might be read
     mkfifo "$dir/$out.in"
     "$PEERLINE" call --json --video none --audio tone:500 "$@" <>"$dir/$out.in" >"$dir/$out.json" 2>"$dir/$out.err" &
 }

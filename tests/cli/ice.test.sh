@@ -2,39 +2,9 @@
 # ice.test.sh - two `peerline ice` and what people do with them: paste, damage, type, end. Through FIFOs and files, on
 # loopback. The checks say what went wrong on standard output.
 set -u
-dir=$(mktemp -d) || exit 1
 a= b= # processes of ours
-bad=0
-cleanup() {
-    for pid in $a $b; do kill "$pid" 2>/dev/null; done
-    rm -rf "$dir"
-}
-trap cleanup EXIT
-trap 'exit 1' INT TERM
-
-fail() {
-    echo "FAILED: $*"
-    for f in "$dir"/*.out "$dir"/*.err; do echo "-- $f"; tail -n 20 "$f"; done
-    bad=1
-}
-check() { # NAME COMMAND...
-    name=$1
-    shift
-    if "$@" >/dev/null 2>&1; then echo "ok: $name"; else fail "$name"; fi
-}
-# soon COMMAND...: until it holds, for at most 20 seconds
-soon() {
-    i=0
-    until "$@" >/dev/null 2>&1; do
-        i=$((i + 1))
-        [ $i -lt 400 ] || return 1
-        sleep 0.05
-    done
-}
-ended() { # PID CODE: has ended with that exit status
-    wait "$1"
-    [ $? = "$2" ]
-}
+ours() { echo "$a $b"; }
+. "$(dirname "$0")/checks.sh"
 
 # ---- people: lines pasted by hand, with what a chat does to them ----
 mkfifo "$dir/a.in" "$dir/b.in"

@@ -2,39 +2,10 @@
 # send.test.sh - `peerline send` and `peerline receive` as people use them: by code, by name, by pasted codes; files, folders,
 # pipes; refused, declined, killed in the middle and taken up again. On loopback, given the program in PEERLINE.
 set -u
-dir=$(mktemp -d) || exit 1
 server= s= r= # processes of ours
-bad=0
 port=$((26100 + $$ % 400))
-cleanup() {
-    exec 3>&- 4>&-
-    for pid in $s $r $server; do kill -9 "$pid" 2>/dev/null; done
-    rm -rf "$dir"
-}
-trap cleanup EXIT
-trap 'exit 1' INT TERM
-fail() {
-    echo "FAILED: $*"
-    for f in "$dir"/*.err "$dir"/*.json; do echo "-- $f"; tail -n 15 "$f"; done 2>/dev/null
-    bad=1
-}
-check() { # NAME COMMAND...
-    name=$1
-    shift
-    if "$@" >/dev/null 2>&1; then echo "ok: $name"; else fail "$name"; fi
-}
-soon() { # COMMAND...: until it holds, for at most 60 seconds
-    i=0
-    until "$@" >/dev/null 2>&1; do
-        i=$((i + 1))
-        [ $i -lt 1200 ] || return 1
-        sleep 0.05
-    done
-}
-ended() { # PID CODE
-    wait "$1"
-    [ $? = "$2" ]
-}
+ours() { echo "$s $r $server"; }
+. "$(dirname "$0")/checks.sh"
 serve() {
     "$PEERLINE" serve --listen 127.0.0.1:$port --stun 127.0.0.1:0 >"$dir/serve.log" 2>&1 &
     server=$!
@@ -49,6 +20,7 @@ send() { # OPTIONS... PATH...: in the background, $s; its code in $code
     code=$(sed -n 's/.*"event":"code","code":"\([^"]*\)".*/\1/p' "$dir/send.json")
 }
 receive() { # OPTIONS... CODE: in the background, $r
+    rm -f "$dir/receive.json"
     "$PEERLINE" receive --server $url --json "$@" >"$dir/receive.json" 2>"$dir/receive.err" </dev/null &
     r=$!
 }

@@ -2,46 +2,12 @@
 # whip.test.sh - `peerline serve`, `publish` and `play` as people use them: media arrives, tokens, who comes first, ICE restarts,
 # DELETE at the end and upon SIGINT, what is said when it goes wrong. On loopback, given the program in PEERLINE.
 set -u
-dir=$(mktemp -d) || exit 1
 server= a= b= # processes of ours
-bad=0
 unset PEERLINE_TOKEN
-cleanup() {
-    for pid in $a $b $server; do kill -9 "$pid" 2>/dev/null; done
-    rm -rf "$dir"
-}
-trap cleanup EXIT
-trap 'exit 1' INT TERM
-fail() {
-    echo "FAILED: $*"
-    for f in "$dir"/*.log "$dir"/*.err "$dir"/*.json; do echo "-- $f"; tail -n 15 "$f"; done 2>/dev/null
-    bad=1
-}
-check() { # NAME COMMAND...
-    name=$1
-    shift
-    if "$@" >/dev/null 2>&1; then echo "ok: $name"; else fail "$name"; fi
-}
-soon() { # COMMAND...: until it holds, for at most 60 seconds
-    i=0
-    until "$@" >/dev/null 2>&1; do
-        i=$((i + 1))
-        [ $i -lt 1200 ] || return 1
-        sleep 0.05
-    done
-}
-ended() { # PID CODE
-    wait "$1"
-    [ $? = "$2" ]
-}
-# By itself, whatever it thinks of the quality: that is the machine's load, and what came is looked at apart.
-over() { # PID
-    wait "$1"
-    [ $? -le 1 ]
-}
+ours() { echo "$a $b $server"; }
+. "$(dirname "$0")/checks.sh"
 status() { curl -sf "$url/status"; } # counters of the server
 counts() { status | grep -q "\"$1\":$2[,}]"; }
-says() { grep -q "$1" "$dir/$2"; }
 # A number of the report: above a bound.
 above() { # FILE GROUP NAME BOUND
     python3 -c 'import json,sys

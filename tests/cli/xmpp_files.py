@@ -6,61 +6,13 @@ should take. Every wait is for an event, with a generous limit."""
 import asyncio
 import hashlib
 import os
-import sys
 import tempfile
 import xml.etree.ElementTree as ET
 
 from slixmpp.exceptions import IqError
 
-sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "interop"))
-
-from xmpp_ends import Program, Slixmpp, start_server
-
-JINGLE, FILE = "urn:xmpp:jingle:1", "urn:xmpp:jingle:apps:file-transfer:5"
-
-
-def make(folder, name, size):
-    data = hashlib.shake_128(name.encode()).digest(size)
-    with open(f"{folder}/{name}", "wb") as f:
-        f.write(data)
-    return f"{folder}/{name}", data
-
-
-def read(path):
-    with open(path, "rb") as f:
-        return f.read()
-
-
-class Pair:
-    """Romeo sends, Juliet receives."""
-
-    def __init__(self, info, into):
-        self.info, self.into = info, into
-        self.romeo, self.juliet = f"romeo@{info['domain']}", f"juliet@{info['domain']}"
-
-    def receiver(self, *options):
-        return Program(self.info, "--resource", "balcony", "--into", self.into, *options, "receive", self.juliet)
-
-    def sender(self, *files, options=()):
-        return Program(self.info, "--resource", "orchard", "--patience", "60", *options, "send-file", self.romeo,
-                       self.juliet, *files)
-
-
-async def befriend(pair):
-    async with Program(pair.info, "roster", pair.romeo) as r, Program(pair.info, "roster", pair.juliet) as j:
-        await r.event("roster")
-        await j.event("roster")
-        r.do("add", jid=pair.juliet)
-        await j.event("request", jid=pair.romeo)
-        j.do("accept", jid=pair.romeo)
-        j.do("add", jid=pair.romeo)
-        await r.event("request", jid=pair.juliet)
-        r.do("accept", jid=pair.juliet)
-        await r.event("contact", jid=pair.juliet, subscription="both")
-        await j.event("contact", jid=pair.romeo, subscription="both")
-        for p in (r, j):
-            p.do("quit")
-            await p.ends(0)
+from xmpp_file_ends import FILE, JINGLE, Pair, befriend, make, read  # first: it says where the next is
+from xmpp_ends import Slixmpp, start_server
 
 
 async def one(pair, path, data, way, options=(), as_name=None, resumed=False):
@@ -146,14 +98,16 @@ async def declined(pair, folder):
 
 async def killed(pair, folder):
     """The receiver dies in the middle, comes back, and gets the rest."""
-    path, data = make(folder, "killed.bin", 2_000_000)
+    path, data = make(folder, "killed.bin", 16_000_000)
+    part = f"{pair.into}/killed.bin.part"
     async with pair.sender(path, options=("--in-band",)) as r:
         async with pair.receiver("--yes") as j:
-            while (await j.event("progress"))["done"] < 50_000:
-                pass
+            await j.event("file")
+            while not os.path.exists(part) or os.path.getsize(part) < 50_000:
+                await asyncio.sleep(0.002)
             j.process.kill()
             await j.process.wait()
-        assert 0 < os.path.getsize(f"{pair.into}/killed.bin.part") < len(data)
+        assert 0 < os.path.getsize(part) < len(data)
         async with pair.receiver("--yes", "--once") as j:
             e = await j.event("file")
             assert e["resumed"] and e["offset"] > 0, e
@@ -163,12 +117,12 @@ async def killed(pair, folder):
     assert read(f"{pair.into}/killed.bin") == data
 
 
-def offer(other, to, name, namespace=FILE):
+def offer(other, to, name, namespace=FILE, size=5):
     iq = other.make_iq_set(ito=to)
     iq.append(ET.fromstring(
         f"<jingle xmlns='{JINGLE}' action='session-initiate' sid='s-{abs(hash(name))}' initiator='{other.boundjid.full}'>"
         f"<content creator='initiator' name='x' senders='initiator'><description xmlns='{namespace}'><file>"
-        f"<name>{name}</name><size>5</size></file></description>"
+        f"<name>{name}</name><size>{size}</size></file></description>"
         f"<transport xmlns='urn:xmpp:jingle:transports:ibb:1' sid='b1' block-size='4096'/></content></jingle>"))
     return iq.send()
 
@@ -200,6 +154,11 @@ async def hostile(pair):
         for name in ("..", "a/..", "x\u202egpj.exe", "trailing.part"):
             await offer(romeo, device, name)
             assert await reason(ended) in ("failed-application", "decline")
+        await offer(romeo, device, "vast", size=1 << 60)
+        await j.event("offer", name="vast")
+        j.do("accept")
+        assert await reason(ended) == "decline"
+        assert "not enough free space" in (await j.event("error", what="vast"))["why"]
         await offer(romeo, device, "x", "urn:example:unheard-of")
         assert await reason(ended) == "unsupported-applications"
         iq = romeo.make_iq_set(ito=device)

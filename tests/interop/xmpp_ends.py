@@ -84,11 +84,11 @@ class Slixmpp(slixmpp.ClientXMPP):
         self.auto_authorize = None
         self.auto_subscribe = False
         self.ca_certs = info["ca"]
-        for plugin in ("xep_0030", "xep_0045", "xep_0115", "xep_0184", "xep_0199"):
+        for plugin in ("xep_0030", "xep_0045", "xep_0115", "xep_0184", "xep_0199", "xep_0249"):
             self.register_plugin(plugin)
         self.seen = asyncio.Queue()
         for name in ("session_start", "message", "presence_available", "presence_unavailable", "presence_subscribe",
-                     "presence_subscribed", "changed_status", "groupchat_message", "groupchat_subject", "groupchat_invite", "receipt_received"):
+                     "presence_subscribed", "changed_status", "groupchat_message", "groupchat_subject", "groupchat_invite", "groupchat_direct_invite", "receipt_received"):
             self.add_event_handler(name, lambda e, name=name: self.seen.put_nowait((name, e)))
         self.where = (info["host"], info["c2s"])
         self.kept = []

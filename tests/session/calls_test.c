@@ -1,6 +1,9 @@
 /* The same calls over every way: from ringing to the end, and what may come between. */
 #include "session/scene.h"
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include "base/time.h"
 
 static const scene_way ways[] = {
@@ -179,6 +182,38 @@ static void path_is_restarted(scene *sc)
     PL_EQ(a->n_ended + b->n_ended, 0);
 }
 
+static void cut_connections(void)
+{
+    size_t n = 0;
+    for (int fd = 3; fd < 1024; fd++) {
+        struct sockaddr_storage peer = { 0 };
+        int type = 0;
+        if (getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &(socklen_t){ sizeof type }) == 0 &&
+            type == SOCK_STREAM &&
+            getpeername(fd, (struct sockaddr *)&peer, &(socklen_t){ sizeof peer }) == 0 &&
+            (peer.ss_family == AF_INET || peer.ss_family == AF_INET6))
+            n += shutdown(fd, SHUT_RDWR) == 0;
+    }
+    PL_OKAY(n >= 2);
+}
+
+/* The streams are resumed (XEP-0198), and the call can be changed as before. */
+static void account_is_cut_off(scene *sc)
+{
+    scene_call *a, *b;
+    if (!sc->way->server)
+        return;
+    scene_connect(sc, &a, &b);
+    size_t opened = sc->ann.n_open, bobs = sc->bob.n_open;
+    cut_connections();
+    SCENE_UNTIL(sc, sc->ann.n_open > opened && sc->bob.n_open > bobs);
+    PL_EQ(pl_signaling_get_link(sc->ann.sig), PL_LINK_OPEN);
+    size_t stable = a->n_stable;
+    pl_peer_connection_restart_ice(a->pc);
+    SCENE_UNTIL(sc, a->n_stable > stable);
+    PL_EQ(a->n_refused + a->n_ended + b->n_ended, 0);
+}
+
 PL_TEST(ringing_and_talking)
 {
     over_each(ring_and_talk);
@@ -220,6 +255,11 @@ PL_TEST(a_restart_of_ice)
     over_each(path_is_restarted);
 }
 
+PL_TEST(a_cut_stream_goes_on)
+{
+    over_each(account_is_cut_off);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = { t(ringing_and_talking),
@@ -229,7 +269,8 @@ int main(void)
                                         t(given_up),
                                         t(media_come_and_go_in_a_call),
                                         t(two_changes_that_cross),
-                                        t(a_restart_of_ice) };
+                                        t(a_restart_of_ice),
+                                        t(a_cut_stream_goes_on) };
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     scene_stop_servers();
     return failed;

@@ -319,6 +319,8 @@ void scene_begin(scene *sc, const scene_way *way)
         start_prosody();
     if (way->rooms) {
         pl_http_server_conf conf = { .rate = 10000, .burst = 10000, .n_listen = 1 };
+        if (strcmp(way->scheme[1], "ws") == 0) /* how long who has vanished is kept */
+            conf.rooms.idle_us = PL_SEC(3);
         conf.listen[0] = (pl_addr){ .family = PL_AF_IP4, .ip = { 127, 0, 0, 1 } };
         PL_EQ(pl_http_server_new(&sc->server, sc->loop, &conf), PL_OK);
         sc->port = pl_http_server_addr(sc->server, 0)->port;
