@@ -5,6 +5,7 @@
 #ifndef PL_TEST_ALLOC_H
 #define PL_TEST_ALLOC_H
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -72,6 +73,7 @@ static bool pl_alloc_fails_now(void)
     if (atomic_fetch_sub(&pl_alloc_run, 1) > 1)
         atomic_store(&pl_alloc_countdown, 0);
     atomic_store(&pl_alloc_failed, true);
+    errno = ENOMEM; /* as POSIX has it */
     return true;
 }
 

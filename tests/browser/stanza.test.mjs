@@ -224,7 +224,7 @@ test('a call that is not taken, and one that is taken back', LIMIT, async () => 
   phone.send({ do: 'decline' });
   assert.equal((await ask(page, 'event', 'terminated')).reason, 'decline');
   await ask(page, 'dial', jid);
-  await phone.nextNew({ event: 'ringing' });
+  await phone.next({ event: 'ringing' });
   await page.evaluate(() => session.cancel());
   await phone.next({ event: 'missed' });
   const caller = romeo(`romeo@${info.domain}`, page.jid);

@@ -179,7 +179,7 @@ test('the page calls a native peer, and the other way', LIMIT, async () => {
 test('strangers do not ring, and learn nothing', LIMIT, async () => {
   const page = await signIn('romeo');
   const stranger = phone('mercutio', '--patience', '2', `mercutio@${info.domain}`, `romeo@${info.domain}`);
-  assert.equal((await stranger.next({ event: 'error' })).why, 'given up');
+  assert.equal((await stranger.next({ event: 'error' })).why, 'nobody answers');
   assert.ok(!stranger.lines.some((line) => line.text === 'it rings there'));
   assert.ok(await page.locator('#banner').isHidden());
   fine(page);

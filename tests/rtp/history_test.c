@@ -6,10 +6,12 @@
 #include "rtp/history.h"
 #include "rtp/rtx.h"
 
+enum { ROOM = 2000 };
+
 /* A packet whose every payload byte tells its number. */
-static size_t make(uint8_t *pkt, uint16_t seq, size_t payload)
+static size_t make(uint8_t pkt[ROOM], uint16_t seq, size_t payload)
 {
-    pl_wr w = pl_wr_init(pkt, 2000);
+    pl_wr w = pl_wr_init(pkt, ROOM);
     pl_rtp_write(&w, &(pl_rtp_header){ .pt = 96, .seq = seq, .ssrc = 1, .rtp_ts = 3 }, NULL);
     memset(pl_wr_make(&w, payload), seq & 0xff, payload);
     return pl_wr_len(&w);
@@ -17,7 +19,7 @@ static size_t make(uint8_t *pkt, uint16_t seq, size_t payload)
 
 static void put(pl_rtp_history *h, int64_t now_us, uint16_t seq, size_t payload)
 {
-    uint8_t pkt[2000];
+    uint8_t pkt[ROOM];
     size_t len = make(pkt, seq, payload);
     PL_EQ(pl_rtp_history_put(h, now_us, pkt, len), PL_OK);
 }
@@ -127,7 +129,7 @@ PL_TEST(gaps_and_new_series)
     put(&h, 0, 20000, 40);
     PL_OKAY(resends(&h, 0, 20000, 40) && !resends(&h, 0, 50, 30));
     pl_rtp_history_check(&h);
-    uint8_t pkt[2000] = { 0x80 };
+    uint8_t pkt[ROOM] = { 0x80 };
     PL_EQ(pl_rtp_history_put(&h, 0, pkt, PL_HISTORY_LEN_MAX + 1), PL_ENOSPC);
     PL_EQ(pl_rtp_history_put(&h, 0, pkt, 11), PL_ENOSPC);
     pl_rtp_history_clear(&h);
@@ -219,7 +221,7 @@ static pl_rtp_ext_map rid_map(void)
 PL_TEST(there_and_back)
 {
     pl_rtp_ext_map m = rid_map();
-    uint8_t pkt[256], rtx[256];
+    uint8_t pkt[ROOM], rtx[256];
     pl_wr w = pl_wr_init(pkt, sizeof pkt);
     pl_rtp_write(&w, &(pl_rtp_header){ .pt = 96, .marker = true, .seq = 0xabcd, .rtp_ts = 5, .ssrc = 1 },
                  NULL);
@@ -251,7 +253,7 @@ PL_TEST(there_and_back)
 
 PL_TEST(not_every_packet_is_a_retransmission)
 {
-    uint8_t pkt[64] = { 0 };
+    uint8_t pkt[ROOM] = { 0 };
     size_t len = 30;
     PL_EQ(pl_rtx_unwrap(pkt, &len, 1, 96, NULL), PL_EPROTO);
     for (size_t payload = 0; payload < 4; payload++) {
