@@ -21,7 +21,7 @@ struct pl_files_link {
     pl_negotiation negotiation;
     pl_peer_connection *pc;
     pl_data_channel *channel;
-    bool open, over, told, connected;
+    bool open, over, told, connected, silent;
     int64_t until_us;
 };
 
@@ -100,6 +100,7 @@ static void on_data_channel(void *user, pl_data_channel *c)
 static void on_connection(void *user, pl_peer_connection_state state, const char *reason)
 {
     pl_files_link *l = user;
+    l->silent = state == PL_CONNECTION_DISCONNECTED;
     if (state == PL_CONNECTION_CONNECTED) {
         if (l->connected && l->conf.note)
             l->conf.note(l->conf.user, "the path is back");
@@ -287,6 +288,11 @@ pl_err pl_files_link_send(pl_files_link *l, const uint8_t *data, size_t len)
 bool pl_files_link_is_open(const pl_files_link *l)
 {
     return l && l->open;
+}
+
+bool pl_files_link_is_silent(const pl_files_link *l)
+{
+    return l && l->silent;
 }
 
 size_t pl_files_link_unsent(const pl_files_link *l)

@@ -39,6 +39,8 @@ PL_NODISCARD pl_err pl_files_link_paste(pl_files_link *l, const char *text);
 /* PL_EAGAIN: enough is under way; `writable` tells when to go on. */
 PL_NODISCARD pl_err pl_files_link_send(pl_files_link *l, const uint8_t *data, size_t len);
 bool pl_files_link_is_open(const pl_files_link *l);
+bool pl_files_link_is_silent(
+    const pl_files_link *l); /* nothing comes over its path any more, which may pass */
 size_t pl_files_link_unsent(const pl_files_link *l);
 size_t pl_files_link_message_max(const pl_files_link *l);
 /* When it gives up waiting for the connection, on pl_clock_us, or PL_NEVER; then `due` closes it. */

@@ -27,6 +27,7 @@ struct pl_files_meet {
     char why[256];   /* the link is over */
     pl_peer_id peer; /* of the link, or whom it would be made with; 0: nobody */
     bool peer_here;  /* in the room */
+    pl_peer_id next; /* has no link and is ready, while we had another peer; 0: nobody */
     char peer_name[PL_ROOM_NAME_LEN], id[ID_MAX];
     json_int_t attempt; /* "try" of the link's messages */
     int64_t again_us;   /* when the sender offers again; PL_NEVER */
@@ -189,12 +190,21 @@ static void see(pl_files_meet *m, const pl_room_peer *p)
         m->again_us = pl_clock_us();
 }
 
-/* A receiver that has no link: whatever link we have is dead, unless it is on its way to that one. */
+/* Who was killed or hangs may be in the room for as long as the server waits for it, and its next start beside it. */
+static bool has_peer(const pl_files_meet *m)
+{
+    return m->peer_here && m->link && !pl_files_link_is_silent(m->link);
+}
+
+/* A receiver that has no link: whatever link we have is dead, unless it is on its way to that one or with another. */
 static void take_ready(pl_files_meet *m, pl_peer_id from)
 {
     pl_room_peer p = { .id = from, .name = pl_room_known_name(&m->known, from) };
     bool on_its_way = m->link && !pl_files_link_is_open(m->link) && m->peer == from;
-    if (!is_wanted(m, &p) || m->ending || on_its_way || (m->peer_here && m->peer != from))
+    if (!is_wanted(m, &p) || m->ending || on_its_way)
+        return;
+    m->next = m->peer != from && has_peer(m) ? from : 0;
+    if (m->next)
         return;
     if (m->link)
         lose_link(m, "the other side was started again");
@@ -235,6 +245,8 @@ static void on_joined(void *user, const pl_room_peer *peer)
 static void on_left(void *user, const pl_room_peer *peer)
 {
     pl_files_meet *m = user;
+    if (peer->id == m->next)
+        m->next = 0;
     if (peer->id != m->peer)
         return;
     m->peer_here = false; /* a link that is open needs no room */
@@ -336,15 +348,18 @@ static void choose_url(pl_files_meet *m)
 static pl_err enter_room(pl_files_meet *m)
 {
     choose_url(m);
-    pl_room_client_conf conf = { .url = m->url,
-                                 .name = m->conf.name,
-                                 .room = m->conf.code,
-                                 .on = { .signed_in = on_signed_in,
-                                         .peer_joined = on_joined,
-                                         .peer_left = on_left,
-                                         .message = on_message,
-                                         .closed = on_closed },
-                                 .user = m };
+    pl_room_client_conf conf = {
+        .url = m->url,
+        .name = m->conf.name,
+        .room = m->conf.code,
+        .unkept = true, /* a new start of ours is not to wait until the old one is given up */
+        .on = { .signed_in = on_signed_in,
+                .peer_joined = on_joined,
+                .peer_left = on_left,
+                .message = on_message,
+                .closed = on_closed },
+        .user = m
+    };
     return pl_room_client_new(&m->room, m->conf.loop, &conf);
 }
 
@@ -426,6 +441,8 @@ void pl_files_meet_tick(pl_files_meet *m)
         pl_files_link_due(m->link);
     if (m->link_over)
         lose_link(m, m->why);
+    if (m->next && !has_peer(m))
+        take_ready(m, m->next);
     if (now_us >= m->again_us && m->peer_here && !m->link)
         offer(m);
     bool alone = m->alone_since_us != PL_NEVER && m->conf.server;

@@ -326,6 +326,7 @@ pl_err pl_room_client_new(pl_room_client **out, pl_loop *loop, const pl_room_cli
     c->url = url;
     c->ops = url.ws ? &client_ws_ops : &client_classic_ops;
     c->once = conf->once;
+    c->unkept = conf->unkept;
     c->on = conf->on;
     c->user = conf->user;
     c->pause_us = pause_min_us;

@@ -40,6 +40,7 @@ typedef struct pl_room_client_conf {
     const char *name;         /* at most PL_ROOMS_NAME_CHARS characters */
     const char *room;         /* WebSocket only; NULL: the common one */
     bool once;                /* do not come back after a loss */
+    bool unkept;              /* come back under a new id, so that others hear of a loss at once */
     pl_room_client_events on; /* each may be NULL */
     void *user;
 } pl_room_client_conf;

@@ -44,7 +44,7 @@ struct pl_room_client {
     client_carrier *carrier; /* or NULL between attempts */
     client_url url;
     char *url_text, *name, *room;
-    bool once, leaving, over;
+    bool once, unkept, leaving, over;
     pl_room_client_events on;
     void *user;
     pl_peer_id id;

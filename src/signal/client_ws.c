@@ -117,7 +117,7 @@ static void sign_in(client_carrier *k)
     set_timer(k, PL_SEC(SILENCE_SEC));
     const pl_room_client *c = k->client;
     json_t *msg =
-        json_pack("{sssssssb}", "type", "sign_in", "name", c->name, "room", c->room, "resumable", 1);
+        json_pack("{sssssssb}", "type", "sign_in", "name", c->name, "room", c->room, "resumable", !c->unkept);
     if (msg && c->token[0] && c->id) {
         json_object_set_new(msg, "id", json_integer((json_int_t)c->id));
         json_object_set_new(msg, "token", json_string(c->token));

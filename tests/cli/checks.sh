@@ -29,12 +29,22 @@ soon() { # COMMAND...: until it holds, for at most 60 seconds
         sleep 0.05
     done
 }
-ended() { # PID CODE
+# Wait for what never ends is a test that says nothing: after 100 seconds it is killed, with a core's signal.
+reap() { # PID: its exit code
+    i=0
+    until grep -qs '^State:.*[ZX]' "/proc/$1/status" || [ ! -e "/proc/$1" ]; do
+        i=$((i + 1))
+        [ $i -lt 2000 ] || kill -ABRT "$1"
+        sleep 0.05
+    done
     wait "$1"
+}
+ended() { # PID CODE
+    reap "$1"
     [ $? = "$2" ]
 }
 over() { # PID: by itself; what came is looked at apart, since the quality is the machine's
-    wait "$1"
+    reap "$1"
     [ $? -le 1 ]
 }
 says() { grep -q "$1" "$dir/$2"; }

@@ -2,9 +2,9 @@
 # send.test.sh - `peerline send` and `peerline receive` as people use them: by code, by name, by pasted codes; files, folders,
 # pipes; refused, declined, killed in the middle and taken up again. On loopback, given the program in PEERLINE.
 set -u
-server= s= r= # processes of ours
+server= s= r= hung= # processes of ours
 port=$((26100 + $$ % 400))
-ours() { echo "$s $r $server"; }
+ours() { echo "$s $r $hung $server"; }
 . "$(dirname "$0")/checks.sh"
 serve() {
     "$PEERLINE" serve --listen 127.0.0.1:$port --stun 127.0.0.1:0 >"$dir/serve.log" 2>&1 &
@@ -74,13 +74,13 @@ echo mine >"$dir/in/big.txt"
 send "$dir/big.txt"
 receive --dir "$dir/in" --yes "$code"
 check "a file of a name that is taken" ended $r 0
-wait $s
+reap $s
 check "leaves the one that is there" grep -q mine "$dir/in/big.txt"
 check "and becomes (1)" grep -q other "$dir/in/big (1).txt"
 send "$dir/big.txt"
 receive --dir "$dir/in" --yes --overwrite "$code"
 check "with --overwrite" ended $r 0
-wait $s
+reap $s
 check "it is replaced" grep -q other "$dir/in/big.txt"
 
 # ---- standard input to standard output ----
@@ -170,8 +170,23 @@ mkdir "$dir/cut"
 send "$dir/long"
 receive --dir "$dir/cut" --yes "$code"
 soon has_come "$dir/cut/long.part" 1000000
+kill -STOP $r
+hung=$r
+receive --dir "$dir/in" --yes "$code"
+check "who comes while the receiver hangs gets it" ended $r 0
+check "from the sender, who waits no longer" ended $s 0
+check "all of it" cmp "$dir/long" "$dir/in/long"
+kill -9 $hung
+wait $hung
+rm "$dir/in/long"
+
+rm -r "$dir/cut"
+mkdir "$dir/cut"
+send "$dir/long"
+receive --dir "$dir/cut" --yes "$code"
+soon has_come "$dir/cut/long.part" 1000000
 kill -9 $s
-wait $s
+reap $s
 check "the sender was killed in the middle" test -e "$dir/cut/long.part"
 old=$code
 send --room "$code" "$dir/long"
@@ -194,7 +209,7 @@ printf y | dd of="$dir/cut/long.part" bs=1 seek=777 conv=notrunc 2>/dev/null
 send "$dir/long"
 receive --dir "$dir/cut" --yes "$code"
 check "after damage to it" ended $r 0
-wait $s
+reap $s
 check "it begins anew" grep -q '"event":"file".*"offset":0,"resumed":false' "$dir/receive.json"
 check "and is whole" cmp "$dir/long" "$dir/cut/long"
 
@@ -253,7 +268,7 @@ while [ -n "$(peak $s)" ] && kill -0 $r 2>/dev/null; do
     sleep 0.1
 done
 check "1 GiB arrives" ended $r 0
-wait $s
+reap $s
 check "the same" cmp "$dir/huge" "$dir/much/huge"
 case "$PEERLINE" in *san*) ;; *)
     check "the sender's memory stays below 64 MiB (${a:-0} kB)" test "${a:-0}" -lt 65536
