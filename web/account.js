@@ -182,17 +182,19 @@ export class Account extends EventTarget {
     if (stanza.localName === 'message') return this.#takeMessage(stanza, ours);
     const jingle = stanza.localName === 'iq' && attr(stanza, 'type') === 'set' ? child(stanza, NS.jingle, 'jingle') : null;
     if (!jingle) return false;
+    const refuse = (error) => {
+      const { type, condition, special } = error instanceof Refused ? error : new Refused('modify', 'bad-request');
+      this.#xmpp.send(refusal(stanza, type, condition, special ? make(NS.errors, special) : null));
+    };
     try {
-      const then = this.#takeJingle(attr(stanza, 'from') ?? '', jingle, () => this.#xmpp.reply(stanza));
-      then?.();
+      this.#takeJingle(attr(stanza, 'from') ?? '', jingle, { acknowledge: () => this.#xmpp.reply(stanza), refuse });
     } catch (error) {
-      const refused = error instanceof Refused ? error : new Refused('modify', 'bad-request');
-      this.#xmpp.send(refusal(stanza, refused.type, refused.condition, refused.special ? make(NS.errors, refused.special) : null));
+      refuse(error);
     }
     return true;
   }
 
-  #takeJingle(from, jingle, acknowledge) {
+  #takeJingle(from, jingle, iq) {
     const sid = attr(jingle, 'sid') ?? '';
     const action = attr(jingle, 'action') ?? '';
     const peer = bare(from);
@@ -202,8 +204,7 @@ export class Account extends EventTarget {
     } else if (call?.session?.sid !== sid || call.session.peer !== from) {
       throw new Refused('cancel', 'item-not-found', 'unknown-session');
     }
-    call.session.take(action, jingle);
-    acknowledge();
+    call.session.take(action, jingle, iq);
   }
 
   /** Whoever may not ring hears what a server says of an address where nobody is. */

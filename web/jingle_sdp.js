@@ -37,8 +37,8 @@ export function parseSdp(sdp) {
 }
 
 export const ufragOf = (section) => valueOf(section.lines, 'ice-ufrag');
-/** What a peer has to be told of a section's sources when it changes. */
-export const sourcesOf = (section) => section.lines.filter((l) => /^a=(ssrc|ssrc-group|msid):/.test(l)).sort().join('\n');
+/** What a peer has to be told of a section's sources when it changes. Chrome says the msid once more for each source, in offers alone. */
+export const sourcesOf = (section) => section.lines.filter((l) => /^a=(ssrc|ssrc-group|msid):/.test(l) && !/^a=ssrc:\d+ msid:/.test(l)).sort().join('\n');
 
 // ---- SDP to Jingle ----
 

@@ -9,7 +9,13 @@
 #include "crypto/hmac.h"
 #include "net/tls_internal.h"
 
-enum { COOKIE_LEN = 20, RECORD_HEADER_LEN = 13, HELLO_MIN = RECORD_HEADER_LEN + 12 + 2 + 32 };
+enum {
+    COOKIE_LEN = 20,
+    RECORD_HEADER_LEN = 13,
+    HELLO_MIN = RECORD_HEADER_LEN + 12 + 2 + 32,
+    NONCE_LEN = 8, /* that a GCM record carries */
+    TAG_LEN = 16
+};
 
 struct pl_tls_dgram {
     pl_tls_ctx *ctx; /* a reference */
@@ -31,18 +37,47 @@ struct pl_tls_listener {
 
 /* ---- what OpenSSL reads and writes ---- */
 
+static size_t shortest_sealed(const SSL *ssl)
+{
+    const SSL_CIPHER *cipher = SSL_get_current_cipher(ssl);
+    bool is_chacha = cipher && SSL_CIPHER_get_cipher_nid(cipher) == NID_chacha20_poly1305;
+    return is_chacha ? TAG_LEN : NONCE_LEN + TAG_LEN;
+}
+
+/* Without the records that are too short to be sealed. Anybody can have sent them: RFC 6347 4.1.2.7 wants them dropped, and OpenSSL
+ * (3.0.19) ends the connection instead. */
+static size_t copy_records(uint8_t *out, size_t cap, pl_rd r, size_t shortest)
+{
+    size_t n = 0;
+    while (pl_rd_left(&r) > 0) {
+        const uint8_t *raw = r.p;
+        pl_rd_skip(&r, 3); /* type, version */
+        uint16_t epoch = pl_rd_u16(&r);
+        pl_rd_skip(&r, 6);
+        size_t body = pl_rd_u16(&r), len = RECORD_HEADER_LEN + body;
+        pl_rd_skip(&r, body);
+        if (!pl_rd_ok(&r) || n + len > cap)
+            break;
+        if (epoch > 0 && body < shortest)
+            continue;
+        memcpy(out + n, raw, len);
+        n += len;
+    }
+    return n;
+}
+
 static int bio_read(BIO *bio, char *buf, int cap)
 {
     pl_tls_dgram *s = BIO_get_data(bio);
+    size_t n = 0;
     BIO_clear_retry_flags(bio);
-    if (!s->in) {
-        BIO_set_retry_read(bio);
-        return -1;
-    }
-    size_t n = s->in_len < (size_t)cap ? s->in_len : (size_t)cap;
-    memcpy(buf, s->in, n);
+    if (s->in)
+        n = copy_records((uint8_t *)buf, (size_t)cap, pl_rd_init(s->in, s->in_len), shortest_sealed(s->ssl));
     s->in = NULL;
-    return (int)n;
+    if (n > 0)
+        return (int)n;
+    BIO_set_retry_read(bio);
+    return -1;
 }
 
 /* What finds no room is lost, as if in the network: DTLS sends it again. */
