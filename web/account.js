@@ -91,6 +91,11 @@ export class Account extends EventTarget {
     else if ('candidate' in message) session.candidate(message);
   }
 
+  /** Tells whom we talk to that our microphone or camera is on, or off (XEP-0167 9). */
+  inform(peer, kind, on) {
+    this.#calls.get(peer)?.session?.inform(on ? 'unmute' : 'mute', kind);
+  }
+
   #message(to, name, id, ...inside) {
     this.#xmpp.send(make(NS.client, 'message', { to, type: 'chat', id: this.#xmpp.newId() },
       make(NS.message, name, { id }, ...inside), make(NS.hints, 'store')));
@@ -204,7 +209,12 @@ export class Account extends EventTarget {
     } else if (call?.session?.sid !== sid || call.session.peer !== from) {
       throw new Refused('cancel', 'item-not-found', 'unknown-session');
     }
-    call.session.take(action, jingle, iq);
+    try {
+      call.session.take(action, jingle, iq);
+    } catch (error) {
+      if (call.session.state === 'new') this.#forget(peer); // nothing has begun
+      throw error;
+    }
   }
 
   /** Whoever may not ring hears what a server says of an address where nobody is. */

@@ -339,6 +339,7 @@ async function openMedia() {
 function toggle(kind) {
   const track = stream?.getTracks().find((t) => t.kind === kind);
   if (track) track.enabled = !track.enabled;
+  if (track && call && rooms === account) account.inform(call.peer, kind, track.enabled);
   showSelf();
 }
 $('mute').onclick = () => toggle('audio');

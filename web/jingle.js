@@ -9,6 +9,8 @@ const ACCEPT_MS = 60000; // media that is added may be for people to decide on
 const WAITING_MAX = 64;
 const CANDIDATES_MAX = 256;
 const AGAIN_MS = 1500; // a change that has given way, if the one that it gave way to does not show up
+const TIE_MS = 100; // until what was answered tie-break is asked again
+const TIES_MAX = 10;
 
 /** A request of the peer that is answered with an error. */
 export class Refused extends Error {
@@ -19,6 +21,7 @@ export class Refused extends Error {
 }
 
 const byMid = (parsed, mid) => parsed.sections.find((s) => s.mid === mid);
+const pause = (ms) => new Promise((resolve) => { setTimeout(resolve, ms); });
 const alive = (parsed, mid) => {
   const s = parsed && byMid(parsed, mid);
   return s && !s.rejected ? s : null;
@@ -70,7 +73,7 @@ export class JingleSession {
   #must(action, inside, taken = () => {}) {
     if (!inside.length) return;
     this.#telling += 1;
-    this.#request(action, ...inside).then(taken, (error) => error.condition === 'tie-break' || this.#refusedBy(error)).then(() => {
+    this.#request(action, ...inside).then(taken, (error) => (error.condition === 'tie-break' ? pause(TIE_MS) : this.#refusedBy(error))).then(() => {
       this.#telling -= 1;
       this.#goOn();
     });
@@ -152,7 +155,8 @@ export class JingleSession {
   #change(parsed) {
     if (this.#asked) this.#refuseAll();
     const old = this.#local;
-    const offer = { parsed, awaits: new Set(), taken: new Set(), out: 0, restart: '', candidates: [], timer: 0 };
+    const offer = { parsed, awaits: new Set(), taken: new Set(), out: 0, ties: 0, merged: new Set(), restart: '', candidates: [],
+      timer: 0 };
     this.#offer = offer;
     const live = parsed.sections.filter((s) => !s.rejected);
     const was = (s) => (this.#contents.has(s.mid) ? alive(old, s.mid) : null);
@@ -166,7 +170,7 @@ export class JingleSession {
     for (const s of added) offer.awaits.add(s.mid);
     this.#ask(offer, 'description-info', sources.map((s) => this.#named(s.mid, undefined, descriptionOf(s, this.weCalled))));
     this.#ask(offer, 'content-modify', turned.map((s) => this.#named(s.mid, this.#sendersOf(s))), () => {
-      for (const s of turned) this.#turned(s);
+      for (const s of turned) this.#turned(s, offer);
     });
     this.#ask(offer, 'content-add', added.length ? [...added.map((s) => contentOf(onWayOf(s, way), this.weCalled, this.#us)), ...groupsOf(parsed)] : [],
       () => { offer.taken = new Set(offer.awaits); });
@@ -177,7 +181,9 @@ export class JingleSession {
     this.#finish();
   }
 
-  #turned(s) {
+  /** Unless the peer has turned it meanwhile. */
+  #turned(s, { merged }) {
+    if (merged.has(s.mid)) return;
     this.#wishes.set(s.mid, s.direction);
     this.#keep(s.mid, this.#sendersOf(s));
     for (const r of this.#remote) if (r.mid === s.mid) r.direction = mirrored(s.direction);
@@ -190,9 +196,12 @@ export class JingleSession {
     this.#request(action, ...inside).then(() => {
       if (this.#offer === offer) taken();
       else if (action === 'content-add') this.#undo([...offer.awaits]);
-    }, (error) => {
+    }, async (error) => {
       if (this.#offer !== offer) return;
-      if (error.condition === 'tie-break') this.#withdraw(offer);
+      if (error.condition === 'tie-break' && (offer.ties += 1) <= TIES_MAX) {
+        await pause(TIE_MS); // the change that it was for is one that ours goes well with, or ours gives way meanwhile
+        if (this.#offer === offer) this.#ask(offer, action, inside, taken);
+      } else if (error.condition === 'tie-break') this.#withdraw(offer);
       else if (action === 'content-add') offer.awaits.clear();
       else this.#refusedBy(error);
     }).then(() => {
@@ -219,6 +228,7 @@ export class JingleSession {
   /** As the peer tells us to. Should nothing come of that, ours is said again. */
   #withdraw(offer) {
     this.#giveWay();
+    if (offer.merged.size) this.#hearAbout({});
     this.#given = offer.parsed;
     setTimeout(() => {
       if (this.#given !== offer.parsed || this.state !== 'active' || this.#offer || this.#asked) return;
@@ -394,24 +404,30 @@ export class JingleSession {
     if (this.state === 'ended') throw new Refused('cancel', 'item-not-found', 'unknown-session');
     const known = this[`_${action.replaceAll('-', '_')}`];
     if (!known) throw new Refused('cancel', 'feature-not-implemented', action === 'session-info' ? 'unsupported-info' : undefined);
-    const { run, change, fresh } = known.call(this, jingle) ?? {};
+    const { run, change, fresh, small } = known.call(this, jingle) ?? {};
     if (change) {
-      this.#takeChange(change, iq, fresh);
+      this.#takeChange({ run: change, iq, fresh }, small);
       return;
     }
     iq.acknowledge(); // goes first; what comes of it, later and in order
     if (run) this.#queue = this.#queue.then(() => this.state !== 'ended' && run()).catch((error) => this.#broken(error));
   }
 
-  #takeChange(run, iq, fresh) {
+  /** small: of which contents directions or sources change. Those that come while an offer of ours waits are part of its answer. */
+  #takeChange(change, small) {
     if (this.#later.length >= WAITING_MAX) throw new Refused('wait', 'resource-constraint');
-    const now = this.state === 'active' && this.weCalled;
-    if (now && this.#offer) throw tie();
-    if (!now) {
-      if (this.state === 'active') this.#giveWay();
-      iq.acknowledge();
+    const active = this.state === 'active';
+    if (active && this.#offer && small && !this.#later.length) {
+      for (const mid of small) this.#offer.merged.add(mid);
+      change.run();
+      change.iq.acknowledge();
+      return;
     }
-    this.#later.push({ run, iq: now ? iq : null, fresh });
+    const waits = active && this.weCalled; // the browser may be about to say something else
+    if (waits && (this.#offer || this.#telling)) throw tie();
+    if (active) this.#giveWay();
+    if (!waits) change.iq.acknowledge();
+    this.#later.push({ ...change, iq: waits ? change.iq : null });
     this.#queue = this.#queue.then(() => this.#goOn());
   }
 
@@ -586,7 +602,7 @@ export class JingleSession {
 
   _content_modify(jingle) {
     const contents = this.#contentsOf(jingle);
-    return { change: () => {
+    return { small: contents.map((c) => attr(c, 'name')), change: () => {
       const there = contents.filter((c) => this.#remoteOf(attr(c, 'name')));
       for (const c of there) {
         const mid = attr(c, 'name');
@@ -602,7 +618,7 @@ export class JingleSession {
 
   _description_info(jingle) {
     const contents = this.#contentsOf(jingle);
-    return { change: () => {
+    return { small: contents.map((c) => attr(c, 'name')), change: () => {
       let some = false;
       for (const c of contents) {
         const s = this.#remoteOf(attr(c, 'name'));
@@ -617,12 +633,13 @@ export class JingleSession {
 
   _transport_replace(jingle) {
     const names = this.#contentsOf(jingle).map((c) => attr(c, 'name'));
-    return { run: () => this.#must('transport-reject', names.map((mid) => this.#named(mid, undefined, make(NS.ice, 'transport')))) };
+    return { run: () => this.#request('transport-reject', ...names.map((mid) => this.#named(mid, undefined, make(NS.ice, 'transport')))).catch(() => {}) };
   }
 
   _security_info() {}
 
   #hearAbout(what) {
+    if (this.#offer) return; // merged
     this.#asked = what;
     this.#say('offer');
   }

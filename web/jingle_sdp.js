@@ -209,7 +209,8 @@ function sourceLines(d) {
   return [...streams, ...groups, ...sources];
 }
 
-function mediaLines(d, byInitiator) {
+/** Who does not send has no sources: what was said of them may be another section's by now. */
+function mediaLines(d, byInitiator, sends) {
   const payloads = children(d, NS.rtp, 'payload-type');
   const first = payloads[0];
   const times = ['ptime', 'maxptime'].filter((t) => first && attr(first, t)).map((t) => `a=${t}:${number(attr(first, t))}`);
@@ -222,7 +223,7 @@ function mediaLines(d, byInitiator) {
   return [
     ...extensions, child(d, NS.hdrext, 'extmap-allow-mixed') ? 'a=extmap-allow-mixed' : '',
     child(d, NS.rtp, 'rtcp-mux') ? 'a=rtcp-mux' : '', child(d, NS.rtp, 'rtcp-reduced-size') ? 'a=rtcp-rsize' : '',
-    ...payloads.flatMap(payloadLines), ...feedbackLines(d, '*'), ...times, ...sourceLines(d),
+    ...payloads.flatMap(payloadLines), ...feedbackLines(d, '*'), ...times, ...(sends ? sourceLines(d) : []),
   ];
 }
 
@@ -271,7 +272,7 @@ function sectionLines(s, byInitiator) {
   const map = child(s.transport, NS.sctp, 'sctpmap');
   const bandwidth = children(s.description, NS.rtp, 'bandwidth').filter((b) => ['AS', 'TIAS'].includes(attr(b, 'type')))
     .map((b) => `b=${attr(b, 'type')}:${number(b.textContent.trim())}`);
-  const rest = s.kind !== 'application' ? [`a=${s.direction}`, ...mediaLines(s.description, byInitiator)]
+  const rest = s.kind !== 'application' ? [`a=${s.direction}`, ...mediaLines(s.description, byInitiator, s.direction.startsWith('send'))]
     : [`a=sctp-port:${number(attr(map, 'number') ?? '5000')}`,
       attr(map, 'max-message-size') ? `a=max-message-size:${word(attr(map, 'max-message-size'), /^\d{1,20}$/)}` : ''];
   return [`m=${s.kind} 9 ${first}`, 'c=IN IP4 0.0.0.0', ...bandwidth, ...transportLines(s.transport), `a=mid:${s.mid}`, ...rest];
@@ -282,9 +283,10 @@ export const readGroups = (jingle) => children(jingle, NS.grouping, 'group').sli
 
 /** SDP of sections in their order. version: counts up with every description of a session. */
 export function writeSdp(sections, groups, byInitiator, version = 1) {
-  const there = new Set(sections.filter((s) => !s.rejected).map((s) => s.mid));
+  // A group's first section gives the transport: browsers want it to stay, and each side has an order of its own.
+  const there = (mids) => sections.filter((s) => !s.rejected && mids.includes(s.mid)).map((s) => s.mid);
   const lines = ['v=0', `o=- 1 ${version} IN IP4 127.0.0.1`, 's=-', 't=0 0',
-    ...groups.map((g) => [`a=group:${g.semantics}`, ...g.mids.filter((m) => there.has(m))].join(' ')), 'a=msid-semantic: WMS *',
+    ...groups.map((g) => [`a=group:${g.semantics}`, ...there(g.mids)].join(' ')), 'a=msid-semantic: WMS *',
     ...sections.flatMap((s) => sectionLines(s, byInitiator))].filter(Boolean);
   if (lines.length > LINES_MAX) throw new Error('a description is too long');
   return `${lines.join('\r\n')}\r\n`;

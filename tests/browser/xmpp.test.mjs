@@ -95,6 +95,10 @@ test('contacts find each other and call; a cut wire ends nothing', LIMIT, async 
   await chat(juliet, romeo, 'Ay me');
   for (const page of [romeo, juliet]) await decoded(page);
   await romeo.screenshot({ path: `${artifacts}/xmpp-call.png` });
+  await romeo.getByRole('button', { name: 'Mute' }).click();
+  await juliet.getByText('Their microphone is off').waitFor();
+  await romeo.getByRole('button', { name: 'Mute' }).click();
+  await juliet.getByText('Their microphone is on').waitFor();
 
   await romeo.evaluate(() => window.sockets.at(-1).close());
   await romeo.waitForSelector('#link[data-state=wait]');
