@@ -14,7 +14,7 @@ enum {
     HS_HEADER_LEN = 12,
     VERIFY_DATA_LEN = 12,
     HS_FINISHED = 20,
-    NONCE_LEN = 8, /* that a GCM record carries */
+    NONCE_LEN = 8,              /* that a GCM record carries */
     HS_MESSAGE_MAX = 32 * 1024, /* longer announced messages are nothing a WebRTC peer sends */
     FLIGHT_MAX = 16,            /* datagrams */
     SEQ_AT = 5,                 /* of the 48-bit number in a record, behind the epoch */

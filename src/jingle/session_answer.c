@@ -67,17 +67,34 @@ static void take_back(pl_jingle_session *s, const pl_jingle_out *o)
     }
 }
 
-/* Nobody is there, or not for us. */
+/* RFC 6120 8.3.3: nobody is there, or not for us. Anything else was said by somebody who cannot take what we offered. */
+static bool means_nobody(const char *condition)
+{
+    static const char *const word[] = { "gone",
+                                        "item-not-found",
+                                        "recipient-unavailable",
+                                        "registration-required",
+                                        "remote-server-not-found",
+                                        "remote-server-timeout",
+                                        "service-unavailable",
+                                        "subscription-required" };
+    for (size_t i = 0; i < sizeof word / sizeof *word; i++) {
+        if (strcmp(condition, word[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
 static void on_call_refused(pl_jingle_session *s, pl_jingle_error e, const char *condition, const char *text)
 {
-    pl_jingle_reason r = e == PL_JINGLE_TIE_BREAK                ? PL_JINGLE_ALTERNATIVE_SESSION
-                         : e == PL_JINGLE_UNSUPPORTED_CONTENT    ? PL_JINGLE_UNSUPPORTED_APPLICATIONS
-                         : e == PL_JINGLE_UNSUPPORTED_TRANSPORT  ? PL_JINGLE_UNSUPPORTED_TRANSPORTS
-                         : e == PL_JINGLE_SECURITY_REQUIRED      ? PL_JINGLE_SECURITY_ERROR
-                         : e == PL_JINGLE_BUSY_NOW               ? PL_JINGLE_BUSY
-                         : strcmp(condition, "redirect") == 0    ? PL_JINGLE_ALTERNATIVE_SESSION
-                         : strcmp(condition, "bad-request") == 0 ? PL_JINGLE_GENERAL_ERROR
-                                                                 : PL_JINGLE_GONE;
+    pl_jingle_reason r = e == PL_JINGLE_TIE_BREAK               ? PL_JINGLE_ALTERNATIVE_SESSION
+                         : e == PL_JINGLE_UNSUPPORTED_CONTENT   ? PL_JINGLE_UNSUPPORTED_APPLICATIONS
+                         : e == PL_JINGLE_UNSUPPORTED_TRANSPORT ? PL_JINGLE_UNSUPPORTED_TRANSPORTS
+                         : e == PL_JINGLE_SECURITY_REQUIRED     ? PL_JINGLE_SECURITY_ERROR
+                         : e == PL_JINGLE_BUSY_NOW              ? PL_JINGLE_BUSY
+                         : strcmp(condition, "redirect") == 0   ? PL_JINGLE_ALTERNATIVE_SESSION
+                         : means_nobody(condition)              ? PL_JINGLE_GONE
+                                                                : PL_JINGLE_GENERAL_ERROR;
     pl_jingle_end(s, r, text, condition, true);
     pl_jingle_settle(s);
 }

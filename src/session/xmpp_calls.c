@@ -423,6 +423,9 @@ static pl_jingle_reason reason_for(const xmpp_call *c, pl_session_reason reason)
     case PL_SESSION_BUSY: return PL_JINGLE_BUSY;
     case PL_SESSION_DECLINED: return PL_JINGLE_DECLINE;
     case PL_SESSION_CANCELLED: return PL_JINGLE_CANCEL;
+    case PL_SESSION_NO_ANSWER: return PL_JINGLE_TIMEOUT;
+    case PL_SESSION_NOT_FOUND:
+    case PL_SESSION_GONE: return PL_JINGLE_GONE;
     case PL_SESSION_FAILED:
         return pl_session_is_agreed(c->s) ? PL_JINGLE_CONNECTIVITY_ERROR : PL_JINGLE_GENERAL_ERROR;
     default: return PL_JINGLE_SUCCESS;

@@ -87,6 +87,10 @@ PL_TEST(errors_to_our_call)
         const char *condition;
     } row[] = {
         { "<service-unavailable xmlns='" STANZAS "'/>", PL_JINGLE_GONE, "service-unavailable" },
+        { "<remote-server-timeout xmlns='" STANZAS "'/>", PL_JINGLE_GONE, "remote-server-timeout" },
+        { "<feature-not-implemented xmlns='" STANZAS "'/>", PL_JINGLE_GENERAL_ERROR,
+          "feature-not-implemented" },
+        { "<not-acceptable xmlns='" STANZAS "'/>", PL_JINGLE_GENERAL_ERROR, "not-acceptable" },
         { "<redirect xmlns='" STANZAS "'>xmpp:voicemail@example.com</redirect>",
           PL_JINGLE_ALTERNATIVE_SESSION, "redirect" },
         { "<feature-not-implemented xmlns='" STANZAS "'/><unsupported-content xmlns='" ERRORS "'/>",
