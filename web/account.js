@@ -6,6 +6,7 @@ import { attr, bare, child, children, make, NS, refusal } from './xml.js';
 import { Xmpp } from './xmpp.js';
 
 const RING_MS = 60000;
+const offered = () => ['audio', 'video'].map((media) => make(NS.rtp, 'description', { media }));
 
 /** Peers are bare addresses. Texts that go to call.js: offers, answers, candidates, {"type":"bye"}; and {"type":"propose"}: somebody
  *  asks whether we want a call (XEP-0353), which {"type":"proceed"} answers before any description comes.
@@ -121,7 +122,7 @@ export class Account extends EventTarget {
       this.#call(peer, call, device);
       return;
     }
-    this.#message(peer, 'propose', id, ...['audio', 'video'].map((media) => make(NS.rtp, 'description', { media })));
+    this.#message(peer, 'propose', id, ...offered());
     call.timer = setTimeout(() => {
       if (this.#calls.get(peer) !== call || call.phase !== 'asking') return;
       this.#bye(peer, call);
@@ -290,12 +291,14 @@ export class Account extends EventTarget {
 
   #takePropose(from, id, call) {
     const peer = bare(from);
+    if (call?.id === id) return; // said once more, to a device that might have come since
     if (!this.#mayRing(from) || call?.session) {
       if (call?.session) this.#message(from, 'reject', id, make(NS.jingle, 'reason', {}, make(NS.jingle, 'busy')));
       return;
     }
     const crossed = call?.phase === 'asking';
-    if (crossed && call.id < id) { // ours goes first, and theirs is taken back
+    if (crossed && call.id < id) { // ours goes first, and theirs is taken back; that device may have come since, and know of none
+      this.#message(from, 'propose', call.id, ...offered());
       this.#message(from, 'reject', id, make(NS.jingle, 'reason', {}, make(NS.jingle, 'expired')), make(NS.message, 'tie-break'));
       return;
     }

@@ -25,7 +25,8 @@ typedef enum state {
 
 typedef struct proposal {
     state state;
-    bool ours, started; /* started: the session that we proceeded to is there */
+    bool ours, started;      /* started: the session that we proceeded to is there */
+    bool audio, video, data; /* ours: what is proposed */
     char id[PL_JMI_ID_MAX + 1];
     char *peer; /* ours: bare until a device proceeds; theirs: full */
     int64_t over_us;
@@ -193,6 +194,16 @@ static void propose_rtp(pl_xml *inner, bool wanted, const char *media)
         pl_xml_set(pl_xml_add(inner, PL_NS_JINGLE_RTP, "description"), "media", media);
 }
 
+static pl_err say_propose(pl_jmi *m, const proposal *p, const char *to, bool bare)
+{
+    pl_xml *inner, *e = message(m, to, bare, "propose", p->id, &inner);
+    propose_rtp(inner, p->audio, "audio");
+    propose_rtp(inner, p->video, "video");
+    if (p->data)
+        pl_xml_add(inner, PL_NS_JINGLE_CHANNELS, "description");
+    return send(m, e);
+}
+
 pl_err pl_jmi_propose(pl_jmi *m, int64_t now_us, const char *to, bool audio, bool video, bool data,
                       char id[PL_JMI_ID_MAX + 1])
 {
@@ -204,12 +215,10 @@ pl_err pl_jmi_propose(pl_jmi *m, int64_t now_us, const char *to, bool audio, boo
     proposal *p = add(m, id, to, true);
     if (!p)
         return PL_ENOSPC;
-    pl_xml *inner, *e = message(m, to, true, "propose", id, &inner);
-    propose_rtp(inner, audio, "audio");
-    propose_rtp(inner, video, "video");
-    if (data)
-        pl_xml_add(inner, PL_NS_JINGLE_CHANNELS, "description");
-    pl_err err = send(m, e);
+    p->audio = audio;
+    p->video = video;
+    p->data = data;
+    pl_err err = say_propose(m, p, to, true);
     if (err)
         forget(p);
     return err;
@@ -310,7 +319,8 @@ static bool ours_goes_first(pl_jmi *m, const char *id, const char *from)
         proposal *p = &m->p[i];
         if (p->state != PROPOSED || !same_account(p->peer, from))
             continue;
-        if (strcmp(p->id, id) < 0) { /* equal ones are one, and were not looked at */
+        if (strcmp(p->id, id) < 0) {               /* equal ones are one, and were not looked at */
+            (void)!say_propose(m, p, from, false); /* that device may have come since, and know of none */
             say_tie_break(m, from, "reject", id);
             return true;
         }

@@ -18,7 +18,8 @@ typedef struct person {
     pl_rand_seeded state;
     flight out[FLIGHT_MAX];
     size_t n_out;
-    int64_t last_us, dial_us, decide_us, regret_us;
+    int64_t last_us, dial_us, decide_us, regret_us,
+        here_us; /* here_us: what comes before it is kept, and does not ring */
     char dialled[PL_JMI_ID_MAX + 1], rings[PL_JMI_ID_MAX + 1],
         agreed[PL_JMI_ID_MAX + 1]; /* proposals; "": none */
     pl_jingle_session *call;
@@ -64,7 +65,7 @@ static void arrive(world *w, person *from, person *to)
         pl_xml *e = xml_carried(from->out[n].e);
         bool own = strncmp(pl_xml_attr_of(e, "to"), from->s->name, strcspn(from->s->name, "/")) == 0;
         person *target = own ? from : to;
-        if (!pl_jmi_input(target->m, w->now_us, e))
+        if (w->now_us >= target->here_us && !pl_jmi_input(target->m, w->now_us, e))
             (void)pl_jingle_input(target->s->j, w->now_us, e);
         pl_xml_free(e);
         pl_xml_free(from->out[n].e);
@@ -273,6 +274,11 @@ static void one_life(uint64_t seed)
     w->crossing = seed % 2;
     person_new(w, &w->p[0], ROMEO, seed * 2);
     person_new(w, &w->p[1], JULIET, seed * 2 + 1);
+    if (seed % 4 == 1) { /* one signs in while the other one calls, or just after */
+        person *late = &w->p[dice(w, 2)];
+        late->here_us = dice(w, 1500000);
+        late->dial_us = pl_max_us(late->dial_us, late->here_us);
+    }
     if (seed % 8 == 0) {
         run(w, dice(w, 1500000));
         int who = (int)dice(w, 2);
