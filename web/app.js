@@ -2,13 +2,15 @@
 
 import { Account } from './account.js';
 import { Call } from './call.js';
+import { $, element, paintAvatar } from './dom.js';
 import { Files } from './files.js';
 import { fileRow, filesOf } from './files_view.js';
 import { MediaError, openDevices, openFake, release } from './media.js';
+import { showPeople } from './people.js';
 import { Rooms } from './rooms.js';
+import { askWho } from './sign_in.js';
 import { drawGraph, Sampler, tiles } from './stats.js';
 
-const $ = (id) => document.getElementById(id);
 const params = new URLSearchParams(location.search);
 const room = new Rooms();
 const account = new Account();
@@ -29,30 +31,6 @@ let iceServers = [];
 let greeting = false; // the cover says hello, so who is there may change its words
 
 // ---- small things ----
-
-const hue = (name) => [...name].reduce((h, c) => (h * 31 + c.codePointAt(0)) % 360, 7);
-const initials = (name) =>
-  name.split(/[^\p{L}\p{N}]+/u).filter(Boolean).slice(0, 2).map((w) => [...w][0].toUpperCase()).join('') || '?';
-
-function paintAvatar(element, name) {
-  element.textContent = initials(name);
-  element.style.setProperty('--hue', hue(name));
-}
-
-function element(tag, properties = {}, ...children) {
-  const e = Object.assign(document.createElement(tag), properties);
-  e.append(...children);
-  return e;
-}
-
-function icon(name) {
-  const svg = document.createElementNS('http://www.w3.org/2000/svg', 'svg');
-  const use = document.createElementNS('http://www.w3.org/2000/svg', 'use');
-  use.setAttribute('href', `#i-${name}`);
-  svg.setAttribute('aria-hidden', 'true');
-  svg.append(use);
-  return svg;
-}
 
 /** Says what happened and what can be done about it. */
 function notice(title, text = '', action = null) {
@@ -87,53 +65,17 @@ function cover(title, text, name = null) {
 
 // ---- signing in ----
 
-$('name').value = params.get('name') ?? localStorage.getItem('peerline.name') ?? '';
-$('name').focus();
-
-$('sign-in').onsubmit = (event) => {
-  event.preventDefault();
-  myName = $('name').value.trim();
-  if (!myName) return;
-  localStorage.setItem('peerline.name', myName);
+askWho(params.get('name'), (name) => {
+  myName = name;
   rooms = room;
   rooms.signIn(myName);
-};
-
-$('account-sign-in').onsubmit = (event) => {
-  event.preventDefault();
-  const jid = $('jid').value.trim();
-  const url = $('websocket').value.trim();
-  localStorage.setItem('peerline.jid', jid); // the password stays with the browser's own keeper, if anywhere
-  localStorage.setItem('peerline.websocket', url);
+}, ({ jid, password, url, anybody }) => {
   myName = jid.split('@')[0];
   rooms = account;
-  account.anybody = $('anybody').checked;
+  account.anybody = anybody;
   $('notice').hidden = true;
-  account.signIn(jid, $('password').value, url);
-};
-
-/** Room or account: the form of one is shown. */
-function chooseWay(way) {
-  const isAccount = way === 'account';
-  $('sign-in').hidden = isAccount;
-  $('account-sign-in').hidden = !isAccount;
-  $('way-room').setAttribute('aria-selected', String(!isAccount));
-  $('way-account').setAttribute('aria-selected', String(isAccount));
-  $('way-room').tabIndex = isAccount ? -1 : 0;
-  $('way-account').tabIndex = isAccount ? 0 : -1;
-  localStorage.setItem('peerline.way', way);
-}
-$('way-room').onclick = () => chooseWay('room');
-$('way-account').onclick = () => chooseWay('account');
-$('ways').onkeydown = ({ key }) => {
-  if (key !== 'ArrowLeft' && key !== 'ArrowRight') return;
-  chooseWay($('sign-in').hidden ? 'room' : 'account');
-  $($('sign-in').hidden ? 'way-account' : 'way-room').focus();
-};
-$('jid').value = localStorage.getItem('peerline.jid') ?? '';
-$('websocket').value = localStorage.getItem('peerline.websocket') ?? '';
-$('advanced').open = $('websocket').value !== '';
-chooseWay(params.has('name') ? 'room' : localStorage.getItem('peerline.way') ?? 'room');
+  account.signIn(jid, password, url);
+});
 
 $('sign-out').onclick = () => {
   call?.end('bye', true);
@@ -202,72 +144,13 @@ function ready() {
 
 // ---- who is there ----
 
-function row(id, name) {
-  const avatar = element('span', { className: 'avatar', ariaHidden: 'true' });
-  paintAvatar(avatar, name);
-  const presence = element('small', { className: 'presence' });
-  const button = element('button', { type: 'button', title: `Call ${name}`, ariaLabel: `Call ${name}` }, icon('phone'));
-  button.onclick = () => startCall(id);
-  const send = element('button', { type: 'button', className: 'files', title: `Share files with ${name}`, ariaLabel: `Share files with ${name}` },
-    icon('file'));
-  send.onclick = () => chooseFiles(id);
-  const li = element('li', {}, avatar, element('span', { title: rooms === account ? id : name }, element('span', { className: 'name', textContent: name }), presence), button, send);
-  li.dataset.id = id;
-  takeDrops(li, () => id);
-  return li;
-}
+const does = { call: (id) => startCall(id), send: (id) => chooseFiles(id), prepare: (li, id) => takeDrops(li, () => id) };
 
-/** Numbers in a room, addresses of an account. */
-const idOf = (li) => (rooms === account ? li.dataset.id : Number(li.dataset.id));
-
-const shows = { online: 'Online', away: 'Away', xa: 'Away for long', dnd: 'Busy', offline: 'Offline' };
-
-function showPresence(li, id) {
-  const contact = account.roster.contacts.get(id);
-  const show = account.roster.showOf(id);
-  const waits = contact?.asked && !contact.devices.size;
-  li.dataset.show = show;
-  li.querySelector('.presence').textContent = waits ? 'Has not answered yet' : show === 'offline' || account.canCall(id) ? shows[show] : `${shows[show]}, cannot be called`;
-}
-
-/** Rows are kept while their peer is there, so that only newcomers move. */
-function showPeople() {
-  const everybody = [...rooms.peers].sort((a, b) => a[1].localeCompare(b[1]));
-  const list = $('people'), known = new Map([...list.children].map((li) => [idOf(li), li]));
-  for (const [id, li] of known) if (!rooms.peers.has(id)) li.remove();
-  everybody.forEach(([id, name], i) => { // who stays is not touched: somebody may be pressing that button
-    const li = known.get(id) ?? row(id, name);
-    if (list.children[i] !== li) list.insertBefore(li, list.children[i] ?? null);
-  });
-  for (const li of $('people').children) {
-    if (rooms === account) showPresence(li, idOf(li));
-    li.querySelector('button:not(.files)').disabled = call !== null || (rooms === account && !account.canCall(idOf(li)));
-    li.toggleAttribute('aria-current', call?.peer === idOf(li));
-  }
-  $('count').textContent = everybody.length;
-  $('alone').hidden = everybody.length > 0 || rooms === account;
-  showRequests();
+function nowPeople() {
+  showPeople(rooms.peers, rooms === account ? account : null, call?.peer ?? null, does);
   if (greeting) ready();
 }
-listen('peers', showPeople);
-
-// ---- contacts of an account ----
-
-function showRequests() {
-  const waiting = rooms === account ? [...account.roster.requests] : [];
-  const list = $('requests');
-  for (const li of [...list.children]) if (!waiting.includes(li.dataset.jid)) li.remove();
-  for (const jid of waiting) {
-    if ([...list.children].some((li) => li.dataset.jid === jid)) continue;
-    const allow = element('button', { type: 'button', textContent: 'Allow', ariaLabel: `Allow ${jid}` });
-    const refuse = element('button', { type: 'button', className: 'ghost', textContent: 'Refuse', ariaLabel: `Refuse ${jid}` });
-    allow.onclick = () => account.roster.allow(jid);
-    refuse.onclick = () => account.roster.refuse(jid);
-    const li = element('li', {}, element('span', { textContent: `${jid} wants to see you and call you.` }), element('div', {}, allow, refuse));
-    li.dataset.jid = jid;
-    list.append(li);
-  }
-}
+listen('peers', nowPeople);
 
 $('add').onsubmit = async (event) => {
   event.preventDefault();
@@ -365,7 +248,7 @@ function newCall(peer, name) {
   $('notice').hidden = true;
   show('call');
   makeTiles();
-  showPeople();
+  nowPeople();
   c.addEventListener('state', () => showState(c));
   c.addEventListener('track', () => ($('remote').srcObject = c.remote));
   c.addEventListener('chat', ({ detail }) => addMessage(detail.text, 'theirs'));
@@ -435,7 +318,7 @@ function ended(c, reason) {
   showChat();
   $('state').textContent = $('clock').textContent = '';
   show('room');
-  showPeople();
+  nowPeople();
   cover(title, text || 'Choose somebody to call.', c.name);
   if (text) notice(`${title}.`, text);
 }

@@ -1,5 +1,6 @@
 // files_view.js - the list of transfers: who, what, how far, and what can be done about it.
 
+import { element } from './dom.js';
 import { folderSink, memorySink } from './files.js';
 import { hex, Kind } from './transfer.js';
 
@@ -10,12 +11,6 @@ export function amount(bytes) {
   let i = 0;
   for (; bytes >= 1024 && i < units.length - 1; i++) bytes /= 1024;
   return `${i && bytes < 100 ? bytes.toFixed(1) : Math.round(bytes)} ${units[i]}`;
-}
-
-function element(tag, properties = {}, ...children) {
-  const e = Object.assign(document.createElement(tag), properties);
-  e.append(...children);
-  return e;
 }
 
 function title(t) {
