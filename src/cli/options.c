@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HELP_COLUMNS = 96, MAN_COLUMNS = 60 };
+enum { HELP_COLUMNS = 96, MAN_COLUMNS = 60, OPTIONS_MAX = 96 };
 
 void pl_complain(const pl_command *cmd, const char *fmt, ...)
 {
@@ -26,6 +26,63 @@ static const pl_opt *find_opt(const pl_command *cmd, const char *name, size_t le
     }
     return NULL;
 }
+
+/* ---- verbs ---- */
+
+const pl_verb *pl_command_verb(const pl_command *cmd, const char *name)
+{
+    for (const pl_verb *v = cmd->verbs; v && v->name; v++) {
+        if (strcmp(v->name, name) == 0)
+            return v;
+    }
+    return NULL;
+}
+
+static bool names(const pl_verb *v, const pl_opt *o)
+{
+    size_t len = strlen(o->name);
+    for (const char *p = v->opts; p && *p; p += strspn(p, " ")) {
+        size_t n = strcspn(p, " ");
+        if (n == len && memcmp(p, o->name, n) == 0)
+            return true;
+        p += n;
+    }
+    return false;
+}
+
+/* The first verb that takes the option; NULL: all do. */
+static const pl_verb *owner(const pl_command *cmd, const pl_opt *o)
+{
+    for (const pl_verb *v = cmd->verbs; v && v->name; v++) {
+        if (names(v, o))
+            return v;
+    }
+    return NULL;
+}
+
+static int check_verb(const pl_command *cmd, int n_args, char **args, const bool *given)
+{
+    const pl_verb *v = pl_command_verb(cmd, args[0]);
+    if (!v) {
+        pl_complain(cmd, "'%s' is none of its verbs; 'peerline %s --help' lists them", args[0], cmd->name);
+        return PL_EXIT_USAGE;
+    }
+    if (n_args - 1 < v->min_args || n_args - 1 > v->max_args) {
+        pl_complain(cmd, "usage: peerline %s %s [options] %s", cmd->name, v->name, v->args);
+        return PL_EXIT_USAGE;
+    }
+    for (const pl_opt *o = cmd->opts; o && o->name; o++) {
+        const pl_verb *other = o - cmd->opts < OPTIONS_MAX && given[o - cmd->opts] ? owner(cmd, o) : NULL;
+        if (!other || names(v, o))
+            continue;
+        pl_complain(cmd, "--%s is for '%s', not for '%s'; 'peerline %s %s --help' lists what is", o->name,
+                    other->name, v->name, cmd->name, v->name);
+        return PL_EXIT_USAGE;
+    }
+    return PL_EXIT_OK;
+}
+
+/* ---- parsing ---- */
 
 static bool is_choice(const char *choices, const char *value)
 {
@@ -81,7 +138,7 @@ static bool set_value(const pl_command *cmd, const pl_opt *o, const char *value)
 }
 
 /* One "--name value" or "--name=value" at argv[*i]; moves *i over the value. */
-static bool take_option(const pl_command *cmd, int argc, char **argv, int *i)
+static bool take_option(const pl_command *cmd, int argc, char **argv, int *i, bool *given)
 {
     const char *name = argv[*i] + 2, *eq = strchr(name, '=');
     const pl_opt *o = find_opt(cmd, name, eq ? (size_t)(eq - name) : strlen(name));
@@ -89,6 +146,8 @@ static bool take_option(const pl_command *cmd, int argc, char **argv, int *i)
         pl_complain(cmd, "there is no option '%s'; 'peerline %s --help' lists them", argv[*i], cmd->name);
         return false;
     }
+    if (o - cmd->opts < OPTIONS_MAX)
+        given[o - cmd->opts] = true;
     if (o->kind == PL_OPT_FLAG) {
         if (eq) {
             pl_complain(cmd, "--%s takes no value", o->name);
@@ -103,18 +162,30 @@ static bool take_option(const pl_command *cmd, int argc, char **argv, int *i)
     return set_value(cmd, o, eq ? eq + 1 : argv[++*i]);
 }
 
+static void verb_help(const pl_command *cmd, const pl_verb *v);
+
+/* Of the verb that was said before, or is said next. */
+static void help(const pl_command *cmd, const char *before, const char *next)
+{
+    const pl_verb *v = before ? pl_command_verb(cmd, before) : next ? pl_command_verb(cmd, next) : NULL;
+    if (v)
+        verb_help(cmd, v);
+    else
+        pl_command_help(cmd);
+}
+
 int pl_command_main(const pl_command *cmd, int argc, char **argv)
 {
     int n_args = 0;
-    bool only_args = false;
+    bool only_args = false, given[OPTIONS_MAX] = { false };
     for (int i = 0; i < argc; i++) {
         if (!only_args && strcmp(argv[i], "--") == 0) {
             only_args = true;
         } else if (!only_args && (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)) {
-            pl_command_help(cmd);
+            help(cmd, n_args ? argv[0] : NULL, i + 1 < argc ? argv[i + 1] : NULL);
             return PL_EXIT_OK;
         } else if (!only_args && strncmp(argv[i], "--", 2) == 0) {
-            if (!take_option(cmd, argc, argv, &i))
+            if (!take_option(cmd, argc, argv, &i, given))
                 return PL_EXIT_USAGE;
         } else {
             argv[n_args++] = argv[i];
@@ -127,8 +198,11 @@ int pl_command_main(const pl_command *cmd, int argc, char **argv)
                     cmd->name, cmd->args);
         return PL_EXIT_USAGE;
     }
-    return cmd->run(n_args, argv);
+    int code = cmd->verbs ? check_verb(cmd, n_args, argv, given) : PL_EXIT_OK;
+    return code ? code : cmd->run(n_args, argv);
 }
+
+/* ---- help ---- */
 
 /* Words of `text` from column `at` on, broken before column HELP_COLUMNS. */
 static void print_wrapped(const char *text, int at, int indent)
@@ -150,27 +224,66 @@ static void print_wrapped(const char *text, int at, int indent)
     putchar('\n');
 }
 
+static void print_row(const char *name, const char *arg, const char *text)
+{
+    int n = printf("  %s%s%s", name, arg ? " " : "", arg ? arg : "");
+    if (n > 28) {
+        putchar('\n');
+        n = 0;
+    }
+    printf("%*s", 30 - n, "");
+    print_wrapped(text, 30, 30);
+}
+
+/* Those of a verb, or those that all verbs take. */
+static void print_options(const pl_command *cmd, const pl_verb *v)
+{
+    char name[64];
+    for (const pl_opt *o = cmd->opts; o && o->name; o++) {
+        if (v ? !names(v, o) : owner(cmd, o) != NULL)
+            continue;
+        snprintf(name, sizeof name, "--%s", o->name);
+        print_row(name, o->kind == PL_OPT_FLAG ? NULL : o->arg, o->help);
+    }
+}
+
+static void print_details(const char *details)
+{
+    if (!details)
+        return;
+    putchar('\n');
+    print_wrapped(details, 0, 0);
+}
+
 void pl_command_help(const pl_command *cmd)
 {
     printf("peerline %s - %s\n\nUsage: peerline %s%s%s%s\n", cmd->name, cmd->summary, cmd->name,
            cmd->opts ? " [options]" : "", cmd->args[0] ? " " : "", cmd->args);
-    if (cmd->opts)
-        printf("\nOptions:\n");
-    for (const pl_opt *o = cmd->opts; o && o->name; o++) {
-        int n = printf("  --%s%s%s", o->name, o->kind == PL_OPT_FLAG ? "" : " ",
-                       o->kind == PL_OPT_FLAG ? "" : o->arg);
-        if (n > 28) {
-            putchar('\n');
-            n = 0;
-        }
-        printf("%*s", 30 - n, "");
-        print_wrapped(o->help, 30, 30);
-    }
-    printf("  --help%*s%s\n", 22, "", "show this text");
-    if (cmd->details) {
+    if (cmd->verbs)
         putchar('\n');
-        print_wrapped(cmd->details, 0, 0);
-    }
+    for (const pl_verb *v = cmd->verbs; v && v->name; v++)
+        print_row(v->name, v->args, v->summary);
+    if (cmd->verbs)
+        printf("\n'peerline %s VERB --help' tells more of each, and has its options.\n", cmd->name);
+    if (cmd->opts)
+        printf("\n%s:\n", cmd->verbs ? "Options of all" : "Options");
+    print_options(cmd, NULL);
+    print_row("--help", NULL, "show this text");
+    print_details(cmd->details);
+}
+
+static void verb_help(const pl_command *cmd, const pl_verb *v)
+{
+    printf("peerline %s %s - %s\n\nUsage: peerline %s %s [options] %s\n", cmd->name, v->name, v->summary,
+           cmd->name, v->name, v->args);
+    print_details(v->details);
+    if (v->opts)
+        printf("\nOptions of %s:\n", v->name);
+    print_options(cmd, v);
+    printf("\nOptions of all of 'peerline %s':\n", cmd->name);
+    print_options(cmd, NULL);
+    print_row("--help", NULL, "show this text");
+    print_details(cmd->details);
 }
 
 /* One word of running text. roff takes a leading dot or quote and every backslash as its own; new sentences
@@ -216,6 +329,34 @@ static void man_text(const char *text)
     putchar('\n');
 }
 
+static void man_options(const pl_command *cmd, const pl_verb *v)
+{
+    printf(".Bl -tag -width Ds\n");
+    for (const pl_opt *o = cmd->opts; o && o->name; o++) {
+        if (v ? !names(v, o) : owner(cmd, o) != NULL)
+            continue;
+        printf(".It Fl -%s", o->name);
+        if (o->kind != PL_OPT_FLAG)
+            printf(" Ar %s", o->arg);
+        putchar('\n');
+        man_text(o->help);
+    }
+    printf(".El\n");
+}
+
+static void man_verb(const pl_command *cmd, const pl_verb *v)
+{
+    printf(".Ss %s %s: %s\n.Nm\n.Cm %s %s\n.Op Ar options\n", cmd->name, v->name, v->summary, cmd->name,
+           v->name);
+    man_text(v->args);
+    if (v->details) {
+        printf(".Pp\n");
+        man_text(v->details);
+    }
+    if (v->opts)
+        man_options(cmd, v);
+}
+
 void pl_commands_man(const pl_command *const *cmds, size_t n)
 {
     printf(".Dd November 22, 2026\n.Dt PEERLINE 1\n.Os\n.Sh NAME\n.Nm peerline\n"
@@ -236,15 +377,9 @@ void pl_commands_man(const pl_command *const *cmds, size_t n)
             man_text(cmds[i]->details);
         if (!cmds[i]->opts)
             continue;
-        printf(".Bl -tag -width Ds\n");
-        for (const pl_opt *o = cmds[i]->opts; o->name; o++) {
-            printf(".It Fl -%s", o->name);
-            if (o->kind != PL_OPT_FLAG)
-                printf(" Ar %s", o->arg);
-            putchar('\n');
-            man_text(o->help);
-        }
-        printf(".El\n");
+        man_options(cmds[i], NULL);
+        for (const pl_verb *v = cmds[i]->verbs; v && v->name; v++)
+            man_verb(cmds[i], v);
     }
     printf(".Sh EXIT STATUS\n0 when all went well, 1 when the call or the work failed,\n2 when the command "
            "line was wrong.\n");

@@ -34,18 +34,31 @@ typedef struct pl_opt {
     double min, max;  /* of numbers */
 } pl_opt;
 
+/* What the first argument of a command may be, with help of its own. */
+typedef struct pl_verb {
+    const char *name, *summary;
+    const char *args;       /* behind it, as in pl_command */
+    int min_args, max_args; /* behind it */
+    const char *details;    /* or NULL */
+    const char *opts;       /* "audio video": options that some verbs take and others refuse; or NULL */
+    const void *user;       /* the command's own */
+} pl_verb;
+
 typedef struct pl_command {
     const char *name, *summary; /* summary: one line, no full stop */
     const char *args;           /* positional arguments as the usage line shows them: "[PEER]" */
     int min_args, max_args;
     const char *details;                 /* paragraphs for --help and the man page, or NULL */
     const pl_opt *opts;                  /* or NULL */
+    const pl_verb *verbs;                /* a table that a row without a name ends, or NULL */
     int (*run)(int n_args, char **args); /* positional arguments; returns the exit code */
 } pl_command;
 
-/* Parses argv (without program and subcommand), answers --help, calls run. Returns the exit code. */
+/* Parses argv (without program and subcommand), answers --help, checks verb, number of arguments and whose options they are,
+ * calls run. Returns the exit code. */
 int pl_command_main(const pl_command *cmd, int argc, char **argv);
 void pl_command_help(const pl_command *cmd);
+const pl_verb *pl_command_verb(const pl_command *cmd, const char *name); /* NULL: none */
 /* The man page of all commands in mdoc. */
 void pl_commands_man(const pl_command *const *cmds, size_t n);
 /* Prints "peerline NAME: sentence" to standard error. */

@@ -1,6 +1,4 @@
 /* peerline xmpp - a terminal client for an XMPP account. */
-#include <string.h>
-
 #include "cli/options.h"
 #include "cli/xmpp_session.h"
 
@@ -33,44 +31,43 @@ static const pl_opt opts[] = {
     { "show", PL_OPT_CHOICE, &xmpp_opt.show, "online|chat|away|xa|dnd",
       "How one is there. Default: online." },
     { "status", PL_OPT_TEXT, &xmpp_opt.status, "TEXT", "What contacts read beside it." },
-    { "nick", PL_OPT_TEXT, &xmpp_opt.nick, "NAME", "muc: the nickname. Default: the account's name." },
+    { "nick", PL_OPT_TEXT, &xmpp_opt.nick, "NAME", "The nickname. Default: the account's name." },
     { "room-password-file", PL_OPT_TEXT, &xmpp_opt.room_password_file, "FILE",
-      "muc: the password of the room is this file's first line." },
+      "The password of the room is this file's first line." },
     { "history", PL_OPT_INT, &xmpp_opt.history, "N",
-      "muc: so many messages of before. Default: as many as the room likes.", 0, 1000 },
+      "So many messages of before. Default: as many as the room likes.", 0, 1000 },
     { "register", PL_OPT_FLAG, &xmpp_opt.create, NULL,
-      "login: make the account first, where the server lets anybody." },
-    { "unregister", PL_OPT_FLAG, &xmpp_opt.remove, NULL, "login: remove the account." },
+      "Make the account first, where the server lets anybody." },
+    { "unregister", PL_OPT_FLAG, &xmpp_opt.remove, NULL, "Remove the account." },
     { "new-password-file", PL_OPT_TEXT, &xmpp_opt.new_password_file, "FILE",
-      "login: change the password to this file's first line." },
+      "Change the password to this file's first line." },
     { "timeout", PL_OPT_REAL, &xmpp_opt.timeout_s, "SECONDS", "For the log-in. Default: 30.", 0.1, 3600 },
     { "audio", PL_OPT_TEXT, &xmpp_opt.audio, "SOURCE",
-      "call: what to say: a WAV file, tone[:HZ] or none. Default: tone." },
+      "What to say: a WAV file, tone[:HZ] or none. Default: tone." },
     { "video", PL_OPT_TEXT, &xmpp_opt.video, "SOURCE",
-      "call: what to show: a Y4M or IVF (VP8) file, pattern or none. Default: pattern." },
-    { "record-audio", PL_OPT_TEXT, &xmpp_opt.record_audio, "OUT.wav", "call: write what is heard." },
+      "What to show: a Y4M or IVF (VP8) file, pattern or none. Default: pattern." },
+    { "record-audio", PL_OPT_TEXT, &xmpp_opt.record_audio, "OUT.wav", "Write what is heard." },
     { "record-video", PL_OPT_TEXT, &xmpp_opt.record_video, "OUT.ivf",
-      "call: write what is seen: .ivf as received, .y4m decoded." },
-    { "answer", PL_OPT_FLAG, &xmpp_opt.answer, NULL, "call: take calls without being asked." },
+      "Write what is seen: .ivf as received, .y4m decoded." },
+    { "answer", PL_OPT_FLAG, &xmpp_opt.answer, NULL, "Take calls without being asked." },
     { "anybody", PL_OPT_FLAG, &xmpp_opt.anybody, NULL,
-      "call, receive: whoever calls may ring, whoever offers is heard. Default: contacts alone; others learn "
+      "Whoever calls may ring, whoever offers is heard. Default: contacts alone; others learn "
       "nothing." },
     { "duration", PL_OPT_REAL, &xmpp_opt.duration_s, "SECONDS",
-      "call: hang up after so long in the call. Default: never.", 0, 1e6 },
+      "Hang up after so long in the call. Default: never.", 0, 1e6 },
     { "patience", PL_OPT_REAL, &xmpp_opt.patience_s, "SECONDS",
-      "call, send-file: give up without a connection after so long. Default: 60.", 1, 1e5 },
-    { "once", PL_OPT_FLAG, &xmpp_opt.once, NULL, "call, receive: end after the first call or file." },
-    { "into", PL_OPT_TEXT, &xmpp_opt.into, "FOLDER", "receive: where files go. Default: here." },
-    { "yes", PL_OPT_FLAG, &xmpp_opt.yes, NULL, "receive: take files without being asked." },
+      "Give up without a connection after so long. Default: 60.", 1, 1e5 },
+    { "once", PL_OPT_FLAG, &xmpp_opt.once, NULL, "End after the first call or file." },
+    { "into", PL_OPT_TEXT, &xmpp_opt.into, "FOLDER", "Where files go. Default: here." },
+    { "yes", PL_OPT_FLAG, &xmpp_opt.yes, NULL, "Take files without being asked." },
     { "overwrite", PL_OPT_FLAG, &xmpp_opt.overwrite, NULL,
-      "receive: replace files of the same name. By default the new one becomes NAME (1)." },
+      "Replace files of the same name. By default the new one becomes NAME (1)." },
     { "max-size", PL_OPT_INT, &xmpp_opt.max_size, "BYTES",
-      "receive: larger files are declined, and one of unknown size ends there. Default: any that fits.", 0,
-      1e15 },
+      "Larger files are declined, and one of unknown size ends there. Default: any that fits.", 0, 1e15 },
     { "in-band", PL_OPT_FLAG, &xmpp_opt.in_band, NULL,
-      "send-file, receive: tell nobody our addresses; files go through the servers, in their stanzas." },
+      "Tell nobody our addresses; files go through the servers, in their stanzas." },
     { "proxy-only", PL_OPT_FLAG, &xmpp_opt.proxy_only, NULL,
-      "send-file, receive: tell nobody our addresses; files go through the server's proxy where it has "
+      "Tell nobody our addresses; files go through the server's proxy where it has "
       "one." },
     PL_ICE_PATHS(xmpp_opt.ice),
     { "json", PL_OPT_FLAG, &xmpp_opt.json, NULL,
@@ -78,97 +75,81 @@ static const pl_opt opts[] = {
     { NULL },
 };
 
-static const struct {
-    const char *name;
-    const xmpp_action *action;
-    int min, max; /* arguments behind the account */
-} actions[] = {
-    { "login", &xmpp_login, 0, 0 },
-    { "roster", &xmpp_roster, 0, 0 },
-    { "chat", &xmpp_chat, 1, 1 },
-    { "send", &xmpp_send, 2, 2 },
-    { "muc", &xmpp_muc, 1, 1 },
-    { "call", &xmpp_call, 0, 1 },
-    { "send-file", &xmpp_send_file, 2, FILES_MAX + 1 },
-    { "receive", &xmpp_receive, 0, 0 },
+#define PATHS                                                                                                \
+    "ice-server ice-transport-policy no-tcp listen-tcp hide-addresses interfaces ports udp-port "            \
+    "no-continual-gathering"
+
+static const pl_verb verbs[] = {
+    { "login", "does signing in work, and how is it secured; make, change or remove the account", "ACCOUNT",
+      1, 1, NULL, "register unregister new-password-file", &xmpp_login },
+    { "roster", "the contacts, and who of them is there, until it is told to quit", "ACCOUNT", 1, 1,
+      "On standard input: add JID [NAME], remove JID, accept JID, deny JID, quit.\n\n"
+      "With --json, events are contact, contact-removed, roster, presence, request, accepted and denied. "
+      "Commands: "
+      "{\"do\":\"add\",\"jid\":...,\"name\":...}, remove, accept, deny; "
+      "{\"do\":\"presence\",\"show\":...}; quit.",
+      NULL, &xmpp_roster },
+    { "chat", "send each line, and show what comes back", "ACCOUNT JID", 2, 2,
+      "/quit ends it.\n\n"
+      "With --json, events are message, sent and delivered. Commands: {\"do\":\"say\",\"body\":...}, quit.",
+      NULL, &xmpp_chat },
+    { "send", "send one message", "ACCOUNT JID TEXT|-", 3, 3,
+      "The text - is standard input. It ends with 0 once the server has taken it.", NULL, &xmpp_send },
+    { "muc", "enter a chat room", "ACCOUNT ROOM@SERVICE", 2, 2,
+      "Lines are said; /nick NAME, /kick NICK [REASON], /ban JID [REASON], /topic TEXT, /whisper NICK TEXT, "
+      "/role NICK ROLE, "
+      "/affiliation JID AFFILIATION, /invite JID [REASON], /invite-directly JID [REASON] (with the room's "
+      "password, past the "
+      "room), /voice (asks the moderators), /configure KEY VALUE (an owner: muc#roomconfig_roomname ...) and "
+      "/quit do what they "
+      "say.\n\n"
+      "With --json, events are joined, not-in, out, came, changed, renamed, went, said, whispered, topic, "
+      "invitation, asked and "
+      "refused. Commands: {\"do\":\"say\",\"body\":...}; nick and kick with \"nick\", ban with \"jid\", "
+      "topic with "
+      "\"topic\", whisper with \"nick\" and \"body\", role with \"nick\" and \"role\", affiliation with "
+      "\"jid\" and "
+      "\"affiliation\", invite and invite-directly with \"jid\", voice, configure with \"key\" and "
+      "\"value\", leave; quit.",
+      "nick room-password-file history", &xmpp_muc },
+    { "call", "call a contact, or wait for calls", "ACCOUNT [JID]", 1, 2,
+      "With a JID all its devices ring, and the one that takes the call is spoken with. Without, contacts "
+      "may call. Lines are "
+      "chat; /accept, /decline, /bye and /quit do what they say. At the end of a call its report is "
+      "printed.\n\n"
+      "With --json, events are asked, calling, ringing, missed, refused, progress, chat and report. "
+      "Commands: accept, decline, "
+      "hang-up, {\"do\":\"say\",\"body\":...}, quit.",
+      "audio video record-audio record-video answer anybody duration patience once " PATHS, &xmpp_call },
+    { "send-file", "send files to a contact, by Jingle", "ACCOUNT JID FILE...", 3, FILES_MAX + 2,
+      "To the device of a contact that takes them, or to a full address: over SOCKS5 directly or by the "
+      "server's proxy, else "
+      "in-band. After a break it goes on where it was.\n\n"
+      "With --json, events are offer, accepted, file, progress, stored and lost.",
+      "in-band proxy-only patience", &xmpp_send_file },
+    { "receive", "take files that contacts offer", "ACCOUNT", 1, 1,
+      "Asked for on a terminal, with --yes without. A file is NAME.part until it is whole and its SHA-256 is "
+      "the sender's.\n\n"
+      "With --json, events are offer, accepted, file, progress, stored and lost. Commands: accept, decline, "
+      "quit.",
+      "into yes overwrite max-size in-band proxy-only anybody once", &xmpp_receive },
+    { NULL },
 };
 
 static int run(int n, char **args)
 {
-    static const char *const usage[] = { "login ACCOUNT",
-                                         "roster ACCOUNT",
-                                         "chat ACCOUNT JID",
-                                         "send ACCOUNT JID TEXT|-",
-                                         "muc ACCOUNT ROOM@SERVICE",
-                                         "call ACCOUNT [JID]",
-                                         "send-file ACCOUNT JID FILE...",
-                                         "receive ACCOUNT" };
-    for (size_t i = 0; i < sizeof actions / sizeof actions[0]; i++) {
-        if (strcmp(args[0], actions[i].name) != 0)
-            continue;
-        if (n - 2 < actions[i].min || n - 2 > actions[i].max) {
-            pl_complain(&pl_cmd_xmpp, "usage: peerline xmpp [options] %s", usage[i]);
-            return PL_EXIT_USAGE;
-        }
-        return xmpp_session_run(&pl_cmd_xmpp, actions[i].action, n - 1, args + 1);
-    }
-    pl_complain(&pl_cmd_xmpp, "'%s' is none of login, roster, chat, send, muc, call, send-file and receive",
-                args[0]);
-    return PL_EXIT_USAGE;
+    return xmpp_session_run(&pl_cmd_xmpp, pl_command_verb(&pl_cmd_xmpp, args[0])->user, n - 1, args + 1);
 }
 
 const pl_command pl_cmd_xmpp = {
     .name = "xmpp",
     .summary = "sign in to an XMPP account: contacts, messages, chat rooms, calls, files",
-    .args = "login|roster|chat|send|muc|call|send-file|receive ACCOUNT [JID [TEXT|FILE...]]",
+    .args = "VERB ACCOUNT [JID [TEXT|FILE...]]",
     .min_args = 2,
     .max_args = FILES_MAX + 3,
     .details =
-        "login ACCOUNT tells whether signing in works and how it is secured, and makes or removes the "
-        "account.\n"
-        "roster ACCOUNT shows the contacts and who of them is there, until it is told to quit. On "
-        "standard input: "
-        "add JID [NAME], remove JID, accept JID, deny JID, quit.\n"
-        "chat ACCOUNT JID sends each line and shows what comes back; /quit ends it.\n"
-        "send ACCOUNT JID TEXT sends one message; the text - is standard input. It ends with 0 once "
-        "the server has "
-        "taken it.\n"
-        "muc ACCOUNT ROOM@SERVICE enters a chat room. Lines are said; /nick NAME, /kick NICK "
-        "[REASON], /ban JID "
-        "[REASON], /topic TEXT, /whisper NICK TEXT, /role NICK ROLE, /affiliation JID AFFILIATION, /invite "
-        "JID "
-        "[REASON], /invite-directly JID [REASON] (with the room's password, past the room), /voice (asks the "
-        "moderators), /configure KEY VALUE (an owner: muc#roomconfig_roomname ...) and /quit do what they "
-        "say.\n\n"
-        "call ACCOUNT JID calls: all devices of JID ring, and the one that takes it is spoken with. "
-        "call ACCOUNT waits for calls of contacts. Lines are chat; /accept, /decline, /bye and /quit do "
-        "what they say. At the end of a call its report is printed.\n\n"
-        "send-file ACCOUNT JID FILE... sends files by Jingle to the device of a contact that takes them, or "
-        "to a full "
-        "address: over SOCKS5 directly or by the server's proxy, else in-band. After a break it goes on "
-        "where it "
-        "was.\n"
-        "receive ACCOUNT takes files that contacts offer: asked for on a terminal, with --yes without. A "
-        "file is "
-        "NAME.part until it is whole and its SHA-256 is the sender's.\n\n"
-        "With --json, events are online, trouble, error, contact, contact-removed, roster, presence, "
-        "request, "
-        "accepted, denied, invitation, message, sent, delivered, joined, not-in, out, came, changed, "
-        "renamed, "
-        "went, said, "
-        "whispered, topic, refused, asked, calling, ringing, missed, progress, chat and report; of files "
-        "offer, "
-        "accepted, file, progress, stored and lost. Commands are "
-        "{\"do\":\"add\",\"jid\":...,\"name\":...}, "
-        "remove, accept, deny; "
-        "{\"do\":\"presence\",\"show\":...}; {\"do\":\"say\",\"body\":...}; nick and kick with "
-        "\"nick\", ban with "
-        "\"jid\", topic with \"topic\", whisper with \"nick\" and \"body\", role with \"nick\" and "
-        "\"role\", affiliation with \"jid\" and \"affiliation\", invite and invite-directly with \"jid\", "
-        "voice, configure with \"key\" "
-        "and "
-        "\"value\", leave; accept, decline, "
-        "hang-up, and say in a call; and quit.",
+        "With --json every line is an object. Whatever the verb, events are online, trouble and error.",
     .opts = opts,
+    .verbs = verbs,
     .run = run,
 };

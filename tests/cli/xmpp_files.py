@@ -17,7 +17,8 @@ from xmpp_ends import Slixmpp, start_server
 
 async def one(pair, path, data, way, options=(), as_name=None, resumed=False):
     """A file goes and is there."""
-    async with pair.receiver("--yes", "--once", *options) as j, pair.sender(path, options=options) as r:
+    both = [o for o in options if o != "--overwrite"]
+    async with pair.receiver("--yes", "--once", *options) as j, pair.sender(path, options=both) as r:
         assert (await r.event("accepted"))["resumed"] is resumed
         for p in (r, j):
             e = await p.event("stored", status="whole")

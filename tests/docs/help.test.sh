@@ -25,10 +25,23 @@ for command in $commands; do
         n=$((n + 1))
     done
 done
+# A verb's help has its own options, which are below it in the man page; others have nothing of it.
+for verb in $(sed -n '/^Usage/,/^Options/s/^  \([a-z-]*\) ACCOUNT.*/\1/p' "$out/xmpp"); do
+    "$PEERLINE" xmpp "$verb" --help >"$out/verb" || fail "xmpp $verb --help: exit code $?"
+    grep -q "^Usage: peerline xmpp $verb " "$out/verb" || fail "xmpp $verb: no usage"
+    grep -nE ' $|^.{110}' "$out/verb" && fail "xmpp $verb: a line is too long, or ends in a blank"
+    for option in $(sed -n '/^Options of '"$verb"':/,/^$/s/^  --\([a-z-]*\).*/\1/p' "$out/verb"); do
+        sed -n "/^\.Ss xmpp $verb:/,/^\.El/p" "$out/man" | grep -qE "^\.It Fl -$option( |\$)" ||
+            fail "the man page lacks --$option of xmpp $verb"
+        n=$((n + 1))
+        verbs=yes
+    done
+done
+[ "${verbs:-}" ] || fail "no verb of xmpp has options"
 grep -nE '^$|[[:blank:]]$' "$out/man" && fail "the man page has empty lines or blanks at line ends"
 
 # What nobody can mean is refused, with a sentence and exit code 2.
-for wrong in nonsense "serve --nonsense" "call a b" "peer" "demo --seconds never" "peer --offer --video-codec VP10"; do
+for wrong in nonsense "xmpp dance a@b" "xmpp send a@b" "xmpp send --audio none a@b c d" "serve --nonsense" "call a b" "peer" "demo --seconds never" "peer --offer --video-codec VP10"; do
     code=0
     # shellcheck disable=SC2086 # words
     "$PEERLINE" $wrong >/dev/null 2>"$out/why" </dev/null || code=$?
