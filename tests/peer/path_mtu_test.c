@@ -61,13 +61,17 @@ static int sniffer(const char *device)
     return fd;
 }
 
-/* End e has 10.77.<e>.1 and fd77:<e>::1, the router .2. Without large sends, so that what is seen is what a wire carries. */
+/* End e has 10.77.<e>.1 and fd77:<e>::1, the router .2. Without large sends, so that what is seen is what a wire carries. The router
+ * is told its neighbours, since a mute one cannot ask for them: its own solicitations are among what the rules drop. */
 static void lay_link(int e)
 {
-    ip("link add r%d type veth peer name e0 netns /proc/%d/fd/%d", e, (int)getpid(), space[e]);
+    ip("link add r%d type veth peer name e0 address 02:77:00:00:00:0%d netns /proc/%d/fd/%d", e, e,
+       (int)getpid(), space[e]);
     ip("link set r%d addrgenmode none gso_max_segs 1 up", e);
     ip("addr add 10.77.%d.2/24 dev r%d", e, e);
     ip("addr add fd77:%d::2/64 dev r%d nodad", e, e);
+    ip("neigh add 10.77.%d.1 lladdr 02:77:00:00:00:0%d dev r%d nud permanent", e, e, e);
+    ip("neigh add fd77:%d::1 lladdr 02:77:00:00:00:0%d dev r%d nud permanent", e, e, e);
     enter(e);
     ip("link set e0 addrgenmode none gso_max_segs 1 up");
     ip("addr add 10.77.%d.1/24 dev e0", e);
