@@ -80,6 +80,18 @@ void call_give_up(pl_jingle_call *c, pl_jingle_reason r, const char *condition, 
     end(c, r, text);
 }
 
+/* XEP-0166 6.6, and contents that are only offered count for nothing: with the last that both sides had the transport is gone, and
+ * the next would need another of both, while only one of them knows yet. */
+void call_end_if_void(pl_jingle_call *c)
+{
+    for (int i = 0; i < c->local->media.n; i++) {
+        if (call_alive(c->local, i) && call_alive(c->remote, i))
+            return;
+    }
+    if (!c->over)
+        call_give_up(c, PL_JINGLE_SUCCESS, NULL, "");
+}
+
 void call_note(pl_jingle_call *c, const char *text)
 {
     c->conf.note(c->conf.user, text);
@@ -264,17 +276,31 @@ pl_err call_trickle(pl_jingle_call *c, const pl_desc *d, int i, const char *line
     return pl_jingle_request(c->session, c->now_us, PL_JINGLE_TRANSPORT_INFO, body);
 }
 
+static bool trickle_section(pl_jingle_call *c, const pl_desc *d, int i)
+{
+    const pl_desc_media *m = &d->media.at[i];
+    size_t n = m->candidates.n + (m->end_of_candidates ? 1u : 0u);
+    for (size_t k = 0; k < n && call_alive(d, i); k++) {
+        if (call_trickle(c, d, i, k < m->candidates.n ? m->candidates.at[k] : ""))
+            return false;
+    }
+    return true;
+}
+
 /* What a description that begins ICE anew, or answers that, had of them already: the messages for it have no place for them. */
 void call_trickle_all(pl_jingle_call *c, const pl_desc *d)
 {
-    for (int i = 0; i < d->media.n; i++) {
-        const pl_desc_media *m = &d->media.at[i];
-        size_t n = m->candidates.n + (m->end_of_candidates ? 1u : 0u);
-        for (size_t k = 0; k < n && call_alive(d, i); k++) {
-            if (call_trickle(c, d, i, k < m->candidates.n ? m->candidates.at[k] : ""))
-                return; /* the session has no room, or is ending */
-        }
-    }
+    bool fits = true; /* else the session has no room, or is ending */
+    for (int i = 0; i < d->media.n && fits; i++)
+        fits = trickle_section(c, d, i);
+}
+
+void call_trickle_orphans(pl_jingle_call *c, const pl_desc *d)
+{
+    pl_jingle_content content;
+    bool fits = true;
+    for (int i = 0; i < d->media.n && fits; i++)
+        fits = call_has_content(c, d->media.at[i].mid, &content) || trickle_section(c, d, i);
 }
 
 /* They went out with a content that the peer had just removed: others share its transport. */

@@ -123,6 +123,8 @@ pl_err call_answer(pl_jingle_call *c, pl_desc *answer)
         tell_all(c, before);
     drop_rejected(c);
     pl_desc_free(before);
+    if (!err)
+        call_end_if_void(c);
     call_next(c);
     return err;
 }

@@ -134,7 +134,9 @@ static void join(pl_desc *d, const char *leader, const char *mid)
         if (strcmp(d->groups.at[i].semantics, "BUNDLE") == 0)
             g = &d->groups.at[i];
     }
-    if (!g && (g = pl_desc_add_group(d, "BUNDLE")))
+    if (!g)
+        g = pl_desc_add_group(d, "BUNDLE");
+    if (g && !pl_desc_group_has(g, leader)) /* it was added to a group of which nothing was left */
         (void)pl_desc_group_add(d, g, leader);
     if (g && !pl_desc_group_has(g, mid))
         (void)pl_desc_group_add(d, g, mid);

@@ -134,6 +134,8 @@ static void on_add(pl_jingle_call *c, const pl_xml *jingle)
         some = true;
         reason = add_one(c, next, said, &said->media.at[i], &fault);
     }
+    if (said && next && some && !reason)
+        call_follow_transport(c, next, said);
     pl_desc_free(said);
     pl_xml *copy = next && some && !reason ? pl_xml_copy(jingle) : NULL;
     if (some && reason) {
@@ -162,6 +164,8 @@ void call_accept_added(pl_jingle_call *c)
     if (some)
         pl_jingle_write_groups(c->local, body);
     call_must(c, PL_JINGLE_CONTENT_ACCEPT, body);
+    if (!c->over && some)
+        call_trickle_orphans(c, c->local);
     if (!c->over)
         reject(c, c->asked_xml, PL_JINGLE_CONTENT_REJECT, PL_JINGLE_DECLINE, NULL, is_refused_of_asked);
 }

@@ -75,6 +75,8 @@ void call_say(pl_jingle_call *c, pl_sdp_type type, pl_desc *d);
 void call_note(pl_jingle_call *c, const char *text);
 /* The call cannot go on; the peer is told why in its words. */
 void call_give_up(pl_jingle_call *c, pl_jingle_reason r, const char *condition, const char *why);
+/* Both sides have agreed on a description without media. */
+void call_end_if_void(pl_jingle_call *c);
 /* The event that it is over may be on its way. */
 bool call_is_ending(const pl_jingle_call *c);
 /* A request that changes something; takes body. */
@@ -86,6 +88,8 @@ void call_say_candidates(pl_jingle_call *c, const pl_desc_media *m, int index);
 /* Ours to the peer, of a section of d. */
 PL_NODISCARD pl_err call_trickle(pl_jingle_call *c, const pl_desc *d, int i, const char *line);
 void call_trickle_all(pl_jingle_call *c, const pl_desc *d);
+/* Those of sections whose content the peer has removed while it added others, which have their transport now. */
+void call_trickle_orphans(pl_jingle_call *c, const pl_desc *d);
 /* The session has such a content. */
 bool call_has_content(const pl_jingle_call *c, const char *name, pl_jingle_content *out);
 
@@ -100,6 +104,8 @@ void call_on_content_reject(pl_jingle_call *c, const pl_xml *jingle);
 void call_restarted(pl_jingle_call *c, const pl_desc *part);
 /* New credentials, of every section of d, and candidates with them. */
 void call_take_credentials(pl_jingle_call *c, pl_desc *d, const pl_desc *said);
+/* What said adds to d has credentials of its own, since all that the peer had before goes: those of the group follow. */
+void call_follow_transport(pl_jingle_call *c, pl_desc *d, const pl_desc *said);
 /* The peer's change goes before our offer, which our side rolls back by itself. */
 void call_give_way(pl_jingle_call *c);
 void call_overdue(pl_jingle_call *c);
@@ -122,6 +128,7 @@ void call_accept_added(pl_jingle_call *c);
 
 /* --- jingle_call_trickle.c --- */
 void call_transport_info(pl_jingle_call *c, const pl_xml *jingle);
+bool call_is_old(const pl_jingle_call *c, const char *ufrag); /* of before the peer's last restart */
 
 /* --- jingle_call_answer.c --- */
 PL_NODISCARD pl_err call_answer(pl_jingle_call *c, pl_desc *answer); /* takes it */

@@ -247,6 +247,7 @@ static void finish_offer(pl_jingle_call *c)
     forget_offer(c);
     call_merged_clear(c);
     call_say(c, PL_SDP_ANSWER, c->remote);
+    call_end_if_void(c);
 }
 
 /* The peer has offered media of a name that ours have as well, and it was too late for a tie-break: theirs is rejected as such,
@@ -277,6 +278,9 @@ void call_send_offer(pl_jingle_call *c)
     c->sent = true;
     for (int i = 0; i < c->offer->media.n; i++) {
         c->awaits[i] = is_added(c, i);
+        if (c->awaits[i])
+            c->wish[i] =
+                (call_wish){ 0 }; /* what was countered of the section that had this place is forgotten */
         if (was_there(c, i) && !is_kept(c, i))
             call_reject(&c->reply->media.at[i]);
     }
@@ -401,6 +405,30 @@ void call_take_credentials(pl_jingle_call *c, pl_desc *d, const pl_desc *said)
         m->end_of_candidates = k >= 0 && from->end_of_candidates;
         for (size_t n = 0; k >= 0 && n < from->candidates.n; n++)
             (void)pl_desc_add_candidate(d, m, pl_str_of(from->candidates.at[n]));
+    }
+}
+
+static const char *ufrag_of_group(const pl_desc *d, int but)
+{
+    const pl_desc_group *g = pl_desc_group_of(d, "BUNDLE", d->media.at[but].mid);
+    for (int i = 0; g && i < d->media.n; i++) {
+        const pl_desc_media *m = &d->media.at[i];
+        if (i != but && call_alive(d, i) && m->ufrag && pl_desc_group_has(g, m->mid))
+            return m->ufrag;
+    }
+    return NULL;
+}
+
+void call_follow_transport(pl_jingle_call *c, pl_desc *d, const pl_desc *said)
+{
+    for (int k = 0; k < said->media.n; k++) {
+        int i = call_find(d, said->media.at[k].mid);
+        const char *theirs = i >= 0 ? d->media.at[i].ufrag : NULL,
+                   *was = i >= 0 ? ufrag_of_group(d, i) : NULL;
+        if (!theirs || !was || strcmp(theirs, was) == 0 || call_is_old(c, theirs))
+            continue;
+        call_take_credentials(c, d, said);
+        return;
     }
 }
 

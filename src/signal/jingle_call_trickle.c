@@ -3,7 +3,7 @@
 
 #include "signal/jingle_call_internal.h"
 
-static bool is_old(const pl_jingle_call *c, const char *ufrag)
+bool call_is_old(const pl_jingle_call *c, const char *ufrag)
 {
     for (int i = 0; ufrag && i < CALL_OLD_UFRAGS; i++) {
         if (strcmp(c->old_ufrag[i], ufrag) == 0)
@@ -18,18 +18,19 @@ static const pl_desc_media *with_new_credentials(const pl_jingle_call *c, const 
 {
     for (int i = 0; i < part->media.n; i++) {
         const pl_desc_media *m = &part->media.at[i];
-        int k = call_find(d, m->mid);
-        const char *now = k >= 0 ? d->media.at[k].ufrag : NULL;
-        if (now && m->ufrag && m->pwd && strcmp(now, m->ufrag) != 0 && !is_old(c, m->ufrag))
+        int k = call_find(d, m->mid), was = call_find(c->remote, m->mid);
+        const char *now = k >= 0 ? d->media.at[k].ufrag : was >= 0 ? c->remote->media.at[was].ufrag : NULL;
+        if (now && m->ufrag && m->pwd && strcmp(now, m->ufrag) != 0 && !call_is_old(c, m->ufrag))
             return m;
     }
     return NULL;
 }
 
-typedef enum begins { CANDIDATES, RESTART, ANSWER, NOTHING } begins;
+typedef enum begins { CANDIDATES, RESTART, ANSWER } begins;
 
 /* Who begins ICE anew says so by credentials without candidates (Conversations), or by the part in DTLS that an offer has
- * (stanza; ours say both). Credentials that come with candidates answer what we began. */
+ * (stanza; ours say both). Credentials that come with candidates answer what we began. They are new at the peer all the same when
+ * we have given that up. */
 static begins what_it_is(const pl_jingle_call *c, const pl_desc_media *m)
 {
     bool has_candidates = m && (m->candidates.n || m->end_of_candidates);
@@ -37,9 +38,18 @@ static begins what_it_is(const pl_jingle_call *c, const pl_desc_media *m)
         return CANDIDATES;
     if (m->setup == PL_DESC_SETUP_ACTPASS || (!m->setup && !has_candidates))
         return RESTART;
-    if (c->restarting)
-        return ANSWER;
-    return m->setup ? NOTHING : RESTART; /* of a restart that we have given up */
+    return c->restarting ? ANSWER : RESTART;
+}
+
+/* Credentials that we know already can answer a restart of ours, too: when the peer had begun one itself, which gave way. */
+static bool pays(const pl_desc *part)
+{
+    for (int i = 0; i < part->media.n; i++) {
+        uint8_t setup = part->media.at[i].setup;
+        if (part->media.at[i].pwd && (setup == PL_DESC_SETUP_ACTIVE || setup == PL_DESC_SETUP_PASSIVE))
+            return true;
+    }
+    return false;
 }
 
 /* What our side knows of the peer: the offer that it is asked, or what both agreed on. */
@@ -66,7 +76,7 @@ static void say_candidates(pl_jingle_call *c, const pl_desc *part)
         const pl_desc *d = known_to_us(c);
         pl_desc_media m = part->media.at[i];
         int k = section_for(d, &m);
-        if (k < 0 || is_old(c, m.ufrag))
+        if (k < 0 || call_is_old(c, m.ufrag))
             continue;
         m.mid = d->media.at[k].mid;
         call_say_candidates(c, &m, k);
@@ -101,6 +111,22 @@ static bool speaks_of_later(const pl_jingle_call *c, const pl_desc *part)
     return !c->remote || (!known && (c->asked || c->n_later));
 }
 
+static void take_part(pl_jingle_call *c, const pl_xml *jingle, const pl_desc *part)
+{
+    const pl_desc *now = c->offer && c->sent ? c->reply : known_to_us(c);
+    begins b = what_it_is(c, with_new_credentials(c, now, part));
+    if (b == CANDIDATES && c->restarting && pays(part))
+        b = ANSWER;
+    if (b == RESTART && c->running)
+        call_on_restart(c, PL_JINGLE_TRANSPORT_INFO, jingle);
+    else if (b == RESTART)
+        call_incoming(c, PL_JINGLE_TRANSPORT_INFO, jingle);
+    else if (b == ANSWER)
+        call_restarted(c, part);
+    else if (!keep_for_reply(c, part))
+        say_candidates(c, part);
+}
+
 void call_transport_info(pl_jingle_call *c, const pl_xml *jingle)
 {
     pl_jingle_fault fault;
@@ -118,15 +144,7 @@ void call_transport_info(pl_jingle_call *c, const pl_xml *jingle)
         if (!call_knows_key(c->first, &part->media.at[i]))
             call_give_up(c, PL_JINGLE_SECURITY_ERROR, NULL, "the peer's key has changed within the call");
     }
-    const pl_desc *now = c->offer && c->sent ? c->reply : known_to_us(c);
-    begins b = c->over ? NOTHING : what_it_is(c, with_new_credentials(c, now, part));
-    if (b == RESTART && c->running)
-        call_on_restart(c, PL_JINGLE_TRANSPORT_INFO, jingle);
-    else if (b == RESTART)
-        call_incoming(c, PL_JINGLE_TRANSPORT_INFO, jingle);
-    else if (b == ANSWER)
-        call_restarted(c, part);
-    else if (b == CANDIDATES && !keep_for_reply(c, part))
-        say_candidates(c, part);
+    if (!c->over)
+        take_part(c, jingle, part);
     pl_desc_free(part);
 }
