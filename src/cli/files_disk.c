@@ -396,12 +396,12 @@ bool pl_files_disk_store(pl_files_disk *d, bool keep)
         return pl_str_copy(e.path, d->stored_as, sizeof d->stored_as);
     }
     if (!keep) {
-        pl_str last = e.path;
-        for (pl_str rest = e.path; rest.p;)
-            last = pl_str_cut(&rest, '/');
-        if (part_name(last, part))
-            (void)unlinkat(d->folder, part, 0);
+        pl_str last;
         pl_files_disk_leave(d);
+        d->folder = open_above(d, e.path, false, &last);
+        if (d->folder >= 0 && part_name(last, part))
+            (void)unlinkat(d->folder, part, 0);
+        close_fd(&d->folder);
         return true;
     }
     dress(d->fd, &e);

@@ -52,7 +52,7 @@ bool pl_files_disk_make_folders(pl_files_disk *d);
 /* A file begins at offset (what was found), or anew. */
 bool pl_files_disk_open(pl_files_disk *d, uint32_t index, uint64_t offset);
 bool pl_files_disk_write(pl_files_disk *d, const uint8_t *data, size_t len);
-/* It is whole: mode and time, then its own name. keep false: it is damaged, and is thrown away. */
+/* It is whole: mode and time, then its own name. keep false: it is damaged, or of no use after a fault, and is thrown away. */
 bool pl_files_disk_store(pl_files_disk *d, bool keep);
 /* It will not be finished now; what there is of it stays. */
 void pl_files_disk_leave(pl_files_disk *d);

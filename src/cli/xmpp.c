@@ -129,7 +129,7 @@ static const pl_verb verbs[] = {
       "in-band proxy-only patience", &xmpp_send_file },
     { "receive", "take files that contacts offer", "ACCOUNT", 1, 1,
       "Asked for on a terminal, with --yes without. A file is NAME.part until it is whole and its SHA-256 is "
-      "the sender's.\n\n"
+      "the sender's. The exit code is 1 when something that was taken could not be stored.\n\n"
       "With --json, events are offer, accepted, file, progress, stored and lost. Commands: accept, decline, "
       "quit.",
       "into yes overwrite max-size in-band proxy-only anybody once", &xmpp_receive },

@@ -19,7 +19,7 @@ static struct {
     xmpp_session *s;
     pl_file_session *session;
     phase phase;
-    bool over, failed, stored;
+    bool over, stored;
     pl_jingle_reason reason;
     char why[PL_JINGLE_TEXT_MAX + 1];
     pl_files_disk disk;
@@ -44,7 +44,7 @@ static void decline(const char *text)
 
 static void disk_failed(void)
 {
-    me.failed = true;
+    me.s->failed = true;
     xmpp_failed(me.s, "disk", me.disk.error);
     pl_file_session_end(me.session, PL_JINGLE_FAILED_APPLICATION, "it cannot be stored");
 }
@@ -54,10 +54,11 @@ static bool is_too_large(uint64_t size)
     return xmpp_opt.max_size && size > (uint64_t)xmpp_opt.max_size;
 }
 
-/* Its sender said no size, and goes on and on. */
+/* Its sender said no size, and goes on and on: what there is of it is of no use. */
 static void grew_too_large(void)
 {
-    me.failed = true;
+    me.s->failed = true;
+    (void)pl_files_disk_store(&me.disk, false);
     xmpp_failed(me.s, file()->name, "is larger than --max-size");
     pl_file_session_end(me.session, PL_JINGLE_CANCEL, "it is larger than what is taken here");
 }
@@ -71,8 +72,11 @@ static void on_data(void *user, const uint8_t *data, size_t len)
     }
     pl_sha256_more(&me.found.run, data, len);
     me.found.n += len;
-    if (!pl_files_disk_write(&me.disk, data, len))
+    if (!pl_files_disk_write(&me.disk, data, len)) {
         disk_failed();
+        if (!file()->has_size) /* nobody knew that it would not fit, nor where it would go on */
+            (void)pl_files_disk_store(&me.disk, false);
+    }
 }
 
 static void say_stored(const char *hex, bool checked)
@@ -101,7 +105,7 @@ static void on_whole(void *user, const pl_jingle_hash *said)
         me.stored = true;
         say_stored(hex, said != NULL);
     } else {
-        me.failed = true;
+        me.s->failed = true;
         pl_files_tell(&xmpp_of_files.say, "%s: its checksum is wrong: thrown away", file()->name);
         pl_files_event(&xmpp_of_files.say, "stored",
                        json_pack("{ss ss}", "name", file()->name, "status", "damaged"));
@@ -283,8 +287,10 @@ static void session_over(void)
     me.session = NULL;
     me.phase = FREE;
     me.over = false;
-    if (ends)
-        xmpp_finish(me.s, good ? PL_EXIT_OK : PL_EXIT_FAILED);
+    if (ends) {
+        me.s->failed = !good; /* the one that was waited for is here, whatever came before it */
+        xmpp_finish(me.s, PL_EXIT_OK);
+    }
 }
 
 /* ---- the action ---- */
@@ -310,7 +316,7 @@ static void receive_opened(xmpp_session *s, bool again)
 static void receive_line(xmpp_session *s, char *text)
 {
     if (strcmp(text, "/quit") == 0)
-        xmpp_finish(s, me.failed ? PL_EXIT_FAILED : PL_EXIT_OK);
+        xmpp_finish(s, PL_EXIT_OK);
     else
         answer_with(text[0] == 'y' || text[0] == 'Y');
 }

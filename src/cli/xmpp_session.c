@@ -73,7 +73,7 @@ void xmpp_finish(xmpp_session *s, int code)
         return;
     s->finishing = true;
     s->ready = false;
-    s->code = code;
+    s->code = code == PL_EXIT_OK && s->failed ? PL_EXIT_FAILED : code;
     if (s->action->finishing)
         s->action->finishing(s);
     pl_xmpp_connection_close(s->connection);

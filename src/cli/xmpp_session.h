@@ -80,13 +80,14 @@ struct xmpp_session {
     pl_xmpp_handler handler;
     bool ready; /* input is read from now on */
     bool was_opened, finishing, closed;
+    bool failed; /* part of what was asked for: the exit code says so, whoever ends it and how */
     int code;
     void *user; /* the action's */
 };
 
 /* Signs in and lives until xmpp_finish, a signal or a fault that does not pass. args[0] is the account. */
 int xmpp_session_run(const pl_command *cmd, const xmpp_action *action, int n_args, char **args);
-/* Signs out in order, then the program ends with this code. */
+/* Signs out in order, then the program ends with this code, or PL_EXIT_FAILED when it would be PL_EXIT_OK and s->failed. */
 void xmpp_finish(xmpp_session *s, int code);
 /* Says it as an event with --json (takes more, which may be NULL). */
 void xmpp_event(xmpp_session *s, const char *name, json_t *more);

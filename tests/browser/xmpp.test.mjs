@@ -1,4 +1,4 @@
-// The page signed in to an XMPP account: Prosody between two pages, and between a page and `peerline xmpp call`.
+// The page signed in to an XMPP account: Prosody (or XMPP_SERVER) between two pages, and between a page and `peerline xmpp call`.
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { after, afterEach, before, test } from 'node:test';
@@ -7,24 +7,25 @@ import { LineProcess } from '../lines.mjs';
 import { artifacts, LIMIT, TRUSTED, useBrowser } from './peer.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
+const kind = process.env.XMPP_SERVER ?? 'prosody';
 const program = process.env.PEERLINE ?? `${root}build/release/peerline`;
 const world = useBrowser(TRUSTED);
 const running = new Set();
-let prosody, info, server, url;
+let xmpp, info, server, url;
 
 before(async () => {
-  prosody = new LineProcess('prosody', '/usr/bin/python3', [`${root}tests/interop/xmpp_server.py`, 'prosody']);
+  xmpp = new LineProcess(kind, '/usr/bin/python3', [`${root}tests/interop/xmpp_server.py`, kind]);
   server = new LineProcess('serve', program, ['serve', '--listen', '127.0.0.1:0', '--stun', 'none', '--json']);
   [url] = (await server.next({ type: 'ready' })).http;
-  info = await prosody.next({ server: 'prosody' }, 60000);
+  info = await xmpp.next({ server: kind }, 60000);
 });
 afterEach(async () => {
   await Promise.all([...running].map((one) => one.kill()));
   running.clear();
 });
 after(async () => {
-  prosody?.child.stdin.end();
-  await Promise.all([prosody?.exit, server?.kill()]);
+  xmpp?.child.stdin.end();
+  await Promise.all([xmpp?.exit, server?.kill()]);
 });
 
 /** A page in which somebody has given address and password; the server's certificate is the test's own. */

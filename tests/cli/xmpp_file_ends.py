@@ -31,8 +31,12 @@ class Pair:
         self.info, self.into = info, into
         self.romeo, self.juliet = f"romeo@{info['domain']}", f"juliet@{info['domain']}"
 
-    def receiver(self, *options):
-        return Program(self.info, "--resource", "balcony", "--into", self.into, *options, "receive", self.juliet)
+    def receiver(self, *options, disk=None):
+        """With a disk of its own, of so many bytes, where it puts its files: nobody else sees them then."""
+        mount = 'mount -t tmpfs -o size="$0" tmpfs "$1" && shift && exec "$@"'
+        under = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", mount, str(disk), self.into] if disk else []
+        return Program(self.info, "--resource", "balcony", "--into", self.into, *options, "receive", self.juliet,
+                       under=under)
 
     def sender(self, *files, options=(), to=None):
         return Program(self.info, "--resource", "orchard", "--patience", "60", *options, "send-file", self.romeo,

@@ -142,6 +142,7 @@ async def wrong(peer, device, j, pair):
     await push(await o.stream(), 11 * data)
     assert await peer.ended_with() == "cancel"
     await j.event("lost", name="endless")
+    assert not os.path.lexists(f"{pair.into}/endless.part")
     for name in ("forged", "longer", "shorter", "left", "endless"):
         assert not os.path.lexists(f"{pair.into}/{name}"), name
 
@@ -161,6 +162,27 @@ async def places(peer, device, j, pair, folder):
     assert await peer.ended_with() == "failed-application"
     await j.event("error", what="disk")
     assert read(outside) == before
+
+
+async def full(peer, pair):
+    """A file that does not fit is declined; of one without a size nobody knows until the disk is full."""
+    data = os.urandom(400_000)
+    async with pair.receiver("--yes", disk=300_000) as j:
+        device = (await j.event("online"))["jid"]
+        await peer.until("presence_available", lambda e: e["from"].full == device)
+        await Offer(peer, device, "known", size=len(data)).make()
+        assert await peer.ended_with() == "decline"
+        assert "space" in (await j.event("error", what="known"))["why"]
+        o = await Offer(peer, device, "unknown").make()
+        await push(await o.stream(), data)
+        assert await peer.ended_with() == "failed-application"
+        assert "space" in (await j.event("error", what="disk"))["why"]
+        await j.event("lost", name="unknown")
+        o = await Offer(peer, device, "small", size=50_000).make()
+        await (await o.stream()).sendall(data[:50_000])
+        await j.event("stored", name="small", status="whole")
+        j.do("quit")
+        await j.ends(1)
 
 
 async def refused(peer, device, j):
@@ -186,7 +208,8 @@ async def receives(pair):
             await refused(peer, device, j)
             await places(peer, device, j, pair, folder)
             j.do("quit")
-            await j.ends(0)
+            await j.ends(1)  # some of what was taken is not there
+        await full(peer, pair)
         peer.disconnect()
         await asyncio.wait_for(peer.disconnected, LIMIT)
 

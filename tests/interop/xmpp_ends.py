@@ -27,18 +27,19 @@ def start_server(kind, *options):
 class Program:
     """One `peerline xmpp --json`; events are taken in any order, each once."""
 
-    def __init__(self, info, *args, password="secret", json_mode=True, wait_for=None):
+    def __init__(self, info, *args, password="secret", json_mode=True, wait_for=None, under=()):
         env = dict(os.environ, PEERLINE_XMPP_PASSWORD=password)
         words = ["xmpp", "--host", info["host"], "--port", str(info["c2s"]), "--ca-file", info["ca"],
                  *(["--json"] if json_mode else []), *args]
         self.args, self.env, self.events, self.process = words, env, [], None
+        self.under = under  # what starts it
         self.wait_for = wait_for  # who makes the room, and so owns it
 
     async def __aenter__(self):
         if self.wait_for:
             self.wait_for.joined = await self.wait_for.event("joined")
         self.process = await asyncio.create_subprocess_exec(
-            PEERLINE, *self.args, env=self.env, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+            *self.under, PEERLINE, *self.args, env=self.env, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE)
         return self
 

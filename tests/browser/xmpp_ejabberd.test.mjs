@@ -1,0 +1,3 @@
+// The same journeys of the page, at ejabberd.
+process.env.XMPP_SERVER = 'ejabberd';
+await import('./xmpp.test.mjs');
